@@ -1,0 +1,299 @@
+"""Documents: what is known of a table or a relationship, and the exact text made of it.
+
+`render` is the only function that makes a text. The preview, the count, the request and the stored
+document are its result, byte for byte. A scan brings structure and an import brings words; `merge`
+joins the two, so that neither erases the other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+Kind = Literal["table", "relationship"]
+KINDS: tuple[Kind, ...] = ("table", "relationship")
+
+LAYOUT_VERSION = 1
+"""Version of `render`. Kept beside each text: a new layout must never make a text pending by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a table; every field but the name may be unknown (empty or None)."""
+
+    name: str
+    type: str = ""
+    primary_key: bool = False
+    nullable: bool | None = None
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What is known of one item.
+
+    Attributes:
+        kind: `table` or `relationship`.
+        name: The item's name, compared exactly.
+        business_purpose: One line on what the table is for (words).
+        documentation: The analyst's text (words).
+        comment: The database's own comment (structure).
+        columns: The table's columns, in order (structure; comments may come from words).
+        type: Cardinality of a relationship, such as `one-to-many`.
+        tables: (constrained, referred) of a relationship, or empty.
+        constrained: Columns of the constrained table.
+        referred: Columns of the referred table.
+    """
+
+    kind: Kind
+    name: str
+    business_purpose: str = ""
+    documentation: str = ""
+    comment: str = ""
+    columns: tuple[Column, ...] = ()
+    type: str = ""
+    tables: tuple[str, ...] = ()
+    constrained: tuple[str, ...] = ()
+    referred: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """The text of an item and what follows from it.
+
+    Attributes:
+        text: What is sent, whole.
+        hash: SHA-256 of the text's UTF-8 bytes, hex; empty when the text can't be encoded.
+        problem: Code of the reason why it can't be sent (see `PROBLEMS`), or None.
+        layout: `LAYOUT_VERSION` at the time.
+    """
+
+    text: str
+    hash: str
+    problem: str | None
+    layout: int = field(default=LAYOUT_VERSION)
+
+
+PROBLEMS: Mapping[str, tuple[str, str]] = {
+    "empty_document": (
+        "There is nothing to say but the name.",
+        "Write documentation for it, or scan the database that has it, then import again.",
+    ),
+    "invalid_unicode": (
+        "The text has a lone surrogate (half a character), which no server can receive.",
+        "Repair the text where it was exported, then import it again.",
+    ),
+}
+"""Problems found before paying: code → (message, next step)."""
+
+
+def render(document: Document) -> Rendered:
+    """Make the exact text of a document.
+
+    What tells items apart comes first (name, purpose, what joins to what), then the words, then the
+    columns; what is empty is left out.
+    """
+    if document.kind == "table":
+        lines, says_something = _table_lines(document)
+    else:
+        lines, says_something = _relationship_lines(document)
+    text = "\n".join(lines)
+    if not says_something:
+        return Rendered(text, text_hash(text), "empty_document")
+    digest = text_hash(text)
+    return Rendered(text, digest, None if digest else "invalid_unicode")
+
+
+def text_hash(text: str) -> str:
+    """SHA-256 of the text's UTF-8 bytes, hex; empty when it has a lone surrogate."""
+    try:
+        return hashlib.sha256(text.encode("utf-8")).hexdigest()
+    except UnicodeEncodeError:
+        return ""
+
+
+def merge(structure: Document | None, words: Document | None) -> Document:
+    """Join what a scan and an import say of one item; words win where both speak.
+
+    The columns are the scan's when there was one, each with the comment that the words give it.
+
+    Raises:
+        ValueError: When both are None.
+    """
+    if structure is None or words is None:
+        only = structure or words
+        if only is None:
+            raise ValueError("an item needs structure or words")
+        return only
+    comments = {column.name: column.comment for column in words.columns if column.comment}
+    columns = tuple(replace(column, comment=comments.get(column.name, column.comment)) for column in structure.columns)
+    return Document(
+        kind=words.kind,
+        name=words.name,
+        business_purpose=words.business_purpose or structure.business_purpose,
+        documentation=words.documentation or structure.documentation,
+        comment=structure.comment or words.comment,
+        columns=columns or words.columns,
+        type=words.type or structure.type,
+        tables=structure.tables or words.tables,
+        constrained=structure.constrained or words.constrained,
+        referred=structure.referred or words.referred,
+    )
+
+
+def to_payload(document: Document) -> dict[str, Any]:
+    """The document in the import format's shape; empty fields are left out."""
+    payload: dict[str, Any] = {"kind": document.kind, "name": document.name}
+    if document.business_purpose:
+        payload["business_purpose"] = document.business_purpose
+    if document.comment:
+        payload["comment"] = document.comment
+    if document.columns:
+        payload["schema"] = {"columns": [_column_payload(column) for column in document.columns]}
+    if document.type:
+        payload["type"] = document.type
+    if document.tables:
+        payload["tables"] = list(document.tables)
+    if document.constrained or document.referred:
+        payload["columns"] = {"constrained": list(document.constrained), "referred": list(document.referred)}
+    if document.documentation:
+        payload["documentation"] = document.documentation
+    return payload
+
+
+def from_payload(payload: Mapping[str, Any]) -> Document:
+    """Read a document in the import format's shape.
+
+    Raises:
+        ValueError: With one plain line that says which field is wrong.
+    """
+    kind = payload.get("kind", "table")
+    if kind not in KINDS:
+        raise ValueError(f"kind must be table or relationship, not {str(kind)[:40]!r}")
+    name = payload.get("name")
+    if not isinstance(name, str) or not name.strip():
+        raise ValueError("name is missing or not a text")
+    if not text_hash(name):
+        raise ValueError("name has a lone surrogate")
+    schema = payload.get("schema") or {}
+    if not isinstance(schema, Mapping):
+        raise ValueError("schema must be an object")
+    join = payload.get("columns") or {}
+    if not isinstance(join, Mapping):
+        raise ValueError("columns must be an object with constrained and referred")
+    tables = _texts(payload, "tables")
+    if kind == "relationship" and len(tables) not in (0, 2):
+        raise ValueError("tables must name two tables: constrained, referred")
+    return Document(
+        kind=kind,
+        name=name,
+        business_purpose=_text(payload, "business_purpose"),
+        documentation=_text(payload, "documentation"),
+        comment=_text(payload, "comment"),
+        columns=tuple(_columns(schema.get("columns") or [])),
+        type=_text(payload, "type") if kind == "relationship" else "",
+        tables=tables,
+        constrained=_texts(join, "constrained"),
+        referred=_texts(join, "referred"),
+    )
+
+
+def _table_lines(document: Document) -> tuple[list[str], bool]:
+    purpose = document.business_purpose.strip()
+    lines = [f"{document.name}: {purpose}" if purpose else document.name]
+    for words in (document.comment.strip(), document.documentation.strip()):
+        if words and words not in lines:
+            lines.append(words)
+    if document.columns:
+        lines.append("Columns: " + "; ".join(_column_words(column) for column in document.columns))
+    return lines, bool(purpose) or len(lines) > 1
+
+
+def _relationship_lines(document: Document) -> tuple[list[str], bool]:
+    head = document.name
+    if len(document.tables) == 2:
+        constrained = _with_columns(document.tables[0], document.constrained)
+        referred = _with_columns(document.tables[1], document.referred)
+        head = f"{head}: {constrained} references {referred}"
+        if document.type.strip():
+            head += f", {document.type.strip()}"
+    lines = [head]
+    lines += [
+        words
+        for words in (document.business_purpose.strip(), document.comment.strip(), document.documentation.strip())
+        if words
+    ]
+    return lines, len(document.tables) == 2 or len(lines) > 1
+
+
+def _column_words(column: Column) -> str:
+    words = [column.name]
+    if column.type:
+        words.append(column.type)
+    if column.primary_key:
+        words.append("primary key")
+    elif column.nullable is False:
+        words.append("not null")
+    text = " ".join(words)
+    comment = column.comment.strip()
+    return f"{text} ({comment})" if comment else text
+
+
+def _with_columns(table: str, columns: Iterable[str]) -> str:
+    names = ", ".join(columns)
+    return f"{table}({names})" if names else table
+
+
+def _column_payload(column: Column) -> dict[str, Any]:
+    payload: dict[str, Any] = {"name": column.name}
+    if column.type:
+        payload["type"] = column.type
+    if column.primary_key:
+        payload["primary_key"] = True
+    if column.nullable is not None:
+        payload["nullable"] = column.nullable
+    if column.comment:
+        payload["comment"] = column.comment
+    return payload
+
+
+def _columns(values: object) -> Iterable[Column]:
+    if not isinstance(values, list):
+        raise ValueError("schema.columns must be a list")
+    for value in values:
+        if isinstance(value, str):
+            yield Column(value)
+            continue
+        if not isinstance(value, Mapping):
+            raise ValueError("each column must be an object with a name")
+        name = value.get("name")
+        if not isinstance(name, str) or not name:
+            raise ValueError("a column has no name")
+        nullable = value.get("nullable")
+        yield Column(
+            name=name,
+            type=_text(value, "type"),
+            primary_key=value.get("primary_key") is True,
+            nullable=nullable if isinstance(nullable, bool) else None,
+            comment=_text(value, "comment"),
+        )
+
+
+def _text(payload: Mapping[str, Any], key: str) -> str:
+    value = payload.get(key)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise ValueError(f"{key} must be a text, not {type(value).__name__}")
+    return value
+
+
+def _texts(payload: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    value = payload.get(key)
+    if value is None:
+        return ()
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise ValueError(f"{key} must be a list of names")
+    return tuple(value)

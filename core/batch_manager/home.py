@@ -1,0 +1,143 @@
+"""The home: the folder that everything the program keeps lives in, and the lock of its one writer."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from batch_manager.errors import HomeBusy, InputError, UsageError
+
+if TYPE_CHECKING:
+    from filelock import FileLock
+
+MARKER = ".batch-manager-home"
+"""Stands in homes of the program's own, so that `--reset` never deletes anything else."""
+
+
+def make_home(home: Path, *, own: bool = False) -> Path:
+    """Create the home (0700) when it is missing, and make sure that it can be written.
+
+    Args:
+        home: The folder.
+        own: Mark it as one that `reset_home` may delete.
+
+    Raises:
+        UsageError: It can't be created or written, or isn't a folder.
+    """
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        probe = home / f".probe-{os.getpid()}"
+        probe.touch(mode=0o600)
+        probe.unlink()
+        if own:
+            (home / MARKER).touch(mode=0o600)
+    except (FileExistsError, NotADirectoryError):
+        raise UsageError(
+            f"The home {str(home)!r} is not a folder.", next_step="Choose another with --home.", code="home"
+        ) from None
+    except OSError as error:
+        raise UsageError(
+            f"The home {str(home)!r} can't be written: {error.strerror or error}.",
+            next_step="Make it writable, free some disk, or choose another with --home.",
+            code="home",
+        ) from None
+    return home
+
+
+def reset_home(home: Path) -> None:
+    """Delete a home of the program's own.
+
+    Raises:
+        HomeBusy: Somebody writes in it.
+        InputError: The folder isn't marked as the program's own.
+    """
+    if not home.exists():
+        return
+    if home.is_symlink() or not (home / MARKER).is_file():
+        raise InputError(
+            f"{str(home)!r} was not made by --demo or --rehearse, so it isn't deleted.",
+            next_step="Delete it by hand if that is what you want.",
+        )
+    with HomeLock(home):
+        for entry in sorted(home.iterdir()):
+            if entry.name == MARKER or entry.name.startswith("lock"):
+                continue  # the lock is ours until the end, and the marker says whose folder it is
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who writes in a home."""
+
+    pid: int
+    since: str
+
+
+class HomeLock:
+    """One writer a home.
+
+    The operating system's file lock decides, so the lock of a process that died is free by itself; the
+    note beside it only says who holds it.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._note = home / "lock.json"
+        self._lock: FileLock | None = None
+
+    def acquire(self) -> None:
+        """Take it.
+
+        Raises:
+            HomeBusy: Another process has it; the message says which, and since when.
+        """
+        from filelock import FileLock, Timeout
+
+        lock = FileLock(self._home / "lock", timeout=0, mode=0o600, thread_local=False)
+        try:
+            lock.acquire()
+        except Timeout:
+            holder = self.holder()
+            who = f"process {holder.pid}, since {holder.since}" if holder else "another process"
+            raise HomeBusy(
+                f"Another batch-manager is writing in {str(self._home)!r} ({who}).",
+                next_step="Wait for it or stop it; looking, estimating and searching work meanwhile.",
+            ) from None
+        self._lock = lock
+        now = datetime.now(UTC).astimezone().isoformat(timespec="seconds")
+        descriptor = os.open(self._note, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0), 0o600)
+        with os.fdopen(descriptor, "w") as note:
+            json.dump({"pid": os.getpid(), "since": now}, note)
+
+    def release(self) -> None:
+        """Give it back; safe to call twice."""
+        if self._lock is None:
+            return
+        with contextlib.suppress(FileNotFoundError):
+            self._note.unlink()
+        self._lock.release()
+        self._lock = None
+
+    def holder(self) -> Holder | None:
+        """Who holds it by their own note; None when there is no readable note."""
+        try:
+            note = json.loads(self._note.read_text())
+            return Holder(int(note["pid"]), str(note["since"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def __enter__(self) -> HomeLock:
+        self.acquire()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()

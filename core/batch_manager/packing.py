@@ -1,0 +1,102 @@
+"""Packing: which inputs travel in which request. Pure, stable, and near the fewest requests possible.
+
+A request has three ceilings: inputs, tokens, and the tokens as the server is reported to meter them
+(UTF-8 bytes ÷ 4). The larger of both meters counts.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import NamedTuple
+
+MAX_REQUEST_TOKENS = 300_000
+"""Most tokens of one request, summed over its inputs (OpenAI's API reference)."""
+
+WINDOW_BATCHES = 200
+"""Requests that are packed together: enough to be near optimal, few enough to keep memory flat."""
+
+
+class Input(NamedTuple):
+    """One input to send: the text's id in the store, its tokens, its UTF-8 bytes."""
+
+    text_id: int
+    tokens: int
+    bytes: int
+
+    @property
+    def weight(self) -> int:
+        """What it takes of a request's token ceiling, by the larger of both meters."""
+        return max(self.tokens, -(-self.bytes // 4))
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Ceilings of one request."""
+
+    inputs: int = 100
+    tokens: int = MAX_REQUEST_TOKENS
+
+
+def pack(inputs: Iterable[Input], limits: Limits) -> Iterator[list[Input]]:
+    """Yield requests, each under every ceiling; windows of inputs are taken one by one, so memory stays flat.
+
+    An input that is heavier than a whole request travels alone, and the server has the last word on it.
+    """
+    stream = iter(inputs)
+    size = limits.inputs * WINDOW_BATCHES
+    while window := list(islice(stream, size)):
+        yield from pack_window(window, limits)
+
+
+def pack_window(inputs: Sequence[Input], limits: Limits) -> list[list[Input]]:
+    """Pack what is at hand. In order when that takes no more requests than must be; otherwise balanced."""
+    least = lower_bound(inputs, limits)
+    in_order = _next_fit(inputs, limits)
+    if len(in_order) <= least:
+        return in_order
+    for count in range(least, len(in_order)):
+        balanced = _deal(inputs, limits, count)
+        if balanced is not None:
+            return balanced
+    return in_order
+
+
+def lower_bound(inputs: Sequence[Input], limits: Limits) -> int:
+    """No packing of these inputs can have fewer requests than this."""
+    total = sum(one.weight for one in inputs)
+    return max(-(-len(inputs) // limits.inputs), -(-total // limits.tokens))
+
+
+def _next_fit(inputs: Sequence[Input], limits: Limits) -> list[list[Input]]:
+    batches: list[list[Input]] = []
+    weight = 0
+    for one in inputs:
+        if not batches or len(batches[-1]) == limits.inputs or weight + one.weight > limits.tokens:
+            batches.append([])
+            weight = 0
+        batches[-1].append(one)
+        weight += one.weight
+    return batches
+
+
+def _deal(inputs: Sequence[Input], limits: Limits, count: int) -> list[list[Input]] | None:
+    """Deal the inputs, heaviest first, each to the lightest of `count` requests with room; None if one has none."""
+    order = sorted(range(len(inputs)), key=lambda index: (-inputs[index].weight, index))
+    heap: list[tuple[int, int, int]] = [(0, 0, number) for number in range(count)]
+    members: list[list[int]] = [[] for _ in range(count)]
+    for index in order:
+        if not heap:
+            return None
+        weight = inputs[index].weight
+        # The lightest request has the most room: where it can't take the input, none can.
+        lightest, held, number = heapq.heappop(heap)
+        if lightest + weight > limits.tokens:
+            return None
+        members[number].append(index)
+        if held + 1 < limits.inputs:
+            heapq.heappush(heap, (lightest + weight, held + 1, number))
+    packed = [[inputs[index] for index in sorted(group)] for group in members if group]
+    return sorted(packed, key=lambda batch: batch[0].text_id)

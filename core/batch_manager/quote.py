@@ -1,0 +1,190 @@
+"""The quote: what would be sent, where, and what it costs; a value that a yes binds to. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any, Literal
+
+from batch_manager.documents import KINDS, Kind
+from batch_manager.packing import Input, Limits, pack
+from batch_manager.pricing import Price
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which items are meant.
+
+    Attributes:
+        which: `pending`; `failed`; `all` (every item that isn't skipped, indexed ones too).
+        kinds: Only items of these kinds.
+        ids: Only these item ids; None means no such limit. What doesn't fit `which` is left out.
+    """
+
+    which: Literal["pending", "failed", "all"] = "pending"
+    kinds: tuple[Kind, ...] = KINDS
+    ids: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """An embedding space: answers of one space are alike, and paid for once."""
+
+    provider: str
+    server: str
+    model: str
+    dimensions: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one kind of item takes of a quote. Items that share a text with another kind cost the first."""
+
+    items: int = 0
+    tokens: int = 0
+    cost: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Unsendable:
+    """An item that can't be sent, found before paying."""
+
+    item_id: int
+    kind: Kind
+    name: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What the store finds in a scope, before any price.
+
+    Attributes:
+        items: Items that will be indexed, by kind.
+        tokens: Tokens of texts to send, by the kind of the first item that has them.
+        inputs: The distinct inputs to send, in order.
+        hashes: Their text hashes, in the same order.
+        reused: Items that cost nothing, since every text of theirs was paid for before.
+        duplicates: Items whose text travels with another item's.
+        unsendable: Items that can't be sent, at most some hundreds; `unsendable_count` counts all.
+    """
+
+    items: dict[Kind, int]
+    tokens: dict[Kind, int]
+    inputs: Sequence[Input]
+    hashes: Sequence[str]
+    reused: int
+    duplicates: int
+    unsendable: tuple[Unsendable, ...]
+    unsendable_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What a yes agrees to.
+
+    Attributes:
+        fingerprint: Hash over space, price, cap and the set of texts; the run starts only if it still holds.
+        texts: Distinct inputs that are sent.
+        requests: Requests that one run without faults sends.
+        seconds: Rough time of the run, or None when nothing is known.
+    """
+
+    scope: Scope
+    space: Space
+    host: str
+    price: Price
+    tables: Share
+    relationships: Share
+    items: int
+    texts: int
+    tokens: int
+    bytes: int
+    requests: int
+    cost: Decimal
+    cap: Decimal | None
+    reused: int
+    duplicates: int
+    unsendable: tuple[Unsendable, ...]
+    unsendable_count: int
+    fingerprint: str
+
+    @property
+    def beyond_cap(self) -> bool:
+        """The cap will stop the run before its end."""
+        return self.cap is not None and self.cost > self.cap
+
+    @property
+    def nothing_to_do(self) -> bool:
+        """No item would change."""
+        return self.items == 0 and self.unsendable_count == 0
+
+    def with_cap(self, cap: Decimal | None) -> Quote:
+        """The same quote under another cap."""
+        changed = replace(self, cap=cap, fingerprint="")
+        return replace(changed, fingerprint=_fingerprint_again(self.fingerprint, cap))
+
+
+def make_quote(
+    scope: Scope, work: Work, space: Space, host: str, price: Price, limits: Limits, cap: Decimal | None
+) -> Quote:
+    """Price the work. Costs of both kinds add up to the whole, exactly."""
+    shares = {kind: Share(work.items[kind], work.tokens[kind], price.cost(work.tokens[kind])) for kind in KINDS}
+    tokens = sum(share.tokens for share in shares.values())
+    base = _set_fingerprint(space, host, price, work.hashes)
+    return Quote(
+        scope=scope,
+        space=space,
+        host=host,
+        price=price,
+        tables=shares["table"],
+        relationships=shares["relationship"],
+        items=sum(share.items for share in shares.values()),
+        texts=len(work.inputs),
+        tokens=tokens,
+        bytes=sum(one.bytes for one in work.inputs),
+        requests=sum(1 for _ in pack(work.inputs, limits)),
+        cost=price.cost(tokens),
+        cap=cap,
+        reused=work.reused,
+        duplicates=work.duplicates,
+        unsendable=work.unsendable,
+        unsendable_count=work.unsendable_count,
+        fingerprint=_fingerprint_again(base, cap),
+    )
+
+
+def to_record(quote: Quote) -> dict[str, Any]:
+    """What the store keeps of an agreed quote, as JSON values."""
+    return {
+        "which": quote.scope.which,
+        "host": quote.host,
+        "model": quote.space.model,
+        "dimensions": quote.space.dimensions,
+        "server": quote.space.server,
+        "price_per_million": str(quote.price.per_million),
+        "price_source": quote.price.source,
+        "items": quote.items,
+        "texts": quote.texts,
+        "tokens": quote.tokens,
+        "requests": quote.requests,
+        "cost": str(quote.cost),
+        "cap": None if quote.cap is None else str(quote.cap),
+        "fingerprint": quote.fingerprint,
+    }
+
+
+def _set_fingerprint(space: Space, host: str, price: Price, hashes: Iterable[str]) -> str:
+    head = [space.provider, space.server, space.model, space.dimensions, host, str(price.per_million)]
+    digest = hashlib.sha256(json.dumps(head).encode())
+    for one in sorted(hashes):
+        digest.update(one.encode())
+    return digest.hexdigest()
+
+
+def _fingerprint_again(base: str, cap: Decimal | None) -> str:
+    # The set's part stands before the point, so that another cap needs no second pass over the texts.
+    return f"{base.partition('.')[0]}.{'none' if cap is None else cap}"

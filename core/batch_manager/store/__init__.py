@@ -1,0 +1,127 @@
+"""The documentation store: all state that must survive, in one SQLite file, in transactions.
+
+One module of queries for each noun: `items`, `intake`, `work`, `answers`, `ledger`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from batch_manager.documents import Document
+from batch_manager.store.answers import Answers
+from batch_manager.store.database import open_for_looking, open_for_writing, translated
+from batch_manager.store.items import Items
+from batch_manager.store.ledger import Ledger
+from batch_manager.store.work import Work
+
+if TYPE_CHECKING:
+    import peewee
+
+    from batch_manager.settings import Settings
+
+__all__ = ["DocumentationStore"]
+
+
+class DocumentationStore:
+    """The store of one home. Every thread may use it; each gets a connection of its own.
+
+    Attributes:
+        items: What is documented, and how far each item is.
+        work: What a scope or a run holds.
+        answers: What was paid for.
+        ledger: Runs and requests.
+    """
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        """Open the store for writing; it is created or migrated when it must be.
+
+        Args:
+            settings: By default those of the environment and `.env`.
+
+        Raises:
+            StoreError: It can't be opened, is damaged, or comes from a newer version.
+        """
+        if settings is None:
+            from batch_manager.settings import load_settings
+
+            settings = load_settings()
+        self._take(open_for_writing(settings.store_path), settings.store_path)
+
+    @classmethod
+    def look(cls, settings: Settings) -> DocumentationStore:
+        """Open the store so that nothing at all is written; one that isn't there looks empty.
+
+        Raises:
+            StoreError: It can't be opened, or comes from another version.
+        """
+        store = cls.__new__(cls)
+        store._take(open_for_looking(settings.store_path), settings.store_path)
+        return store
+
+    def _take(self, database: peewee.SqliteDatabase, path: Path) -> None:
+        self._db = database
+        self.path = path
+        self.items = Items(database)
+        self.work = Work(database)
+        self.answers = Answers(database)
+        self.ledger = Ledger(database)
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All of it or nothing; durable when it ends."""
+        with translated(self.path), self._db.atomic("IMMEDIATE"):
+            yield
+
+    def get_pending_tables(self) -> list[str]:
+        """Names of the tables that are pending."""
+        return [name for _, name, _ in self.items.pending("table")]
+
+    def get_pending_relationships(self) -> list[dict[str, Any]]:
+        """The relationships that are pending: id, name, both tables, their columns, type, documentation."""
+        return [_relationship(item_id, document) for item_id, _, document in self.items.pending("relationship")]
+
+    def note(self, key: str) -> str | None:
+        """A note that the store keeps beside the tables (which space the index is in, …)."""
+        with translated(self.path):
+            row = self._db.execute_sql("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def set_note(self, key: str, value: str | None) -> None:
+        """Write or delete a note."""
+        with translated(self.path):
+            if value is None:
+                self._db.execute_sql("DELETE FROM meta WHERE key = ?", (key,))
+            else:
+                self._db.execute_sql(
+                    "INSERT INTO meta (key, value) VALUES (?, ?)"
+                    " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+                    (key, value),
+                )
+
+    def close(self) -> None:
+        """Close this thread's connection; other threads close theirs."""
+        if not self._db.is_closed():
+            self._db.close()
+
+    def __enter__(self) -> DocumentationStore:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _relationship(item_id: int, document: Document) -> dict[str, Any]:
+    constrained, referred = document.tables or ("", "")
+    return {
+        "id": item_id,
+        "name": document.name,
+        "constrained_table": constrained,
+        "constrained_columns": list(document.constrained),
+        "referred_table": referred,
+        "referred_columns": list(document.referred),
+        "type": document.type,
+        "documentation": document.documentation,
+    }

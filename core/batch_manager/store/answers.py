@@ -1,0 +1,162 @@
+"""Answers: what was paid for. An answer is in the store, durably, before anything else happens with it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from batch_manager.documents import Kind
+from batch_manager.quote import Space
+from batch_manager.store.database import translated
+
+if TYPE_CHECKING:
+    import peewee
+
+
+@dataclass(frozen=True, slots=True)
+class Deliverable:
+    """One vector that waits for Chroma, and the item that it is part `no` of."""
+
+    item_id: int
+    kind: Kind
+    name: str
+    no: int
+    parts: int
+    indexed_parts: int
+    item_hash: str
+    text: str
+    text_hash: str
+    vector: bytes
+
+
+class Answers:
+    """Paid answers, and the way of their items into the index."""
+
+    def __init__(self, database: peewee.SqliteDatabase) -> None:
+        self._db = database
+
+    def space_id(self, space: Space, *, make: bool = False) -> int:
+        """The space's id; 0 when the store has never seen it and `make` isn't given."""
+        key = [space.provider, space.server, space.model, space.dimensions or 0]
+        question = "SELECT id FROM space WHERE provider = ? AND server = ? AND model = ? AND dimensions = ?"
+        with translated():
+            row = self._db.execute_sql(question, key).fetchone()
+            if row is None and make:
+                self._db.execute_sql(
+                    "INSERT INTO space (provider, server, model, dimensions) VALUES (?, ?, ?, ?)"
+                    " ON CONFLICT DO NOTHING",
+                    key,
+                )
+                row = self._db.execute_sql(question, key).fetchone()
+        return 0 if row is None else int(row[0])
+
+    def keep(
+        self, run_id: int, space_id: int, request_id: int, text_ids: Sequence[int], vectors: Sequence[bytes]
+    ) -> int:
+        """Keep the vectors of a request and move its items on; inside the caller's transaction.
+
+        Returns:
+            Items that have all their answers now.
+        """
+        for text_id, vector in zip(text_ids, vectors, strict=True):
+            self._db.execute_sql(
+                "INSERT INTO answer (text_id, space_id, request_id, vector) VALUES (?, ?, ?, ?)"
+                " ON CONFLICT (text_id, space_id) DO NOTHING",
+                (text_id, space_id, request_id, vector),
+            )
+        ids = json.dumps(list(text_ids))
+        self._db.execute_sql(
+            "UPDATE run_text SET state = 'answered' WHERE run_id = ? AND text_id IN (SELECT value FROM json_each(?))",
+            (run_id, ids),
+        )
+        return int(
+            self._db.execute_sql(
+                "UPDATE item SET stage = 'answered', space_id = ?, code = NULL, message = NULL, next_step = NULL"
+                " WHERE run_id = ? AND problem IS NULL AND stage IN ('pending', 'failed', 'indexed')"
+                " AND id IN (SELECT p.item_id FROM json_each(?) j JOIN part p ON p.text_id = j.value)"
+                " AND NOT EXISTS (SELECT 1 FROM part p WHERE p.item_id = item.id AND NOT EXISTS"
+                " (SELECT 1 FROM answer a WHERE a.text_id = p.text_id AND a.space_id = ?))",
+                (space_id, run_id, ids, space_id),
+            ).rowcount
+        )
+
+    def fail(
+        self, run_id: int, text_ids: Sequence[int], code: str, message: str, next_step: str, tries: int
+    ) -> list[tuple[Kind, str]]:
+        """Texts that can't be embedded: their items fail, with the reason. Returns (kind, name) of each."""
+        ids = json.dumps(list(text_ids))
+        with translated(), self._db.atomic("IMMEDIATE"):
+            self._db.execute_sql(
+                "UPDATE run_text SET state = 'failed' WHERE run_id = ? AND text_id IN (SELECT value FROM json_each(?))",
+                (run_id, ids),
+            )
+            rows = self._db.execute_sql(
+                "UPDATE item SET stage = 'failed', code = ?, message = ?, next_step = ?, tries = tries + ?"
+                " WHERE run_id = ? AND stage IN ('pending', 'failed', 'indexed')"
+                " AND id IN (SELECT p.item_id FROM json_each(?) j JOIN part p ON p.text_id = j.value)"
+                " RETURNING kind, name",
+                (code, message, next_step, tries, run_id, ids),
+            ).fetchall()
+        return [(row[0], row[1]) for row in rows]
+
+    def waiting(self, space_id: int) -> int:
+        """Items whose answers wait for Chroma."""
+        with translated():
+            row = self._db.execute_sql(
+                "SELECT count(*) FROM item WHERE stage = 'answered' AND space_id = ?", (space_id,)
+            ).fetchone()
+        return int(row[0])
+
+    def deliverable(self, space_id: int, limit: int) -> list[Deliverable]:
+        """Vectors of the next `limit` items that wait for Chroma, all parts of an item together."""
+        with translated():
+            rows = self._db.execute_sql(
+                "SELECT i.id, i.kind, i.name, p.no, i.parts, i.indexed_parts, i.text_hash, t.body, t.hash, a.vector"
+                " FROM (SELECT * FROM item WHERE stage = 'answered' AND space_id = ? ORDER BY id LIMIT ?) i"
+                " JOIN part p ON p.item_id = i.id JOIN text t ON t.id = p.text_id"
+                " JOIN answer a ON a.text_id = t.id AND a.space_id = ? ORDER BY i.id, p.no",
+                (space_id, limit, space_id),
+            ).fetchall()
+        return [Deliverable(*row) for row in rows]
+
+    def mark_indexed(self, delivered: Sequence[tuple[int, str]]) -> int:
+        """Items whose vectors Chroma has, as (id, hash of the item's text); those changed meanwhile stay pending."""
+        with translated(), self._db.atomic("IMMEDIATE"):
+            return sum(
+                self._db.execute_sql(
+                    "UPDATE item SET stage = 'indexed', indexed_parts = parts, code = NULL, message = NULL,"
+                    " next_step = NULL WHERE id = ? AND text_hash = ? AND stage = 'answered'",
+                    pair,
+                ).rowcount
+                for pair in delivered
+            )
+
+    def release(self, space_id: int) -> None:
+        """Answered items of other spaces become pending again; their answers are kept."""
+        with translated():
+            self._db.execute_sql(
+                "UPDATE item SET stage = 'pending' WHERE stage = 'answered' AND space_id != ?", (space_id,)
+            )
+
+    def index_lost(self) -> int:
+        """Chroma has nothing any more: what was indexed and paid for waits for it again; the rest is pending.
+
+        Returns:
+            Items that wait for Chroma now.
+        """
+        with translated(), self._db.atomic("IMMEDIATE"):
+            self._db.execute_sql(
+                "UPDATE item SET indexed_parts = 0, stage = CASE WHEN stage != 'indexed' THEN stage WHEN EXISTS"
+                " (SELECT 1 FROM part p WHERE p.item_id = item.id AND NOT EXISTS (SELECT 1 FROM answer a"
+                " WHERE a.text_id = p.text_id AND a.space_id = item.space_id)) THEN 'pending' ELSE 'answered' END"
+            )
+            row = self._db.execute_sql("SELECT count(*) FROM item WHERE stage = 'answered'").fetchone()
+        return int(row[0])
+
+    def size(self) -> tuple[int, int]:
+        """(answers kept, bytes of their vectors)."""
+        with translated():
+            row = self._db.execute_sql("SELECT count(*), coalesce(sum(length(vector)), 0) FROM answer").fetchone()
+        return int(row[0]), int(row[1])

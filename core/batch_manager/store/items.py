@@ -1,0 +1,278 @@
+"""Items as they are shown: counted, listed, looked at, skipped. No list of theirs is ever read whole."""
+
+from __future__ import annotations
+
+import json
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from batch_manager.documents import PROBLEMS, Document, Kind, from_payload, merge, render
+from batch_manager.store.database import translated
+
+if TYPE_CHECKING:
+    import peewee
+
+    from batch_manager.sources import Source
+    from batch_manager.store.intake import Brought, Progress
+
+Status = Literal["pending", "indexed", "failed", "skipped"]
+STATUSES: tuple[Status, ...] = ("pending", "indexed", "failed", "skipped")
+
+# What is paid for but not yet in Chroma isn't indexed, so it shows as pending.
+STATUS_SQL = "CASE stage WHEN 'answered' THEN 'pending' ELSE stage END"
+
+_ROW = f"id, kind, name, {STATUS_SQL}, tokens, parts, problem, code, message, purpose"
+
+
+def now() -> str:
+    """The time as the store keeps it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+@dataclass(frozen=True, slots=True)
+class ItemFilter:
+    """Which items a list shows, and in what order.
+
+    Attributes:
+        text: Part of the name; ASCII case doesn't matter.
+        problem: A problem's code; `any` for all that have one.
+    """
+
+    status: Status | None = None
+    kind: Kind | None = None
+    text: str = ""
+    sort: Literal["added", "name", "tokens", "status"] = "added"
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ItemRow:
+    """An item in a list."""
+
+    id: int
+    kind: Kind
+    name: str
+    status: Status
+    tokens: int
+    parts: int
+    problem: str | None
+    code: str | None
+    message: str | None
+    purpose: str
+
+
+@dataclass(frozen=True, slots=True)
+class PartRow:
+    """One input of an item."""
+
+    no: int
+    tokens: int
+    bytes: int
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class ItemDetail:
+    """All that is known of an item; `text` is exactly what is sent (its parts joined)."""
+
+    row: ItemRow
+    document: Document
+    text: str
+    text_hash: str | None
+    parts: tuple[PartRow, ...]
+    next_step: str | None
+    tries: int
+    changed_at: str
+    structure_from: str | None
+    structure_at: str | None
+    words_from: str | None
+    words_at: str | None
+    model: str | None
+
+    @property
+    def status(self) -> Status:
+        """The item's status."""
+        return self.row.status
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Items by kind and status."""
+
+    by: dict[tuple[str, str], int]
+
+    def of(self, kind: Kind, status: Status) -> int:
+        """Items of that kind with that status."""
+        return self.by.get((kind, status), 0)
+
+    def total(self, status: Status | None = None, kind: Kind | None = None) -> int:
+        """Items, of that status and kind where given."""
+        return sum(n for (k, s), n in self.by.items() if kind in (None, k) and status in (None, s))
+
+
+class Items:
+    """Queries and small changes on items."""
+
+    def __init__(self, database: peewee.SqliteDatabase) -> None:
+        self._db = database
+
+    def counts(self) -> Counts:
+        """Items by kind and status."""
+        rows = self._all(f"SELECT kind, {STATUS_SQL} AS status, count(*) FROM item GROUP BY kind, status")
+        return Counts({(kind, status): number for kind, status, number in rows})
+
+    def ids(self, wanted: ItemFilter = ItemFilter()) -> array[int]:
+        """Ids of the items that fit, in order; 8 bytes each."""
+        where, values = _conditions(wanted)
+        order = {
+            "added": "id",
+            "name": "name COLLATE NOCASE, id",
+            "tokens": "tokens DESC, id",
+            "status": f"{STATUS_SQL}, id",
+        }[wanted.sort]
+        return array("q", (row[0] for row in self._cursor(f"SELECT id FROM item {where} ORDER BY {order}", values)))
+
+    def rows(self, ids: Sequence[int]) -> list[ItemRow]:
+        """The rows of these ids, in this order; ids that are gone are left out."""
+        found = self._all(
+            f"SELECT {_ROW} FROM item WHERE id IN (SELECT value FROM json_each(?))", [json.dumps(list(ids))]
+        )
+        by_id = {row[0]: ItemRow(*row) for row in found}
+        return [by_id[one] for one in ids if one in by_id]
+
+    def find(self, kind: Kind, name: str) -> int | None:
+        """The id of an item, by its exact name."""
+        row = self._one("SELECT id FROM item WHERE kind = ? AND name = ?", [kind, name])
+        return None if row is None else int(row[0])
+
+    def detail(self, item_id: int) -> ItemDetail | None:
+        """All that is known of an item; None when it is gone."""
+        row = self._one(
+            f"SELECT {_ROW}, structure, words, text_hash, next_step, tries, changed_at, structure_from,"
+            " structure_at, words_from, words_at, space_id FROM item WHERE id = ?",
+            [item_id],
+        )
+        if row is None:
+            return None
+        item = ItemRow(*row[:10])
+        structure, words, text_hash, next_step, tries, changed_at, s_from, s_at, w_from, w_at, space = row[10:]
+        document = merge(_document(structure), _document(words))
+        parts = self._all(
+            "SELECT p.no, t.tokens, t.bytes, t.hash, t.body FROM part p JOIN text t ON t.id = p.text_id"
+            " WHERE p.item_id = ? ORDER BY p.no",
+            [item_id],
+        )
+        model = self._one("SELECT model FROM space WHERE id = ?", [space]) if item.status == "indexed" else None
+        if item.problem and not next_step:
+            next_step = PROBLEMS[item.problem][1]
+        return ItemDetail(
+            row=item,
+            document=document,
+            text="".join(part[4] for part in parts) if parts else render(document).text,
+            text_hash=text_hash,
+            parts=tuple(PartRow(*part[:4]) for part in parts),
+            next_step=next_step,
+            tries=tries,
+            changed_at=changed_at,
+            structure_from=s_from,
+            structure_at=s_at,
+            words_from=w_from,
+            words_at=w_at,
+            model=model[0] if model else None,
+        )
+
+    def failures(self, limit: int = 1000) -> list[ItemRow]:
+        """Failed items, oldest first."""
+        rows = self._all(f"SELECT {_ROW} FROM item WHERE stage = 'failed' ORDER BY id LIMIT ?", [limit])
+        return [ItemRow(*row) for row in rows]
+
+    def unsendable(self, limit: int = 1000) -> list[ItemRow]:
+        """Pending or failed items that can't be sent, oldest first."""
+        rows = self._all(
+            f"SELECT {_ROW} FROM item WHERE problem IS NOT NULL AND stage IN ('pending', 'failed') ORDER BY id LIMIT ?",
+            [limit],
+        )
+        return [ItemRow(*row) for row in rows]
+
+    def documents(self) -> Iterator[Document]:
+        """Every item's document, structure and words joined, in the order in which they came."""
+        for structure, words in self._cursor("SELECT structure, words FROM item ORDER BY id", []):
+            yield merge(_document(structure), _document(words))
+
+    def pending(self, kind: Kind) -> Iterator[tuple[int, str, Document]]:
+        """(id, name, document) of each pending item of that kind."""
+        rows = self._cursor(
+            "SELECT id, name, structure, words FROM item WHERE kind = ? AND stage IN ('pending', 'answered')"
+            " ORDER BY id",
+            [kind],
+        )
+        for item_id, name, structure, words in rows:
+            yield item_id, name, merge(_document(structure), _document(words))
+
+    def skip(self, ids: Sequence[int]) -> int:
+        """Leave items out by the user's choice; indexed ones stay. Returns how many changed."""
+        return self._change(
+            "UPDATE item SET stage = 'skipped' WHERE stage IN ('pending', 'failed')"
+            " AND id IN (SELECT value FROM json_each(?))",
+            [json.dumps(list(ids))],
+        )
+
+    def unskip(self, ids: Sequence[int]) -> int:
+        """Take items in again, as pending. Returns how many changed."""
+        return self._change(
+            "UPDATE item SET stage = 'pending', code = NULL, message = NULL, next_step = NULL"
+            " WHERE stage = 'skipped' AND id IN (SELECT value FROM json_each(?))",
+            [json.dumps(list(ids))],
+        )
+
+    def bring(self, source: Source, progress: Progress | None = None) -> Brought:
+        """Compare a source with what is kept, and keep what is new (see `intake.bring`)."""
+        from batch_manager.store.intake import bring
+
+        return bring(self._db, source, progress)
+
+    def _cursor(self, sql: str, values: Sequence[Any]) -> Any:
+        with translated():
+            return self._db.execute_sql(sql, values)
+
+    def _all(self, sql: str, values: Sequence[Any] = ()) -> list[Any]:
+        with translated():
+            return list(self._db.execute_sql(sql, values).fetchall())
+
+    def _one(self, sql: str, values: Sequence[Any]) -> Any:
+        with translated():
+            return self._db.execute_sql(sql, values).fetchone()
+
+    def _change(self, sql: str, values: Sequence[Any]) -> int:
+        with translated():
+            return int(self._db.execute_sql(sql, values).rowcount)
+
+
+def _document(payload: str | None) -> Document | None:
+    return None if payload is None else from_payload(json.loads(payload))
+
+
+def _conditions(wanted: ItemFilter) -> tuple[str, list[Any]]:
+    clauses: list[str] = []
+    values: list[Any] = []
+    if wanted.status == "pending":
+        clauses.append("stage IN ('pending', 'answered')")
+    elif wanted.status:
+        clauses.append("stage = ?")
+        values.append(wanted.status)
+    if wanted.kind:
+        clauses.append("kind = ?")
+        values.append(wanted.kind)
+    if wanted.text:
+        clauses.append("name LIKE ? ESCAPE '\\'")
+        escaped = wanted.text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        values.append(f"%{escaped}%")
+    if wanted.problem == "any":
+        clauses.append("problem IS NOT NULL")
+    elif wanted.problem:
+        clauses.append("problem = ?")
+        values.append(wanted.problem)
+    return ("WHERE " + " AND ".join(clauses) if clauses else ""), values

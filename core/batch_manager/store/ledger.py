@@ -1,0 +1,243 @@
+"""The ledger: every run that was agreed, every request that was sent, and what each cost."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Literal
+
+from batch_manager.pricing import from_pico
+from batch_manager.quote import Quote, to_record
+from batch_manager.store.database import translated
+from batch_manager.store.items import now
+
+if TYPE_CHECKING:
+    import peewee
+
+RunEnd = Literal["done", "stopped", "interrupted", "replaced"]
+
+_SPENT = "coalesce(sum(cost_pico), 0)"
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """A run in the ledger.
+
+    Attributes:
+        state: `running`, or how it ended: done, stopped (why is in `reason`), interrupted, replaced.
+        spent: USD billed, plus what is held for requests whose outcome is unknown.
+    """
+
+    id: int
+    state: str
+    reason: str
+    which: str
+    space_id: int
+    host: str
+    price: Decimal
+    cap: Decimal | None
+    quote: dict[str, Any]
+    agreed_at: str
+    ended_at: str | None
+    requests: int
+    tokens_billed: int
+    spent: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Spend:
+    """Money and work under one heading (a model, a day)."""
+
+    key: str
+    requests: int
+    tokens: int
+    usd: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class RunTotals:
+    """What a run's requests add up to; money in picodollars."""
+
+    requests: int
+    tokens_estimated: int
+    tokens_billed: int
+    billed_pico: int
+    held_pico: int
+
+
+class Ledger:
+    """Runs and requests."""
+
+    def __init__(self, database: peewee.SqliteDatabase) -> None:
+        self._db = database
+
+    def open_run(self, quote: Quote, space_id: int, cap_pico: int | None) -> int:
+        """Write an agreed quote down as a running run; inside the caller's transaction."""
+        cursor = self._db.execute_sql(
+            "INSERT INTO run (state, which, space_id, host, price, cap_pico, quote, agreed_at)"
+            " VALUES ('running', ?, ?, ?, ?, ?, ?, ?)",
+            (
+                quote.scope.which,
+                space_id,
+                quote.host,
+                str(quote.price.per_million),
+                cap_pico,
+                json.dumps(to_record(quote)),
+                now(),
+            ),
+        )
+        return int(cursor.lastrowid)
+
+    def reopen_run(self, run_id: int) -> None:
+        """An interrupted run goes on; inside the caller's transaction."""
+        self._db.execute_sql("UPDATE run SET state = 'running', reason = '', ended_at = NULL WHERE id = ?", (run_id,))
+
+    def end_run(self, run_id: int, state: RunEnd, reason: str = "") -> None:
+        """Write down how a run ended."""
+        with translated():
+            self._db.execute_sql(
+                "UPDATE run SET state = ?, reason = ?, ended_at = ? WHERE id = ?", (state, reason, now(), run_id)
+            )
+
+    def recover(self) -> None:
+        """After a crash: runs that nobody drives are interrupted, requests without an answer are unknown.
+
+        An unknown request keeps its cost: the server may have billed it.
+        """
+        with translated(), self._db.atomic("IMMEDIATE"):
+            self._db.execute_sql(
+                "UPDATE run SET state = 'interrupted', reason = 'the program ended in the middle', ended_at = ?"
+                " WHERE state = 'running'",
+                (now(),),
+            )
+            self._db.execute_sql(
+                "UPDATE request SET state = 'unknown', code = 'no_answer',"
+                " message = 'The program ended before the answer came.' WHERE state = 'sent'"
+            )
+
+    def unfinished(self) -> RunRow | None:
+        """The latest run, if it was interrupted with work left in it."""
+        rows = self._runs("ORDER BY r.id DESC LIMIT 1", ())
+        return rows[0] if rows and rows[0].state == "interrupted" else None
+
+    def reserve(
+        self, run_id: int, batch: int, tried: int, model: str, inputs: int, tokens: int, price: Decimal, cost: int
+    ) -> int:
+        """Write a request down before it leaves, with its worst cost held. Returns its id."""
+        with translated():
+            cursor = self._db.execute_sql(
+                "INSERT INTO request (run_id, batch, try, state, model, inputs, tokens_estimated, price, cost_pico,"
+                " sent_at) VALUES (?, ?, ?, 'sent', ?, ?, ?, ?, ?, ?)",
+                (run_id, batch, tried, model, inputs, tokens, str(price), cost, now()),
+            )
+            return int(cursor.lastrowid)
+
+    def settle(self, request_id: int, tokens: int, cost_pico: int, counted_by: str, seconds: float) -> None:
+        """An answer came: what it cost, by the server's usage or by our estimate; inside the caller's transaction."""
+        self._db.execute_sql(
+            "UPDATE request SET state = 'answered', tokens_billed = ?, cost_pico = ?, counted_by = ?, ended_at = ?,"
+            " seconds = ? WHERE id = ?",
+            (tokens, cost_pico, counted_by, now(), seconds, request_id),
+        )
+
+    def refuse(self, request_id: int, code: str, message: str, *, held: bool, seconds: float) -> None:
+        """No answer came; `held` keeps the cost, since the server may have billed it."""
+        with translated():
+            self._db.execute_sql(
+                "UPDATE request SET state = ?, code = ?, message = ?, ended_at = ?, seconds = ?,"
+                " cost_pico = CASE WHEN ? THEN cost_pico ELSE 0 END WHERE id = ?",
+                ("unknown" if held else "refused", code, message, now(), seconds, held, request_id),
+            )
+
+    def totals(self, run_id: int) -> RunTotals:
+        """What the run's requests add up to."""
+        with translated():
+            row = self._db.execute_sql(
+                "SELECT count(*), coalesce(sum(CASE WHEN state = 'answered' THEN tokens_estimated END), 0),"
+                " coalesce(sum(tokens_billed), 0), coalesce(sum(CASE WHEN state = 'answered' THEN cost_pico END), 0),"
+                " coalesce(sum(CASE WHEN state != 'answered' THEN cost_pico END), 0) FROM request WHERE run_id = ?",
+                (run_id,),
+            ).fetchone()
+        return RunTotals(*(int(value) for value in row))
+
+    def spent(self) -> Decimal:
+        """USD over all runs; held money included."""
+        return from_pico(self._number(f"SELECT {_SPENT} FROM request"))
+
+    def held(self) -> Decimal:
+        """USD of requests whose outcome is unknown; part of `spent`."""
+        return from_pico(self._number(f"SELECT {_SPENT} FROM request WHERE state IN ('unknown', 'sent')"))
+
+    def billed_tokens(self) -> int:
+        """Tokens billed over all runs."""
+        return self._number("SELECT coalesce(sum(tokens_billed), 0) FROM request")
+
+    def runs(self, limit: int = 50) -> list[RunRow]:
+        """The latest runs, newest first."""
+        return self._runs("ORDER BY r.id DESC LIMIT ?", (limit,))
+
+    def by_model(self) -> list[Spend]:
+        """Spend by model."""
+        return self._spend("model")
+
+    def by_day(self) -> list[Spend]:
+        """Spend by day (UTC)."""
+        return self._spend("substr(sent_at, 1, 10)")
+
+    def _spend(self, heading: str) -> list[Spend]:
+        with translated():
+            rows = self._db.execute_sql(
+                f"SELECT {heading}, count(*), coalesce(sum(tokens_billed), 0), {_SPENT} FROM request"
+                " GROUP BY 1 ORDER BY 1"
+            ).fetchall()
+        return [Spend(key, requests, tokens, from_pico(pico)) for key, requests, tokens, pico in rows]
+
+    def _runs(self, tail: str, values: tuple[Any, ...]) -> list[RunRow]:
+        with translated():
+            rows = self._db.execute_sql(
+                "SELECT r.id, r.state, r.reason, r.which, r.space_id, r.host, r.price, r.cap_pico, r.quote,"
+                " r.agreed_at, r.ended_at, count(q.id), coalesce(sum(q.tokens_billed), 0),"
+                " coalesce(sum(q.cost_pico), 0) FROM run r LEFT JOIN request q ON q.run_id = r.id"
+                f" GROUP BY r.id {tail}",
+                values,
+            ).fetchall()
+        return [_run_row(*row) for row in rows]
+
+    def _number(self, sql: str) -> int:
+        with translated():
+            return int(self._db.execute_sql(sql).fetchone()[0])
+
+
+def _run_row(
+    run_id: int,
+    state: str,
+    reason: str,
+    which: str,
+    space_id: int,
+    host: str,
+    price: str,
+    cap_pico: int | None,
+    quote: str,
+    agreed_at: str,
+    ended_at: str | None,
+    requests: int,
+    tokens_billed: int,
+    spent_pico: int,
+) -> RunRow:
+    return RunRow(
+        id=run_id,
+        state=state,
+        reason=reason,
+        which=which,
+        space_id=space_id,
+        host=host,
+        price=Decimal(price),
+        cap=None if cap_pico is None else from_pico(cap_pico),
+        quote=json.loads(quote),
+        agreed_at=agreed_at,
+        ended_at=ended_at,
+        requests=requests,
+        tokens_billed=tokens_billed,
+        spent=from_pico(spent_pico),
+    )

@@ -1,0 +1,134 @@
+"""The store's schema, as numbered migrations. Applied ones are never edited; a change is a new one.
+
+    item ──< part >── text ──< answer >── space
+      │                 │
+     run ──< run_text ──┘        run ──< request
+
+An answer belongs to a text in a space, not to an item: duplicates, renames and rebuilds cost nothing.
+Money is whole picodollars (1e-12 USD). Times are ISO 8601 in UTC.
+"""
+
+from __future__ import annotations
+
+Statement = str
+
+MIGRATIONS: tuple[tuple[Statement, ...], ...] = (
+    (
+        # An item's public status is its stage, but `answered` (paid for, not yet in Chroma) shows as pending.
+        """
+        CREATE TABLE item (
+            id INTEGER PRIMARY KEY,
+            kind TEXT NOT NULL,
+            name TEXT NOT NULL,
+            structure TEXT,
+            structure_from TEXT,
+            structure_at TEXT,
+            words TEXT,
+            words_from TEXT,
+            words_at TEXT,
+            purpose TEXT NOT NULL DEFAULT '',
+            text_hash TEXT,
+            layout INTEGER NOT NULL,
+            tokens INTEGER NOT NULL DEFAULT 0,
+            bytes INTEGER NOT NULL DEFAULT 0,
+            parts INTEGER NOT NULL DEFAULT 0,
+            problem TEXT,
+            stage TEXT NOT NULL DEFAULT 'pending',
+            space_id INTEGER,
+            indexed_parts INTEGER NOT NULL DEFAULT 0,
+            run_id INTEGER,
+            code TEXT,
+            message TEXT,
+            next_step TEXT,
+            tries INTEGER NOT NULL DEFAULT 0,
+            changed_at TEXT NOT NULL,
+            UNIQUE (kind, name)
+        )
+        """,
+        "CREATE INDEX item_stage ON item (stage, id)",
+        """
+        CREATE TABLE text (
+            id INTEGER PRIMARY KEY,
+            hash TEXT NOT NULL UNIQUE,
+            body TEXT NOT NULL,
+            tokens INTEGER NOT NULL,
+            bytes INTEGER NOT NULL
+        )
+        """,
+        """
+        CREATE TABLE part (
+            item_id INTEGER NOT NULL,
+            no INTEGER NOT NULL,
+            text_id INTEGER NOT NULL,
+            PRIMARY KEY (item_id, no)
+        ) WITHOUT ROWID
+        """,
+        "CREATE INDEX part_text ON part (text_id)",
+        """
+        CREATE TABLE space (
+            id INTEGER PRIMARY KEY,
+            provider TEXT NOT NULL,
+            server TEXT NOT NULL,
+            model TEXT NOT NULL,
+            dimensions INTEGER NOT NULL,
+            UNIQUE (provider, server, model, dimensions)
+        )
+        """,
+        """
+        CREATE TABLE answer (
+            text_id INTEGER NOT NULL,
+            space_id INTEGER NOT NULL,
+            request_id INTEGER,
+            vector BLOB NOT NULL
+        )
+        """,
+        "CREATE UNIQUE INDEX answer_key ON answer (text_id, space_id)",
+        """
+        CREATE TABLE run (
+            id INTEGER PRIMARY KEY,
+            state TEXT NOT NULL,
+            reason TEXT NOT NULL DEFAULT '',
+            which TEXT NOT NULL,
+            space_id INTEGER NOT NULL,
+            host TEXT NOT NULL,
+            lane TEXT NOT NULL DEFAULT 'now',
+            price TEXT NOT NULL,
+            cap_pico INTEGER,
+            quote TEXT NOT NULL,
+            agreed_at TEXT NOT NULL,
+            ended_at TEXT
+        )
+        """,
+        """
+        CREATE TABLE run_text (
+            run_id INTEGER NOT NULL,
+            text_id INTEGER NOT NULL,
+            state TEXT NOT NULL,
+            PRIMARY KEY (run_id, text_id)
+        ) WITHOUT ROWID
+        """,
+        """
+        CREATE TABLE request (
+            id INTEGER PRIMARY KEY,
+            run_id INTEGER NOT NULL,
+            batch INTEGER NOT NULL,
+            try INTEGER NOT NULL,
+            state TEXT NOT NULL,
+            model TEXT NOT NULL,
+            inputs INTEGER NOT NULL,
+            tokens_estimated INTEGER NOT NULL,
+            tokens_billed INTEGER,
+            price TEXT NOT NULL,
+            cost_pico INTEGER NOT NULL,
+            counted_by TEXT NOT NULL DEFAULT 'estimate',
+            code TEXT,
+            message TEXT,
+            sent_at TEXT NOT NULL,
+            ended_at TEXT,
+            seconds REAL
+        )
+        """,
+        "CREATE INDEX request_run ON request (run_id, state)",
+        "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)",
+    ),
+)

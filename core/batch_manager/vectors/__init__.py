@@ -1,0 +1,87 @@
+"""Where vectors go: one protocol, Chroma behind it.
+
+All of Chroma lives in a child process (`process.py` speaks to `worker.py`), because its native calls
+hold the interpreter for seconds and a damaged folder can crash whoever opens it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from batch_manager.documents import Kind
+
+COLLECTIONS: Mapping[Kind, str] = {"table": "tables", "relationship": "relationships"}
+
+
+@dataclass(frozen=True, slots=True)
+class VectorRow:
+    """One vector to keep.
+
+    Attributes:
+        id: `row_id(name, part)`.
+        document: The embedded text.
+        vector: float32, little endian, `dimensions` numbers.
+        metadata: name, kind, model, dimensions, hash (of the embedded text), part and parts.
+    """
+
+    id: str
+    document: str
+    vector: bytes
+    metadata: Mapping[str, str | int]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a write did: rows put in, and rows that were there already with the same hash and model."""
+
+    written: int
+    unchanged: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One row near a query; `score` is 1 − cosine distance, clamped to 0..1."""
+
+    id: str
+    score: float
+    document: str
+    metadata: Mapping[str, str | int]
+
+
+class VectorStore(Protocol):
+    """What the engine needs of a vector store; every method may raise VectorStoreError."""
+
+    async def open(self) -> None:
+        """Start it and make sure that it answers; opening an open one does nothing."""
+
+    async def dimensions(self, kind: Kind) -> int | None:
+        """Numbers a vector of that collection has; None while it is empty or missing."""
+
+    async def write(self, kind: Kind, rows: Sequence[VectorRow], stale_ids: Sequence[str] = ()) -> Written:
+        """Make the rows stand in the collection, and the stale ids not. Rows with the same hash stay untouched."""
+
+    async def query(self, kind: Kind, vector: bytes, limit: int) -> list[Hit]:
+        """The nearest rows, best first; an empty or missing collection gives none."""
+
+    async def counts(self) -> dict[Kind, int]:
+        """Rows in each collection; a missing one counts 0 and is not made."""
+
+    async def hashes(self, kind: Kind, ids: Sequence[str]) -> dict[str, str]:
+        """Text hash of each of the ids that is there."""
+
+    async def delete(self, kind: Kind, ids: Sequence[str]) -> None:
+        """Take rows out; ids that aren't there don't matter."""
+
+    async def reset(self) -> None:
+        """Drop both collections, so that vectors of another size can come in."""
+
+    async def close(self) -> None:
+        """End it; safe to call twice."""
+
+
+def row_id(name: str, part: int = 1) -> str:
+    """The id in Chroma: the name with `#` doubled, and `#2`, `#3`… behind it for further parts."""
+    base = name.replace("#", "##")
+    return base if part == 1 else f"{base}#{part}"
