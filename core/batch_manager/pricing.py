@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from batch_manager.errors import SettingError
+
+if TYPE_CHECKING:
+    from batch_manager.settings import Settings
 
 PRICES_AS_OF = "2026-11"
 """Month in which the list below was read off OpenAI's price page; tests hold it against `genai-prices`."""
@@ -76,6 +80,17 @@ def find_price(model: str, base_url: str, own: Decimal | None = None) -> Price:
         next_step="Set EMBEDDING_PRICE_PER_MILLION to its price in USD per million tokens (0 if it is free).",
         code="unknown_price",
     )
+
+
+def price_of(settings: Settings) -> Price:
+    """The price that holds under these settings.
+
+    Raises:
+        SettingError: None is known.
+    """
+    if settings.provider == "local":
+        return FREE
+    return find_price(settings.model, settings.base_url, settings.price_per_million)
 
 
 def to_pico(amount: Decimal) -> int:

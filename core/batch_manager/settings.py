@@ -55,6 +55,7 @@ class Settings:
     log_level: str = "INFO"
     log_file: Path | None = None
     mode: Literal["live", "demo", "rehearsal"] = "live"
+    server_name: str | None = None
     origins: Mapping[str, Origin] = field(default_factory=dict)
 
     @property
@@ -77,11 +78,15 @@ class Settings:
     @property
     def host(self) -> str:
         """Where texts are sent, as a person would name it."""
+        if self.mode == "rehearsal":
+            return "a rehearsal on this machine"
         return "this machine" if self.provider == "local" else urlsplit(self.base_url).netloc.rpartition("@")[2]
 
     @property
     def server(self) -> str:
         """The server's identity in the store: what an answer was paid to; no credentials in it."""
+        if self.server_name is not None:
+            return self.server_name
         if self.provider == "local":
             return "local"
         parts = urlsplit(self.base_url)

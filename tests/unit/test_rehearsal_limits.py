@@ -125,9 +125,7 @@ def test_what_bytes_alone_refuse_counting_would_refuse_too(sizes: list[int]) -> 
     st.integers(1, 600),
     st.integers(600, 6000),
 )
-def test_no_more_passes_than_the_meters_allow(
-    arrivals: list[tuple[float, int]], requests: int, tokens: int
-) -> None:
+def test_no_more_passes_than_the_meters_allow(arrivals: list[tuple[float, int]], requests: int, tokens: int) -> None:
     meters = RateMeters(requests, tokens)
     now, passed, used, largest = 0.0, 0, 0, 0
     for pause, amount in arrivals:
@@ -146,25 +144,30 @@ def test_who_waits_as_told_gets_through(requests: int, tokens: int, burst: float
         amount = data.draw(st.integers(1, tokens))
         refusal = meters.charge(now, amount, MODEL)
         if refusal is not None:
-            wait = dict(refusal.headers)
-            now += int(wait["retry-after-ms"]) / 1000
-            # The refused try cost a request itself, but there was less than one to take.
-            again = meters.charge(now, amount, MODEL)
-            if again is not None:  # tokens were short and requests are too, now
-                now += int(dict(again.headers)["retry-after-ms"]) / 1000
-                assert meters.charge(now, amount, MODEL) is None
+            now += int(dict(refusal.headers)["retry-after-ms"]) / 1000
+            assert meters.charge(now, amount, MODEL) is None
+
+
+def test_the_wait_covers_what_the_refusal_itself_costs() -> None:
+    meters = RateMeters(241, None, 0.25)  # holds 1.004 requests
+    assert meters.charge(1000, 1, MODEL) is None
+    refusal = meters.charge(1000, 1, MODEL)
+    assert refusal is not None and dict(refusal.headers)["retry-after-ms"] == "249"
+    assert meters.charge(1000.249, 1, MODEL) is None
 
 
 def test_a_refused_request_counts_and_one_that_never_fits_says_so() -> None:
-    meters = RateMeters(2, 100)
+    meters = RateMeters(3, 100)
     assert meters.charge(0, 60, MODEL) is None
     refusal = meters.charge(0, 60, MODEL)
     assert refusal is not None
     assert (refusal.status, refusal.code, refusal.type) == (429, "rate_limit_exceeded", "tokens")
-    assert dict(refusal.headers)["retry-after"] == "12"
-    refusal = meters.charge(0, 1, MODEL)
+    assert dict(refusal.headers)["retry-after"] == "12"  # 20 tokens are missing, of 100 a minute
+    assert meters.charge(0, 1, MODEL) is None
+    refusal = meters.charge(0, 1, MODEL)  # two passed and one did not: that makes three
     assert refusal is not None and refusal.type == "requests"
-    too_large = RateMeters(2, 100).charge(0, 101, MODEL)
+    assert dict(refusal.headers)["retry-after"] == "20"
+    too_large = RateMeters(3, 100).charge(0, 101, MODEL)
     assert too_large is not None and "too large" in too_large.message and not too_large.headers
 
 

@@ -95,9 +95,7 @@ def embeddings_body(
         data.sort(key=lambda item: seeded_fraction(seed, "order", number, item[0]))
         if len(data) > 1 and [index for index, _ in data] == indexes:
             data.reverse()
-    items = b",".join(
-        b'{"object":"embedding","index":%d,"embedding":%b}' % (index, vector) for index, vector in data
-    )
+    items = b",".join(b'{"object":"embedding","index":%d,"embedding":%b}' % (index, vector) for index, vector in data)
     tail = json.dumps({"model": request.model, **_usage(request.total_tokens, rule)}).encode()
     body = b'{"object":"list","data":[%b],%b' % (items, tail[1:])
     return body[: len(body) // 2] if fault == "not_json" else body

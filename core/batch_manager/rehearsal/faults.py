@@ -5,6 +5,9 @@ Everything here is a pure function over values. A rule is written as a JSON obje
 name match every request, the named ones must all match, and of several rules the first that matches wins.
 Chance is a function of the seed, the rule and the request's number, so the same run meets the same faults
 whatever else happened before.
+
+Only sound requests meet faults: a wrong key or body is answered as such. Faults that do no work befall a
+request even when the rate meters would have refused it; those that answer, and so bill, wait behind them.
 """
 
 from __future__ import annotations
@@ -155,9 +158,7 @@ def seeded_fraction(seed: int, *parts: object) -> float:
     return int.from_bytes(digest[:7], "big") / float(1 << 56)
 
 
-def choose(
-    rules: Sequence[Rule], fired: Sequence[int], seed: int, number: int, inputs: Sequence[str]
-) -> int | None:
+def choose(rules: Sequence[Rule], fired: Sequence[int], seed: int, number: int, inputs: Sequence[str]) -> int | None:
     """Which rule befalls a request.
 
     Args:

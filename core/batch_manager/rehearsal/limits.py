@@ -162,6 +162,10 @@ class Meter:
         missing = min(amount, self.capacity) - self.level
         return 0.0 if missing <= 1e-9 else missing * 60 / self.per_minute
 
+    def used(self) -> int:
+        """Units of the minute's limit that are not there now."""
+        return max(math.floor(self.per_minute - self.level), 0)
+
     def reset(self) -> float:
         """Seconds until the bucket is full again."""
         return max(self.capacity - self.level, 0.0) * 60 / self.per_minute
@@ -183,30 +187,30 @@ class RateMeters:
             if meter is not None:
                 meter.refill(now)
         needs = (("requests", "RPM", self.requests, 1), ("tokens", "TPM", self.tokens, tokens))
-        waits = [meter.wait(amount) if meter else 0.0 for _, _, meter, amount in needs]
-        refusal: Refusal | None = None
-        for (name, short, meter, amount), wait in zip(needs, waits, strict=True):
-            if meter is None or refusal is not None:
-                continue
-            if amount > meter.per_minute:
+        short_of = [need for need in needs if need[2] is not None and need[2].wait(need[3]) > 0]
+        used = {name: meter.used() for name, _, meter, _ in needs if meter is not None}
+        if self.requests is not None:
+            self.requests.level = max(self.requests.level - 1, 0.0)
+        for name, short, meter, amount in needs:
+            if meter is not None and amount > meter.per_minute:
                 words = (
                     f"Request too large for {model} on {name} per min ({short}): "
                     f"Limit {meter.per_minute}, Requested {amount}."
                 )
-                refusal = Refusal(429, words, type=name, code="rate_limit_exceeded")
-            elif wait > 0:
-                used = max(math.floor(meter.per_minute - meter.level), 0)
-                words = (
-                    f"Rate limit reached for {model} on {name} per min ({short}): Limit {meter.per_minute}, "
-                    f"Used {used}, Requested {amount}. Please try again in {duration(max(waits))}."
-                )
-                headers = retry_after(max(waits))
-                refusal = Refusal(429, words, type=name, code="rate_limit_exceeded", headers=headers)
-        if self.requests is not None:
-            self.requests.level = max(self.requests.level - 1, 0.0)
-        if self.tokens is not None and refusal is None:
+                return Refusal(429, words, type=name, code="rate_limit_exceeded")
+        if short_of:
+            # Asked only now: the wait must cover the request that this very refusal has cost.
+            wait = max(meter.wait(amount) for _, _, meter, amount in needs if meter is not None)
+            name, short, meter, amount = short_of[0]
+            assert meter is not None
+            words = (
+                f"Rate limit reached for {model} on {name} per min ({short}): Limit {meter.per_minute}, "
+                f"Used {used[name]}, Requested {amount}. Please try again in {duration(wait)}."
+            )
+            return Refusal(429, words, type=name, code="rate_limit_exceeded", headers=retry_after(wait))
+        if self.tokens is not None:
             self.tokens.level -= tokens
-        return refusal
+        return None
 
     def headers(self) -> list[tuple[str, str]]:
         """The ``x-ratelimit-*`` headers as of the last charge; none for a meter without a limit."""

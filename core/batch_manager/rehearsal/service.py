@@ -127,19 +127,23 @@ class Service:
                 entry.hashes = [digest.hex() for digest in asked.digests]
         model = asked.model if isinstance(asked, EmbeddingRequest) else "this model"
         over = self.meters.charge(monotonic, entry.tokens, model)
-        if over is not None:
+        index = None
+        if isinstance(asked, EmbeddingRequest):
+            index = choose(self.rules, self.fired, self.options.seed, entry.n, asked.texts)
+        rule = None if index is None else self.rules[index]
+        # What was ordered happens even to a request that came too fast, or nobody could count on a fault.
+        # Only work is not done past a limit.
+        if over is not None and (rule is None or rule.bills()):
             return self._refuse(entry, over)
         if isinstance(asked, Refusal):
             return self._refuse(entry, asked)
-        return self._embed(entry, asked, wall)
-
-    def _embed(self, entry: Entry, asked: EmbeddingRequest, wall: float) -> Reply:
-        seed = self.options.seed
-        index = choose(self.rules, self.fired, seed, entry.n, asked.texts)
-        rule = None if index is None else self.rules[index]
-        delay = self._latency(entry)
         if index is not None:
             self.fired[index] += 1
+        return self._embed(entry, asked, rule, wall)
+
+    def _embed(self, entry: Entry, asked: EmbeddingRequest, rule: Rule | None, wall: float) -> Reply:
+        seed = self.options.seed
+        delay = self._latency(entry)
         if rule is not None:
             entry.outcome = rule.fault
         entry.billed = True if rule is None else rule.bills()

@@ -62,9 +62,7 @@ def _unit(vector: Vector) -> Vector:
 class Embedder(Protocol):
     """Turns the inputs of one request into vectors."""
 
-    def embed(
-        self, texts: list[str], digests: list[bytes], model: str, native: int, dimensions: int
-    ) -> list[Vector]:
+    def embed(self, texts: list[str], digests: list[bytes], model: str, native: int, dimensions: int) -> list[Vector]:
         """One float32 vector of shape (dimensions,) and length 1 for each text, in order."""
 
 
@@ -74,9 +72,7 @@ class HashEmbedder:
     def __init__(self, seed: int) -> None:
         self.seed = seed
 
-    def embed(
-        self, texts: list[str], digests: list[bytes], model: str, native: int, dimensions: int
-    ) -> list[Vector]:
+    def embed(self, texts: list[str], digests: list[bytes], model: str, native: int, dimensions: int) -> list[Vector]:
         """See `Embedder`."""
         return [hash_vector(digest, model, native, dimensions, self.seed) for digest in digests]
 
@@ -92,13 +88,9 @@ class MeaningEmbedder:
         import wordllama
 
         self._spare = HashEmbedder(seed)
-        self._model: Any = wordllama.WordLlama.load(
-            cache_dir=Path(wordllama.__file__).parent, disable_download=True
-        )
+        self._model: Any = wordllama.WordLlama.load(cache_dir=Path(wordllama.__file__).parent, disable_download=True)
 
-    def embed(
-        self, texts: list[str], digests: list[bytes], model: str, native: int, dimensions: int
-    ) -> list[Vector]:
+    def embed(self, texts: list[str], digests: list[bytes], model: str, native: int, dimensions: int) -> list[Vector]:
         """See `Embedder`."""
         with np.errstate(divide="ignore", invalid="ignore"):
             means = np.asarray(self._model.embed(texts, norm=False), dtype=np.float32)

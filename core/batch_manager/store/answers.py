@@ -29,6 +29,8 @@ class Deliverable:
     text: str
     text_hash: str
     vector: bytes
+    run_id: int | None
+    batch: int | None
 
 
 class Answers:
@@ -101,11 +103,12 @@ class Answers:
             ).fetchall()
         return [(row[0], row[1]) for row in rows]
 
-    def waiting(self, space_id: int) -> int:
-        """Items whose answers wait for Chroma."""
+    def waiting(self, space_id: int, run_id: int | None = None) -> int:
+        """Items whose answers wait for Chroma; of one run, where it is given."""
+        where, values = ("", [space_id]) if run_id is None else (" AND run_id = ?", [space_id, run_id])
         with translated():
             row = self._db.execute_sql(
-                "SELECT count(*) FROM item WHERE stage = 'answered' AND space_id = ?", (space_id,)
+                f"SELECT count(*) FROM item WHERE stage = 'answered' AND space_id = ?{where}", values
             ).fetchone()
         return int(row[0])
 
@@ -113,10 +116,12 @@ class Answers:
         """Vectors of the next `limit` items that wait for Chroma, all parts of an item together."""
         with translated():
             rows = self._db.execute_sql(
-                "SELECT i.id, i.kind, i.name, p.no, i.parts, i.indexed_parts, i.text_hash, t.body, t.hash, a.vector"
+                "SELECT i.id, i.kind, i.name, p.no, i.parts, i.indexed_parts, i.text_hash, t.body, t.hash, a.vector,"
+                " q.run_id, q.batch"
                 " FROM (SELECT * FROM item WHERE stage = 'answered' AND space_id = ? ORDER BY id LIMIT ?) i"
                 " JOIN part p ON p.item_id = i.id JOIN text t ON t.id = p.text_id"
-                " JOIN answer a ON a.text_id = t.id AND a.space_id = ? ORDER BY i.id, p.no",
+                " JOIN answer a ON a.text_id = t.id AND a.space_id = ? LEFT JOIN request q ON q.id = a.request_id"
+                " ORDER BY i.id, p.no",
                 (space_id, limit, space_id),
             ).fetchall()
         return [Deliverable(*row) for row in rows]
@@ -153,6 +158,33 @@ class Answers:
                 " WHERE a.text_id = p.text_id AND a.space_id = item.space_id)) THEN 'pending' ELSE 'answered' END"
             )
             row = self._db.execute_sql("SELECT count(*) FROM item WHERE stage = 'answered'").fetchone()
+        return int(row[0])
+
+    def forget_index(self) -> None:
+        """The index was emptied for another model: what was indexed is pending there."""
+        with translated():
+            self._db.execute_sql(
+                "UPDATE item SET indexed_parts = 0, stage = CASE stage WHEN 'indexed' THEN 'pending' ELSE stage END"
+            )
+
+    def redeliver(self, item_ids: Sequence[int]) -> int:
+        """Items that Chroma lacks wait for it again where their answers are kept, else they are pending.
+
+        Returns:
+            How many wait for Chroma.
+        """
+        ids = json.dumps(list(item_ids))
+        with translated(), self._db.atomic("IMMEDIATE"):
+            self._db.execute_sql(
+                "UPDATE item SET stage = CASE WHEN EXISTS (SELECT 1 FROM part p WHERE p.item_id = item.id AND NOT"
+                " EXISTS (SELECT 1 FROM answer a WHERE a.text_id = p.text_id AND a.space_id = item.space_id))"
+                " THEN 'pending' ELSE 'answered' END WHERE stage = 'indexed'"
+                " AND id IN (SELECT value FROM json_each(?))",
+                (ids,),
+            )
+            row = self._db.execute_sql(
+                "SELECT count(*) FROM item WHERE stage = 'answered' AND id IN (SELECT value FROM json_each(?))", (ids,)
+            ).fetchone()
         return int(row[0])
 
     def size(self) -> tuple[int, int]:

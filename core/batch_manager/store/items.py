@@ -197,6 +197,36 @@ class Items:
         )
         return [ItemRow(*row) for row in rows]
 
+    def of_run(self, run_id: int) -> Iterator[tuple[Kind, str, str, str | None, str | None, str | None]]:
+        """(kind, name, stage, code, message, next step) of each item that belongs to a run."""
+        yield from self._cursor(
+            "SELECT kind, name, stage, code, message, next_step FROM item WHERE run_id = ? ORDER BY id", [run_id]
+        )
+
+    def indexed(self, kind: Kind, after: int, limit: int) -> list[tuple[int, str, int]]:
+        """(id, name, parts) of indexed items of a kind, a page at a time."""
+        return self._all(
+            "SELECT id, name, indexed_parts FROM item WHERE kind = ? AND stage = 'indexed' AND id > ?"
+            " ORDER BY id LIMIT ?",
+            [kind, after, limit],
+        )
+
+    def part_hashes(self, item_id: int) -> list[tuple[int, str]]:
+        """(part's number, hash of its text) of an item."""
+        return self._all(
+            "SELECT p.no, t.hash FROM part p JOIN text t ON t.id = p.text_id WHERE p.item_id = ? ORDER BY p.no",
+            [item_id],
+        )
+
+    def indexed_ids(self, kind: Kind, names: Sequence[str]) -> dict[str, int]:
+        """Parts in the index, of each of these names that has any."""
+        rows = self._all(
+            "SELECT name, indexed_parts FROM item WHERE kind = ? AND indexed_parts > 0"
+            " AND name IN (SELECT value FROM json_each(?))",
+            [kind, json.dumps(list(names))],
+        )
+        return dict(rows)
+
     def documents(self) -> Iterator[Document]:
         """Every item's document, structure and words joined, in the order in which they came."""
         for structure, words in self._cursor("SELECT structure, words FROM item ORDER BY id", []):

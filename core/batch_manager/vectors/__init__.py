@@ -71,6 +71,9 @@ class VectorStore(Protocol):
     async def hashes(self, kind: Kind, ids: Sequence[str]) -> dict[str, str]:
         """Text hash of each of the ids that is there."""
 
+    async def ids(self, kind: Kind, offset: int, limit: int) -> list[str]:
+        """A page of the ids that are there, in an order that holds while nothing is written."""
+
     async def delete(self, kind: Kind, ids: Sequence[str]) -> None:
         """Take rows out; ids that aren't there don't matter."""
 

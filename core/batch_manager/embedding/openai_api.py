@@ -1,0 +1,199 @@
+"""OpenAI's embeddings, and every server that speaks the same wire, through the `openai` async client.
+
+The client's own retries are off: there is one layer of retries, the engine's. The raw response is read, since
+decoding base64 here takes half the time of the client's own model objects, and since a proxy's page must be
+told from an answer.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import openai
+
+from batch_manager.embedding import Answer, RateLimits, space_of
+from batch_manager.embedding.backoff import timeout
+from batch_manager.embedding.classify import classify, one_line, unusable
+from batch_manager.errors import Refusal, RequestRefused, SettingError, Verdict
+
+if TYPE_CHECKING:
+    from batch_manager.settings import Settings
+
+ABSURD = 10
+"""A usage that is this many times off our own count can't be true."""
+
+
+class OpenAIEmbedder:
+    """Sends requests; keeps connections open between them."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Make the client; nothing is sent.
+
+        Raises:
+            SettingError: No key is set.
+        """
+        if not settings.api_key:
+            raise SettingError(
+                "No OPENAI_API_KEY is set, so nothing can be sent to the embedding API.",
+                next_step="Set OPENAI_API_KEY in the environment or in .env, or use --provider local.",
+                code="no_api_key",
+            )
+        self._key = settings.api_key
+        self._model = settings.model
+        self._dimensions = settings.dimensions
+        self._expected = space_of(settings).dimensions
+        self._format: Literal["base64", "float"] = "base64"
+        self._client = openai.AsyncOpenAI(
+            api_key=settings.api_key,
+            base_url=settings.base_url,
+            max_retries=0,
+            timeout=openai.Timeout(timeout(1), connect=15.0),
+        )
+
+    async def embed(self, texts: Sequence[str], *, tried: int, expected_tokens: int) -> Answer:
+        """Send one request (see `Embedder.embed`)."""
+        try:
+            return await self._once(texts, tried, expected_tokens)
+        except RequestRefused as error:
+            if self._format == "base64" and _refuses_base64(error.refusal):
+                # Nothing was billed for a refused format, so asking again in the other is the same try.
+                self._format = "float"
+                return await self._once(texts, tried, expected_tokens)
+            raise
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    async def _once(self, texts: Sequence[str], tried: int, expected_tokens: int) -> Answer:
+        try:
+            raw = await self._client.embeddings.with_raw_response.create(
+                input=list(texts),
+                model=self._model,
+                encoding_format=self._format,
+                dimensions=self._dimensions if self._dimensions is not None else openai.omit,
+                timeout=openai.Timeout(timeout(tried), connect=15.0),
+            )
+        except openai.APIStatusError as error:
+            raise RequestRefused(self._judge(error)) from None
+        except openai.APIConnectionError as error:
+            raise RequestRefused(self._connection(error)) from None
+        headers = raw.headers
+        return _read(raw.content, len(texts), self._expected, expected_tokens, _limits(headers))
+
+    def _judge(self, error: openai.APIStatusError) -> Refusal:
+        body = error.body if isinstance(error.body, Mapping) else {}
+        inner = body.get("error") if isinstance(body.get("error"), Mapping) else body
+        code = inner.get("code") or inner.get("type") if isinstance(inner, Mapping) else None
+        message = inner.get("message") if isinstance(inner, Mapping) else None
+        if not isinstance(message, str):
+            message = f"HTTP {error.status_code} without an explanation"
+        headers = {name.lower(): value for name, value in error.response.headers.items()}
+        return classify(
+            error.status_code,
+            code if isinstance(code, str) else None,
+            self._clean(message),
+            headers,
+            datetime.now(UTC),
+        )
+
+    def _connection(self, error: openai.APIConnectionError) -> Refusal:
+        cause = error.__cause__
+        kind = type(cause).__name__ if cause is not None else type(error).__name__
+        words = self._clean(str(cause) or kind) if cause is not None else kind
+        host = self._client.base_url.host
+        # What never reached the server can't be billed; anything later can.
+        unsent = kind in ("ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol", "LocalProtocolError")
+        if isinstance(error, openai.APITimeoutError) and not unsent:
+            return Refusal(
+                Verdict.RETRY, "timeout", f"{host} gave no answer in time.", "Try again later.", maybe_billed=True
+            )
+        code = "unreachable" if unsent else "connection_lost"
+        message = f"{host} can't be reached: {words}." if unsent else f"The connection to {host} broke: {words}."
+        step = "Check the network and OPENAI_BASE_URL, then go on."
+        return Refusal(Verdict.RETRY, code, one_line(message), step, maybe_billed=not unsent)
+
+    def _clean(self, words: str) -> str:
+        return words.replace(self._key, "(key)")
+
+
+def _refuses_base64(refusal: Refusal) -> bool:
+    words = f"{refusal.code} {refusal.message}".lower()
+    return refusal.status in (400, 422) and ("encoding_format" in words or "base64" in words)
+
+
+def _read(content: bytes, count: int, expected: int | None, expected_tokens: int, limits: RateLimits | None) -> Answer:
+    """Check an answer as a whole before anything of it is used."""
+    try:
+        body = json.loads(content)
+    except ValueError:
+        shown = "an HTML page" if content.lstrip()[:1] == b"<" else "something that isn't JSON"
+        raise RequestRefused(unusable("not_json", f"The server answered with {shown}.")) from None
+    data = body.get("data") if isinstance(body, dict) else None
+    if not isinstance(data, list):
+        raise RequestRefused(unusable("no_data", "The answer has no list of embeddings."))
+    if len(data) != count:
+        raise RequestRefused(unusable("wrong_count", f"The answer has {len(data)} embeddings for {count} inputs."))
+    vectors: list[bytes | None] = [None] * count
+    sizes: set[int] = set()
+    for entry in data:
+        index = entry.get("index") if isinstance(entry, dict) else None
+        if not isinstance(index, int) or not 0 <= index < count or vectors[index] is not None:
+            raise RequestRefused(unusable("wrong_index", "The answer names an input twice, or one that wasn't sent."))
+        vector = _vector(entry.get("embedding"))
+        sizes.add(vector.size)
+        vectors[index] = vector.tobytes()
+    if len(sizes) != 1 or (expected is not None and sizes != {expected}):
+        found = ", ".join(str(size) for size in sorted(sizes))
+        wanted = f" instead of {expected}" if expected else ""
+        raise RequestRefused(unusable("wrong_size", f"The answer has vectors of {found} numbers{wanted}."))
+    return Answer(
+        vectors=[vector for vector in vectors if vector is not None],
+        dimensions=sizes.pop(),
+        tokens=_usage(body.get("usage"), expected_tokens),
+        limits=limits,
+    )
+
+
+def _vector(value: object) -> np.ndarray[Any, np.dtype[np.float32]]:
+    try:
+        if isinstance(value, str):
+            vector = np.frombuffer(base64.b64decode(value, validate=True), dtype="<f4")
+        else:
+            vector = np.asarray(value, dtype="<f4")
+    except (ValueError, TypeError, binascii.Error):
+        raise RequestRefused(unusable("broken_vector", "An embedding in the answer can't be decoded.")) from None
+    if vector.ndim != 1 or vector.size == 0 or not np.isfinite(vector).all():
+        raise RequestRefused(unusable("broken_vector", "An embedding in the answer isn't a list of finite numbers."))
+    return vector
+
+
+def _usage(usage: object, expected: int) -> int | None:
+    told = usage.get("total_tokens") if isinstance(usage, dict) else None
+    if not isinstance(told, int) or isinstance(told, bool):
+        return None
+    if told <= 0 or told > max(expected, 1) * ABSURD or told * ABSURD < expected:
+        return None
+    return told
+
+
+def _limits(headers: Mapping[str, str]) -> RateLimits | None:
+    def number(name: str) -> int | None:
+        try:
+            return int(headers.get(f"x-ratelimit-{name}", ""))
+        except ValueError:
+            return None
+
+    limits = RateLimits(
+        requests_per_minute=number("limit-requests"),
+        requests_left=number("remaining-requests"),
+        tokens_per_minute=number("limit-tokens"),
+        tokens_left=number("remaining-tokens"),
+    )
+    return None if limits == RateLimits() else limits

@@ -1,0 +1,95 @@
+"""Pacing: two rate meters (requests and tokens a minute), so that the account's limits are used and not hit.
+
+Each meter is a bucket that refills as the server's does. The clock is handed in, so all of this is pure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from batch_manager.embedding import RateLimits
+
+SAFETY = 0.97
+"""Part of the allowed rate that is used: the rest covers clocks and requests that overtake each other."""
+
+
+@dataclass(slots=True)
+class Meter:
+    """A bucket of `per_minute` units; `level` of them are there now. Full and unlimited while nothing is known."""
+
+    per_minute: int | None = None
+    level: float = 0.0
+    at: float = 0.0
+
+    def refill(self, now: float) -> None:
+        """Let time pass."""
+        if self.per_minute is not None:
+            gained = max(0.0, now - self.at) * self.per_minute / 60 * SAFETY
+            self.level = min(float(self.per_minute), self.level + gained)
+        self.at = now
+
+    def learn(self, per_minute: int | None, left: int | None, in_flight: float, now: float) -> None:
+        """Take in what the server said; `in_flight` units are sent and may not be in its count yet."""
+        if per_minute is None or per_minute <= 0:  # some servers send 0 or -1 for "not told"
+            return
+        self.refill(now)
+        if self.per_minute != per_minute:
+            known = self.per_minute is not None
+            self.per_minute = per_minute
+            if not known:
+                self.level = per_minute - in_flight
+        if left is not None and left >= 0:
+            # The truth lies between what is left and what is left once all that is in flight has arrived.
+            self.level = min(max(self.level, left - in_flight), float(left))
+
+    def wait(self, amount: float, now: float) -> float:
+        """Seconds until that amount is there."""
+        if self.per_minute is None:
+            return 0.0
+        self.refill(now)
+        wanted = min(amount, float(self.per_minute))  # what is larger than the bucket can only wait for a full one
+        return max(0.0, (wanted - self.level) / (self.per_minute / 60 * SAFETY))
+
+
+class Pacer:
+    """Says when the next request may leave."""
+
+    def __init__(self, requests_per_minute: int | None, tokens_per_minute: int | None, now: float) -> None:
+        self._fixed = RateLimits(requests_per_minute=requests_per_minute, tokens_per_minute=tokens_per_minute)
+        self.requests = Meter(requests_per_minute, float(requests_per_minute or 0), now)
+        self.tokens = Meter(tokens_per_minute, float(tokens_per_minute or 0), now)
+        self._in_flight: dict[int, int] = {}
+        self._not_before = 0.0
+        self._heard = False
+        self._next = 0
+
+    def wait(self, tokens: int, now: float) -> float:
+        """Seconds until a request of that many tokens may leave; 0 when it may now."""
+        if not self._heard and self._in_flight:
+            return 0.05  # the first answer tells the limits; until then one request at a time
+        return max(self._not_before - now, self.requests.wait(1, now), self.tokens.wait(tokens, now), 0.0)
+
+    def leave(self, tokens: int, now: float) -> int:
+        """A request leaves; returns a ticket for `back`."""
+        self.requests.refill(now)
+        self.tokens.refill(now)
+        self.requests.level -= 1
+        self.tokens.level -= tokens
+        self._next += 1
+        self._in_flight[self._next] = tokens
+        return self._next
+
+    def back(self, ticket: int, limits: RateLimits | None, now: float) -> None:
+        """It came back, with or without an answer."""
+        self._in_flight.pop(ticket, None)
+        self._heard = True
+        if limits is None:
+            return
+        flying = sum(self._in_flight.values())
+        told = (self._fixed.requests_per_minute, self._fixed.tokens_per_minute)
+        self.requests.learn(told[0] or limits.requests_per_minute, limits.requests_left, len(self._in_flight), now)
+        self.tokens.learn(told[1] or limits.tokens_per_minute, limits.tokens_left, flying, now)
+
+    def slow_down(self, seconds: float, now: float) -> None:
+        """The server refused for its rate: nobody sends for that long."""
+        self._not_before = max(self._not_before, now + seconds)

@@ -1,0 +1,425 @@
+"""The engine's face: any thread may ask, tell or listen; the work happens in the engine's own thread."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import logging
+import threading
+import time
+from collections.abc import Coroutine
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from batch_manager.documents import KINDS, Kind
+from batch_manager.embedding import Embedder, make_embedder, space_of
+from batch_manager.engine.budget import Budget
+from batch_manager.engine.results import EMPTY, RunResults, collect
+from batch_manager.engine.run import OnTrouble, Run
+from batch_manager.engine.search import SearchHit, checked_query, search
+from batch_manager.engine.verify import VerifyReport, verify
+from batch_manager.errors import BatchManagerError, QuoteChanged, SettingError, UsageError
+from batch_manager.events import EventBus, RunView, Subscription
+from batch_manager.packing import MAX_REQUEST_TOKENS, Limits
+from batch_manager.pricing import Price, price_of, to_pico
+from batch_manager.quote import Quote, Scope, Space, make_quote
+from batch_manager.store import DocumentationStore
+from batch_manager.store.ledger import RunRow
+from batch_manager.vectors import VectorStore
+
+if TYPE_CHECKING:
+    from batch_manager.settings import Settings
+
+log = logging.getLogger("batch_manager.engine")
+
+TICK = 0.05
+"""Seconds between two pictures of a run."""
+
+INDEX_SPACE = "index_space"
+"""The store's note of the space that Chroma's vectors are in."""
+
+T = TypeVar("T")
+
+
+class Engine:
+    """Quotes, runs, searches and verifies over one store and one index."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: DocumentationStore,
+        *,
+        on_trouble: OnTrouble = "pause",
+        vectors: VectorStore | None = None,
+    ) -> None:
+        """Nothing heavy happens before it is needed.
+
+        Args:
+            settings: What is in force.
+            store: The home's store.
+            on_trouble: `pause` where somebody can cure and resume; `stop` where nobody is there.
+            vectors: Instead of Chroma as the settings say.
+        """
+        self.settings = settings
+        self.store = store
+        self._on_trouble: OnTrouble = on_trouble
+        self._vectors = vectors
+        self._embedder: Embedder | None = None
+        self._bus = EventBus()
+        self._run: Run | None = None
+        self._last: RunView | None = None
+        self._view = RunView()
+        self._billed_tokens = 0
+        self._ended = threading.Event()
+        self._ended.set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()
+
+    # Before the yes
+
+    @property
+    def space(self) -> Space:
+        """The embedding space that the settings speak of."""
+        return space_of(self.settings)
+
+    def price(self) -> Price:
+        """The price that holds.
+
+        Raises:
+            SettingError: None is known.
+        """
+        return price_of(self.settings)
+
+    def limits(self) -> Limits:
+        """Ceilings of a request: the setting, and what this server was found to take."""
+        inputs, tokens = self.settings.batch_size, MAX_REQUEST_TOKENS
+        learned = self.store.note(f"limits:{self.space.server}")
+        if learned:
+            least_inputs, least_tokens = (int(one) for one in learned.split(","))
+            inputs, tokens = min(inputs, least_inputs), min(tokens, least_tokens)
+        if self.settings.tokens_per_minute:
+            tokens = min(tokens, self.settings.tokens_per_minute)
+        return Limits(inputs, tokens)
+
+    def quote(self, scope: Scope, cap: Decimal | None = None) -> Quote:
+        """What the scope would cost; nothing is sent or written.
+
+        Raises:
+            SettingError: No price is known.
+            StoreError: The store can't be read.
+        """
+        price = self.price()
+        work = self.store.work.find(scope, self.store.answers.space_id(self.space))
+        return make_quote(scope, work, self.space, self.settings.host, price, self.limits(), cap)
+
+    def check(self, scope: Scope) -> None:
+        """Whether a run of this scope could start at all; asked before anyone is asked for a yes.
+
+        Raises:
+            SettingError: No key.
+            UsageError: The index is of another model, or a run is under way.
+        """
+        if self._run is not None:
+            raise UsageError("A run is under way.", next_step="Wait for it, pause it or cancel it.", code="running")
+        if self.settings.provider == "openai" and not self.settings.api_key:
+            raise SettingError(
+                "No OPENAI_API_KEY is set, so nothing can be sent to the embedding API.",
+                next_step="Set OPENAI_API_KEY in the environment or in .env, or use --provider local.",
+                code="no_api_key",
+            )
+        if scope.which != "all":
+            self._same_model()
+
+    def unfinished(self) -> RunRow | None:
+        """A run that was interrupted with work left in it."""
+        run = self.store.ledger.unfinished()
+        return run if run is not None and self.store.work.planned_count(run.id) else None
+
+    # The yes, and what follows
+
+    def start(self, quote: Quote) -> None:
+        """Begin what was agreed; returns once it is written down.
+
+        Raises:
+            QuoteChanged: The store, the model or the price changed since; ask again.
+            SettingError: No key.
+            UsageError: A run is under way, or the index is of another model.
+            StoreError: The store can't be written.
+        """
+        with self._starting:
+            self.check(quote.scope)
+            loop = self._running_loop()
+            run_id, space_id, budget = self._agree(quote)
+            self._ended.clear()
+            ready: concurrent.futures.Future[None] = concurrent.futures.Future()
+            loop.call_soon_threadsafe(self._begin, run_id, space_id, quote, budget, ready)
+            ready.result()
+
+    def pause(self) -> None:
+        """Send nothing more for now."""
+        self._tell(lambda run: run.pause("Paused by you.", "Press p to go on."))
+
+    def resume(self) -> None:
+        """Go on."""
+        self._tell(lambda run: run.resume())
+
+    def cancel(self) -> None:
+        """End the run in good order; what is in flight is kept."""
+        self._tell(lambda run: run.cancel())
+
+    def view(self) -> RunView:
+        """Where the run stands; cheap, from any thread."""
+        return self._view
+
+    def subscribe(self) -> Subscription:
+        """Listen to events from now on."""
+        return self._bus.subscribe()
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """Listen no more."""
+        self._bus.unsubscribe(subscription)
+
+    def wait(self, timeout: float | None = None) -> RunView:
+        """Wait for the end of the run; returns the picture at that time."""
+        self._ended.wait(timeout)
+        return self._view
+
+    def results(self) -> RunResults:
+        """What came of the last run, item by item."""
+        return collect(self.store, self._last, self._billed_tokens) if self._last else EMPTY
+
+    # Questions to the index
+
+    def search_price(self, query: str) -> Decimal:
+        """What the query's own embedding costs."""
+        return self.price().cost(checked_query(query))
+
+    def search(self, query: str, kind: Kind | None = None, limit: int = 10) -> list[SearchHit]:
+        """The nearest items, best first; sends the query alone. Blocks: call it from a thread that may wait.
+
+        Raises:
+            UsageError: The query can't be sent, or the index is of another model.
+            RequestRefused, VectorStoreError: The server or Chroma didn't answer.
+        """
+        self._same_model()
+        checked_query(query)
+
+        async def ask() -> list[SearchHit]:
+            kinds = KINDS if kind is None else (kind,)
+            return await search(query, kinds, limit, self._the_embedder(), self._the_vectors())
+
+        return self._do(ask())
+
+    def index_counts(self) -> dict[Kind, int]:
+        """Vectors in each collection. Blocks."""
+
+        async def ask() -> dict[Kind, int]:
+            return await self._the_vectors().counts()
+
+        return self._do(ask())
+
+    def verify(self, repair: bool = False) -> VerifyReport:
+        """Compare store and Chroma both ways; with `repair` mend what costs nothing. Blocks."""
+
+        async def ask() -> VerifyReport:
+            report = await verify(self.store, self._the_vectors(), repair=repair)
+            if repair:
+                await self._deliver_kept()
+            return report
+
+        return self._do(ask())
+
+    def close(self, timeout: float = 10.0) -> None:
+        """End a run in good order, Chroma's process and the thread; safe to call twice."""
+        loop, thread = self._loop, self._thread
+        if loop is None or thread is None:
+            return
+        self.cancel()
+        self._ended.wait(timeout)
+
+        async def end() -> None:
+            if self._embedder is not None:
+                await self._embedder.close()
+            if self._vectors is not None:
+                await self._vectors.close()
+
+        try:
+            asyncio.run_coroutine_threadsafe(end(), loop).result(timeout)
+        except TimeoutError:
+            log.warning("Chroma's process didn't end in time")
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(timeout)
+        self._loop = self._thread = self._embedder = self._vectors = None
+
+    # Inside
+
+    def _same_model(self) -> None:
+        noted = self.store.note(INDEX_SPACE)
+        if noted is None or noted == _space_note(self.space):
+            return
+        model, dimensions = noted.split("\n")
+        raise UsageError(
+            f"The index was built with {model} ({dimensions} dimensions), not with {self.space.model}.",
+            next_step=f"Use --model {model} or its provider, or build the index anew with --rebuild-indexes.",
+            code="other_model",
+        )
+
+    def _agree(self, quote: Quote) -> tuple[int, int, Budget]:
+        """Check in one transaction that the quote still holds, and write the run down."""
+        cap = None if quote.cap is None else to_pico(quote.cap)
+        unfinished = self.store.ledger.unfinished()
+        with self.store.transaction():
+            now = self.quote(quote.scope, quote.cap)
+            if now.fingerprint != quote.fingerprint:
+                raise QuoteChanged(
+                    "What would be sent has changed since the quote was made.",
+                    next_step="Look at the new quote and say yes to that.",
+                )
+            space_id = self.store.answers.space_id(self.space, make=True)
+            if unfinished is not None and self._goes_on(unfinished, quote, space_id):
+                run_id = unfinished.id
+                self.store.work.withdraw(run_id)
+                self.store.ledger.reopen_run(run_id)
+            else:
+                run_id = self.store.ledger.open_run(quote, space_id, cap)
+            self.store.work.agree(run_id, quote.scope, space_id)
+        if unfinished is not None and run_id != unfinished.id:
+            self.store.ledger.end_run(unfinished.id, "replaced", unfinished.reason)
+        totals = self.store.ledger.totals(run_id)
+        return run_id, space_id, Budget(cap, totals.billed_pico, totals.held_pico)
+
+    def _goes_on(self, run: RunRow, quote: Quote, space_id: int) -> bool:
+        """Whether the quote is the rest of an interrupted run: then that run goes on, under its cap and its spend."""
+        if (run.space_id, run.which, run.price, run.cap) != (
+            space_id,
+            quote.scope.which,
+            quote.price.per_million,
+            quote.cap,
+        ):
+            return False
+        work = self.store.work.find(quote.scope, space_id)
+        return set(work.hashes) <= self.store.work.agreed_hashes(run.id)
+
+    def _begin(
+        self,
+        run_id: int,
+        space_id: int,
+        quote: Quote,
+        budget: Budget,
+        ready: concurrent.futures.Future[None],
+    ) -> None:
+        run = Run(
+            run_id,
+            space_id,
+            quote,
+            self.settings,
+            self.store,
+            budget,
+            self._bus.publish,
+            self._on_trouble,
+            self.limits(),
+        )
+        self._run = run
+        self._view = run.progress.view(time.monotonic())
+        self._task = asyncio.ensure_future(self._drive(run))
+        ready.set_result(None)
+
+    async def _drive(self, run: Run) -> None:
+        ticking = asyncio.ensure_future(self._tick(run))
+        try:
+            vectors = self._the_vectors()
+            # The import of a client takes a second: it must not stop this loop's other work.
+            embedder = await asyncio.to_thread(self._the_embedder)
+            await self._prepare_index(run, vectors)
+            await run.go(embedder, vectors)
+        except BatchManagerError as error:
+            run.broken(error)
+        except Exception as error:
+            log.exception("run %d broke", run.id)
+            run.broken(
+                BatchManagerError(
+                    f"A fault of this program: {type(error).__name__}.",
+                    next_step="See the log, and report it.",
+                    code="internal",
+                )
+            )
+        finally:
+            ticking.cancel()
+            self._billed_tokens = run.progress.tokens_billed
+            self._last = self._view = run.progress.view(time.monotonic())
+            self._run = None
+            self._ended.set()
+
+    async def _tick(self, run: Run) -> None:
+        while True:
+            now = time.monotonic()
+            run.progress.sample(now)
+            self._view = run.progress.view(now)
+            await asyncio.sleep(TICK)
+
+    async def _prepare_index(self, run: Run, vectors: VectorStore) -> None:
+        """Make the index ready for this run's space: emptied when the model changed, refilled when it was lost."""
+        await vectors.open()
+        noted, ours = self.store.note(INDEX_SPACE), _space_note(run.quote.space)
+        self.store.answers.release(run.space_id)
+        if noted is not None and noted != ours:
+            await vectors.reset()
+            self.store.answers.forget_index()
+        elif self.store.items.counts().total("indexed") and not sum((await vectors.counts()).values()):
+            run.notice("Chroma has lost its vectors; they are put back from the store for $0.", "warning")
+            self.store.answers.index_lost()
+        self.store.set_note(INDEX_SPACE, ours)
+
+    async def _deliver_kept(self) -> None:
+        """Deliver all kept answers outside a run."""
+        from batch_manager.engine.delivery import Delivery
+
+        quote = self.quote(Scope("pending", ids=()))
+        space_id = self.store.answers.space_id(self.space)
+        run = Run(0, space_id, quote, self.settings, self.store, Budget(0), self._bus.publish, "stop", self.limits())
+        await Delivery(run, self._the_vectors()).drain()
+
+    def _the_vectors(self) -> VectorStore:
+        if self._vectors is None:
+            from batch_manager.vectors.process import ChromaProcess
+
+            url = self.settings.chroma_url
+            self._vectors = ChromaProcess(directory=None if url else self.settings.vectors_directory, url=url)
+        return self._vectors
+
+    def _the_embedder(self) -> Embedder:
+        if self._embedder is None:
+            self._embedder = make_embedder(self.settings)
+        return self._embedder
+
+    def _tell(self, order: Any) -> None:
+        def deliver() -> None:
+            if self._run is not None:
+                order(self._run)
+
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(deliver)
+
+    def _do(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._running_loop()).result()
+
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
+        if self._loop is None:
+            loop = self._loop = asyncio.new_event_loop()
+
+            def work() -> None:
+                asyncio.set_event_loop(loop)
+                loop.run_forever()
+                loop.run_until_complete(loop.shutdown_asyncgens())
+                self.store.close()  # this thread's connection
+                loop.close()
+
+            self._thread = threading.Thread(target=work, name="batch-manager-engine", daemon=True)
+            self._thread.start()
+        return self._loop
+
+
+def _space_note(space: Space) -> str:
+    # Not the server: vectors of one model are alike wherever they were paid for.
+    return f"{space.model}\n{space.dimensions or 'its own'}"

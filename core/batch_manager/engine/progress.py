@@ -1,0 +1,208 @@
+"""Progress: what the engine knows of a run while it works, and the picture made of it. The clock is handed in."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+
+from batch_manager.engine.budget import Budget
+from batch_manager.events import BatchState, BatchView, LimitsView, RunState, RunView
+from batch_manager.pricing import from_pico
+from batch_manager.quote import Quote
+
+SHOWN_BATCHES = 240
+"""Batches that a view lists: those at work, then the latest others."""
+
+WINDOW = 20.0
+"""Seconds that a rate looks back."""
+
+_OVER: frozenset[BatchState] = frozenset({"indexed", "failed", "stopped"})
+_AT_WORK: frozenset[BatchState] = frozenset({"sending", "backing off", "splitting"})
+
+
+@dataclass(slots=True)
+class BatchProgress:
+    """One batch, as it moves."""
+
+    number: int
+    items: int
+    tokens: int
+    state: BatchState = "waiting"
+    answered: int = 0
+    indexed: int = 0
+    failed: int = 0
+    tries: int = 0
+    started: float | None = None
+    ended: float | None = None
+    waits_for: str = ""
+
+    def view(self, now: float) -> BatchView:
+        """The batch as it stands."""
+        seconds = 0.0 if self.started is None else (self.ended or now) - self.started
+        return BatchView(
+            self.number,
+            self.state,
+            self.items,
+            self.tokens,
+            self.answered,
+            self.indexed,
+            self.failed,
+            self.tries,
+            seconds,
+            self.waits_for,
+        )
+
+
+@dataclass(slots=True)
+class Progress:
+    """One run, as it moves. Only the engine's thread changes it."""
+
+    run_id: int
+    quote: Quote
+    budget: Budget
+    started: float
+    state: RunState = "starting"
+    reason: str = ""
+    next_step: str = ""
+    code: str = ""
+    items: int = 0
+    answered: int = 0
+    indexed: int = 0
+    failed: int = 0
+    tokens_answered: int = 0
+    tokens_billed: int = 0
+    requests: int = 0
+    requests_answered: int = 0
+    estimated_pico: int = 0
+    billed_pico: int = 0
+    batches_done: int = 0
+    delivering: int = 0
+    limits: LimitsView = field(default_factory=LimitsView)
+    batches: dict[int, BatchProgress] = field(default_factory=dict)
+    ended: float | None = None
+    paused: float = 0.0
+    sequence: int = 0
+    _samples: deque[tuple[float, int, int, int]] = field(default_factory=deque)
+    _paused_at: float | None = None
+
+    def batch(self, number: int, items: int, tokens: int) -> BatchProgress:
+        """A new batch; old ones that are over make room."""
+        progress = BatchProgress(number, items, tokens)
+        self.batches[number] = progress
+        if len(self.batches) > 2 * SHOWN_BATCHES:
+            over = [key for key, one in self.batches.items() if one.state in _OVER or one.state == "answered"]
+            for key in over[: len(self.batches) - SHOWN_BATCHES]:
+                del self.batches[key]
+        return progress
+
+    def delivered(self, number: int, inputs: int, now: float) -> None:
+        """That many inputs of a batch are in Chroma."""
+        batch = self.batches.get(number)
+        if batch is None:
+            return
+        batch.indexed += inputs
+        if batch.indexed >= batch.answered and batch.state == "answered":
+            batch.state = "indexed"
+            batch.ended = batch.ended or now
+
+    def pause(self, now: float) -> None:
+        """The clock of the run stands still for its rate."""
+        self._paused_at = self._paused_at or now
+
+    def resume(self, now: float) -> None:
+        """It goes on; the rate starts afresh."""
+        if self._paused_at is not None:
+            self.paused += now - self._paused_at
+            self._paused_at = None
+            self._samples.clear()
+
+    def sample(self, now: float) -> None:
+        """Remember where the run stands, a few times a second."""
+        if self.state != "running" or (self._samples and now - self._samples[-1][0] < 0.25):
+            return
+        self._samples.append((now, self.answered, self.indexed, self.tokens_answered))
+        while now - self._samples[0][0] > WINDOW:
+            self._samples.popleft()
+
+    def view(self, now: float) -> RunView:
+        """The picture of the run."""
+        self.sequence += 1
+        rate, eta = self._pace(now)
+        return RunView(
+            sequence=self.sequence,
+            run_id=self.run_id,
+            state=self.state,
+            reason=self.reason,
+            next_step=self.next_step,
+            code=self.code,
+            items=self.items,
+            answered=self.answered,
+            indexed=self.indexed,
+            failed=self.failed,
+            tokens=self.quote.tokens,
+            tokens_answered=self.tokens_answered,
+            requests=self.requests,
+            quoted=self.quote.cost,
+            estimated=from_pico(self.estimated_pico),
+            billed=from_pico(self.billed_pico),
+            reserved=from_pico(self.budget.held),
+            cap=self.quote.cap,
+            batches_total=max(self.quote.requests, len(self.batches)),
+            batches_done=self.batches_done,
+            batches=self._shown(now),
+            limits=self.limits,
+            seconds=(self.ended or now) - self.started,
+            rate=rate,
+            eta=eta,
+            delivering=self.delivering,
+        )
+
+    def _shown(self, now: float) -> tuple[BatchView, ...]:
+        numbers = sorted(self.batches)
+        if len(numbers) > SHOWN_BATCHES:
+            at_work = [number for number in numbers if self.batches[number].state in _AT_WORK]
+            others = [number for number in numbers if self.batches[number].state not in _AT_WORK]
+            numbers = sorted(at_work + others[-(SHOWN_BATCHES - len(at_work)) :])
+        return tuple(self.batches[number].view(now) for number in numbers)
+
+    def _pace(self, now: float) -> tuple[float | None, tuple[float, float] | None]:
+        if self.state != "running" or len(self._samples) < 4:
+            return None, None
+        first, last = self._samples[0], self._samples[-1]
+        span = last[0] - first[0]
+        if span < 1.0:
+            return None, None
+        rate = (last[1] - first[1]) / span
+        left = self.items - self.failed
+        return (rate if rate > 0 else None), self._eta(first, last, span, left, now)
+
+    def _eta(
+        self,
+        first: tuple[float, int, int, int],
+        last: tuple[float, int, int, int],
+        span: float,
+        items: int,
+        now: float,
+    ) -> tuple[float, float] | None:
+        """Seconds to the end as a range: by the rate of late and by the whole run's, of the slower of both stages."""
+        whole = max(0.001, now - self.started - self.paused)
+        estimates: list[list[float]] = []
+        for position, left, done in (
+            (3, self.quote.tokens - self.tokens_answered, self.tokens_answered),
+            (2, items - self.indexed, self.indexed),
+        ):
+            if left <= 0:
+                continue
+            late, mean = (last[position] - first[position]) / span, done / whole
+            if late <= 0 and mean <= 0:
+                return None
+            estimates.append([left / rate for rate in (late, mean) if rate > 0])
+        if not estimates:
+            return None
+        return max(min(one) for one in estimates), max(max(one) for one in estimates)
+
+
+def idle_view(sequence: int, last: RunView | None) -> RunView:
+    """The picture while nothing runs: the last run's, or an empty one."""
+    return replace(last, sequence=sequence) if last else RunView(sequence=sequence, quoted=Decimal(0))

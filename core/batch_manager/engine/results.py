@@ -1,0 +1,68 @@
+"""What came of a run, item by item, in the contract's words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from batch_manager.documents import Kind
+from batch_manager.events import RunView
+from batch_manager.store import DocumentationStore
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An item that isn't indexed after the run, and why."""
+
+    kind: Kind
+    name: str
+    code: str
+    message: str
+    next_step: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunResults:
+    """One entry for every item of the run; usage is that of this run's requests."""
+
+    tables: dict[str, bool]
+    relationships: dict[str, bool]
+    requests: int
+    estimated_tokens: int
+    billed_tokens: int
+    estimated_cost: Decimal
+    cost: Decimal
+    failures: list[Failure]
+
+
+EMPTY = RunResults({}, {}, 0, 0, 0, Decimal(0), Decimal(0), [])
+
+
+def collect(store: DocumentationStore, view: RunView, billed_tokens: int) -> RunResults:
+    """Read the results of the run that the view shows."""
+    outcome: dict[Kind, dict[str, bool]] = {"table": {}, "relationship": {}}
+    failures: list[Failure] = []
+    for kind, name, stage, code, message, next_step in store.items.of_run(view.run_id):
+        if stage == "skipped":
+            continue
+        outcome[kind][name] = stage == "indexed"
+        if stage != "indexed":
+            failures.append(
+                Failure(
+                    kind,
+                    name,
+                    code or view.code or "not_done",
+                    message or view.reason or "The run ended before this item's turn.",
+                    next_step or view.next_step or "Start again to go on.",
+                )
+            )
+    return RunResults(
+        tables=outcome["table"],
+        relationships=outcome["relationship"],
+        requests=view.requests,
+        estimated_tokens=view.tokens,
+        billed_tokens=billed_tokens,
+        estimated_cost=view.quoted,
+        cost=view.billed,
+        failures=failures,
+    )

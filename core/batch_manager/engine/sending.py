@@ -1,0 +1,231 @@
+"""One batch on its way: paced, reserved, sent, tried again, halved; its answers kept before anything else."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import tenacity
+
+from batch_manager.embedding import Answer, Embedder
+from batch_manager.embedding.backoff import backoff
+from batch_manager.embedding.pacing import Pacer
+from batch_manager.engine.progress import BatchProgress
+from batch_manager.errors import Refusal, RequestRefused, Verdict
+from batch_manager.events import LimitsView
+from batch_manager.packing import Input, Limits, pack_window
+
+if TYPE_CHECKING:
+    from batch_manager.engine.run import Run
+
+EXHAUSTED_IN_A_ROW = 3
+"""Batches that used up their tries, one after the other without an answer between, until the server counts as gone."""
+
+GIVEN_UP = Refusal(Verdict.RETRY, "no_answer", "The run ended before the answer came.", maybe_billed=True)
+
+_SIZE_WORDS = ("token", "too large", "too many", "too long", "array")
+
+DRIFT = 1.02
+DRIFT_REQUESTS = 10
+
+
+class Sender:
+    """Sends the batches of one run."""
+
+    def __init__(self, run: Run, embedder: Embedder, limits: Limits) -> None:
+        self._run = run
+        self._embedder = embedder
+        self.limits = limits
+        settings = run.settings
+        self._tries = settings.max_retries + 1
+        self._pacer = Pacer(settings.requests_per_minute, settings.tokens_per_minute, time.monotonic())
+        self._turn = asyncio.Lock()
+        self._exhausted = 0
+        self._drift_agreed = False
+
+    async def send(self, batch: BatchProgress, inputs: Sequence[Input]) -> None:
+        """Send a batch until each of its inputs is answered or failed, or the run stops."""
+        batch.started = time.monotonic()
+        # Limits learnt since the batch was packed count for it too.
+        pieces = pack_window(inputs, self.limits)
+        for piece in pieces:
+            await self._send(batch, piece)
+        batch.waits_for = ""
+        batch.state = "answered" if batch.answered > batch.indexed else ("failed" if batch.failed else "indexed")
+        if batch.state != "answered":
+            batch.ended = time.monotonic()
+
+    async def _send(self, batch: BatchProgress, inputs: Sequence[Input]) -> bool:
+        """Send these inputs, halving them where they are refused; True when all of them were answered."""
+        refusal = await self._with_retries(batch, inputs)
+        if refusal is None:
+            return True
+        if len(inputs) == 1:
+            self._run.fail(batch, inputs, refusal)
+            return False
+        return await self._halve(batch, inputs, refusal)
+
+    async def _halve(self, batch: BatchProgress, inputs: Sequence[Input], refusal: Refusal) -> bool:
+        batch.state = "splitting"
+        middle = len(inputs) // 2
+        left, right = inputs[:middle], inputs[middle:]
+        failed = batch.failed
+        left_done = await self._send(batch, left)
+        if left_done and refusal.verdict is Verdict.SPLIT and len(right) > 1 and not _about_size(refusal):
+            # What the server refused must be in the other half: sending that whole would only be refused again.
+            right_done = await self._halve(batch, right, refusal)
+        else:
+            right_done = await self._send(batch, right)
+        if left_done and right_done and batch.failed == failed and refusal.verdict is Verdict.SPLIT:
+            self._learn(left, right)
+        return left_done and right_done
+
+    def _learn(self, *halves: Sequence[Input]) -> None:
+        """Nothing in the batch was wrong, so it was too large for this server: what follows is smaller."""
+        limits = Limits(
+            inputs=min(self.limits.inputs, max(len(half) for half in halves)),
+            tokens=min(self.limits.tokens, max(sum(one.weight for one in half) for half in halves)),
+        )
+        if limits != self.limits:
+            self.limits = limits
+            self._run.learned(limits)
+
+    async def _with_retries(self, batch: BatchProgress, inputs: Sequence[Input]) -> Refusal | None:
+        """Try up to the agreed number of times; None when the answer is kept, else the last refusal."""
+
+        def wait(state: tenacity.RetryCallState) -> float:
+            refusal = _refusal(state)
+            seconds = backoff(state.attempt_number, refusal.retry_after, random.random())
+            if refusal.slow_down:
+                self._pacer.slow_down(seconds, time.monotonic())
+            return seconds
+
+        def announce(state: tenacity.RetryCallState) -> None:
+            refusal = _refusal(state)
+            batch.state = "backing off"
+            batch.waits_for = f"try {state.attempt_number + 1} of {self._tries}: {refusal.code}"
+            self._run.notice(f"Batch {batch.number}: {refusal.code}, trying again. {refusal.message}", "warning")
+
+        retrying = tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_exception(_is_retried),
+            stop=tenacity.stop_after_attempt(self._tries),
+            wait=wait,
+            before_sleep=announce,
+            sleep=self._run.sleep,
+            reraise=True,
+        )
+        while True:
+            try:
+                async for attempt in retrying:
+                    with attempt:
+                        await self._once(batch, inputs, attempt.retry_state.attempt_number)
+                self._exhausted = 0
+                return None
+            except RequestRefused as error:
+                if not await self._cured(batch, error.refusal):
+                    return error.refusal
+
+    async def _cured(self, batch: BatchProgress, refusal: Refusal) -> bool:
+        """Whether the trouble lay outside the batch and is over, so that the same is worth sending again.
+
+        Raises:
+            StopRun: It can't be cured here, or nobody is there to cure it.
+        """
+        if refusal.verdict is Verdict.STOP:
+            raise self._run.stop(refusal.code, refusal.message, refusal.next_step)
+        if refusal.verdict is not Verdict.RETRY:
+            self._exhausted = 0
+            return False
+        self._exhausted += 1
+        gone = refusal.code in ("unreachable", "connection_lost", "timeout")
+        if self._exhausted < EXHAUSTED_IN_A_ROW and not (gone and self._run.progress.requests_answered == 0):
+            return False
+        batch.waits_for = "the server"
+        await self._run.trouble(refusal.code, refusal.message, refusal.next_step)
+        self._exhausted = 0
+        return True
+
+    async def _once(self, batch: BatchProgress, inputs: Sequence[Input], tried: int) -> None:
+        """One request: wait for its turn, reserve its worst cost, send, keep the answer or note the refusal."""
+        run = self._run
+        texts = run.store.work.bodies([one.text_id for one in inputs])
+        tokens = sum(one.tokens for one in inputs)
+        ticket = await self._wait_for_turn(batch, sum(one.weight for one in inputs))
+        batch.state, batch.waits_for = "sending", ""
+        batch.tries += 1
+        limits = None
+        sent = time.monotonic()
+        try:
+            reservation = run.reserve(batch.number, batch.tries, inputs, tokens)
+            try:
+                answer = await self._embedder.embed(
+                    [texts[one.text_id] for one in inputs], tried=tried, expected_tokens=tokens
+                )
+            except RequestRefused as error:
+                run.refused(reservation, error.refusal, time.monotonic() - sent)
+                raise
+            except asyncio.CancelledError:
+                run.refused(reservation, GIVEN_UP, time.monotonic() - sent)
+                raise
+            limits = answer.limits
+            run.answered(reservation, batch, inputs, answer, time.monotonic() - sent)
+        finally:
+            self._pacer.back(ticket, limits, time.monotonic())
+            self._show_limits()
+        await self._check_drift(answer)
+
+    async def _wait_for_turn(self, batch: BatchProgress, weight: int) -> int:
+        async with self._turn:  # first come, first served: a large request isn't overtaken for ever
+            while (seconds := self._pacer.wait(weight, time.monotonic())) > 0:
+                if seconds > 1:
+                    batch.waits_for = f"the rate limit, {seconds:.0f} s"
+                await self._run.sleep(min(seconds, 1.0))
+            await self._run.gate()
+            return self._pacer.leave(weight, time.monotonic())
+
+    def _show_limits(self) -> None:
+        tokens, requests = self._pacer.tokens, self._pacer.requests
+        self._run.progress.limits = LimitsView(
+            tokens_per_minute=tokens.per_minute,
+            tokens_left=None if tokens.per_minute is None else max(0, int(tokens.level)),
+            requests_per_minute=requests.per_minute,
+            requests_left=None if requests.per_minute is None else max(0, int(requests.level)),
+        )
+
+    async def _check_drift(self, answer: Answer) -> None:
+        progress = self._run.progress
+        if (
+            answer.tokens is None
+            or self._drift_agreed
+            or progress.requests_answered < DRIFT_REQUESTS
+            or progress.billed_pico <= progress.estimated_pico * DRIFT
+        ):
+            return
+        percent = (progress.billed_pico / progress.estimated_pico - 1) * 100
+        self._drift_agreed = True
+        await self._run.trouble(
+            "bill_drift",
+            f"The server bills {percent:.1f}% more tokens than were counted.",
+            "Go on if that is all right; the cap still holds.",
+        )
+
+
+def _about_size(refusal: Refusal) -> bool:
+    words = f"{refusal.code} {refusal.message}".lower()
+    return refusal.status == 413 or any(
+        word in words for word in ("token", "too large", "too many", "too long", "array")
+    )
+
+
+def _is_retried(error: BaseException) -> bool:
+    return isinstance(error, RequestRefused) and error.refusal.verdict is Verdict.RETRY
+
+
+def _refusal(state: tenacity.RetryCallState) -> Refusal:
+    error = state.outcome.exception() if state.outcome else None
+    if not isinstance(error, RequestRefused):
+        raise TypeError("only refusals are retried")
+    return error.refusal

@@ -1,0 +1,22 @@
+"""Names and paths as they may be shown: on one line, with nothing in them that steers a terminal."""
+
+from __future__ import annotations
+
+
+def shown(text: str, limit: int = 200) -> str:
+    """Escape what doesn't print (control and format characters, lone surrogates) and cut what is too long.
+
+    Args:
+        text: Anything, hostile or not.
+        limit: Most characters of the result; the cut is marked with an ellipsis.
+    """
+    # One escape is at least as long as what it stands for, so the rest of a long text needs no look.
+    escaped = "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in text[: limit + 1]
+    )
+    return escaped if len(escaped) <= limit else escaped[: limit - 1] + "…"
+
+
+def reason_of(error: OSError | ValueError) -> str:
+    """Why a file could not be used, without the path that the system's message may repeat."""
+    return shown(getattr(error, "strerror", None) or str(error))

@@ -1,0 +1,193 @@
+"""A workspace: one home opened, with its store, its engine and its lock; the sample and the rehearsal included."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from decimal import Decimal
+from typing import TYPE_CHECKING, Literal
+
+from batch_manager.engine import Engine
+from batch_manager.errors import HomeBusy
+from batch_manager.home import HomeLock, make_home, reset_home
+from batch_manager.store import DocumentationStore
+
+if TYPE_CHECKING:
+    from batch_manager.rehearsal import RehearsalServer
+    from batch_manager.settings import Settings
+
+REHEARSAL_KEY = "rehearsal-needs-no-key"
+REHEARSAL_BATCH = 20
+"""Documents a request in the rehearsal of the sample: small, so that there are batches to watch."""
+
+POISON = "ord_hdr_hist: "
+"""Begins one text of the sample, which the rehearsal refuses, so that a failure and its reason are seen."""
+
+
+class Workspace:
+    """What the app and the flags work with.
+
+    Attributes:
+        settings: Those in force here; a demo and a rehearsal change some.
+        store: The documentation store.
+        engine: The engine over it.
+        cap: The cap that was given by a flag, in USD.
+        busy: Why this workspace can only look, when another process writes in the home.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: DocumentationStore,
+        engine: Engine,
+        lock: HomeLock | None,
+        server: RehearsalServer | None,
+        busy: HomeBusy | None,
+    ) -> None:
+        self.settings = settings
+        self.store = store
+        self.engine = engine
+        self.cap: Decimal | None = None
+        self.busy = busy
+        self._lock = lock
+        self._server = server
+
+    @classmethod
+    def open(
+        cls,
+        settings: Settings,
+        *,
+        demo: bool = False,
+        rehearse: bool = False,
+        reset: bool = False,
+        on_trouble: Literal["pause", "stop"] = "pause",
+        look_when_busy: bool = False,
+    ) -> Workspace:
+        """Open a home for work.
+
+        Args:
+            settings: As the user has them.
+            demo: The sample in a home of its own, with the local model unless it is rehearsed.
+            rehearse: The OpenAI path against a loopback server, in a home of its own.
+            reset: Start that home anew.
+            on_trouble: What a run does when somebody would have to act (see `Engine`).
+            look_when_busy: Open for looking when another process writes here, instead of raising.
+
+        Raises:
+            UsageError: The home can't be made.
+            HomeBusy: Another process writes in it.
+            StoreError: The store can't be opened.
+        """
+        user = settings
+        if demo or rehearse:
+            settings = _own_home(settings, demo=demo, rehearse=rehearse)
+            if reset:
+                reset_home(settings.home)
+        make_home(settings.home, own=demo or rehearse)
+        lock = HomeLock(settings.home)
+        try:
+            lock.acquire()
+        except HomeBusy as busy:
+            if not look_when_busy:
+                raise
+            store = DocumentationStore.look(settings)
+            return cls(settings, store, Engine(settings, store), None, None, busy)
+        server = None
+        try:
+            store = DocumentationStore(settings)
+            store.ledger.recover()
+            if demo:
+                _bring_sample(settings, store)
+            elif rehearse:
+                _bring_copy(user, store)
+            if rehearse:
+                server = _start_server(demo)
+                settings = dataclasses.replace(settings, base_url=server.base_url)
+            engine = Engine(settings, store, on_trouble=on_trouble)
+        except BaseException:
+            if server is not None:
+                server.stop()
+            lock.release()
+            raise
+        return cls(settings, store, engine, lock, server, None)
+
+    def close(self) -> None:
+        """End everything in good order; safe to call twice."""
+        self.engine.close()
+        self.store.close()
+        if self._server is not None:
+            self._server.stop()
+            self._server = None
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def __enter__(self) -> Workspace:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def own_settings(settings: Settings, *, demo: bool = False, rehearse: bool = False) -> Settings:
+    """The settings that hold in a demo's or rehearsal's home, without opening it."""
+    return _own_home(settings, demo=demo, rehearse=rehearse) if demo or rehearse else settings
+
+
+def _own_home(settings: Settings, *, demo: bool, rehearse: bool) -> Settings:
+    from batch_manager.settings import DEFAULT_MODEL, LOCAL_MODEL
+
+    name = "-".join(["demo"] * demo + ["rehearsal"] * rehearse)
+    own = dataclasses.replace(
+        settings,
+        home=settings.home / name,
+        store_url=None,
+        chroma_directory=None,
+        chroma_url=None,
+        log_file=None,
+        mode="rehearsal" if rehearse else "demo",
+    )
+    if not rehearse:
+        if settings.provider == "openai" and settings.origins.get("EMBEDDING_PROVIDER") == "flag":
+            return own  # asked for by name: the sample at a real server
+        return dataclasses.replace(own, provider="local", model=LOCAL_MODEL, dimensions=None)
+    batch = own.batch_size if settings.origins.get("EMBEDDING_BATCH_SIZE", "default") != "default" else REHEARSAL_BATCH
+    return dataclasses.replace(
+        own,
+        provider="openai",
+        api_key=REHEARSAL_KEY,
+        # The port is another one at each start; the store must know the server by a lasting name.
+        server_name="rehearsal",
+        base_url="http://127.0.0.1/v1",
+        model=DEFAULT_MODEL if own.provider == "local" else own.model,
+        price_per_million=own.price_per_million,
+        batch_size=batch if demo else own.batch_size,
+    )
+
+
+def _bring_sample(settings: Settings, store: DocumentationStore) -> None:
+    from batch_manager.sources.sample import sample_sources
+
+    if store.items.counts().total():
+        return  # what a user did to the sample (skipped, changed) stays until --reset
+    for source in sample_sources(settings.home):
+        store.items.bring(source)
+
+
+def _bring_copy(user: Settings, store: DocumentationStore) -> None:
+    """The user's own items, as they are now, into the rehearsal's store."""
+    from batch_manager.sources.collection import IterableSource
+
+    theirs = DocumentationStore.look(user)
+    try:
+        store.items.bring(IterableSource(theirs.items.documents(), "words", "your documentation store"))
+    finally:
+        theirs.close()
+
+
+def _start_server(demo: bool) -> RehearsalServer:
+    from batch_manager.rehearsal import RehearsalServer, demo_options
+
+    # Proxies of the environment are for the outside; a request to loopback through one would leave the machine.
+    os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), "127.0.0.1"]))
+    return RehearsalServer.start(demo_options(poison=POISON) if demo else demo_options())
