@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from batch_manager.settings import Settings
 
 log = logging.getLogger("batch_manager.engine")
+logging.getLogger("batch_manager").addHandler(logging.NullHandler())  # a library is silent until it is asked
 
 TICK = 0.05
 """Seconds between two pictures of a run."""

@@ -6,15 +6,17 @@ is gone, a table dropped meanwhile), it is asked again table by table, so that t
 
 from __future__ import annotations
 
+import contextlib
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from batch_manager.errors import InputError
-from batch_manager.sources import Brings, Found, Unreadable, sqlite_catalog
+from batch_manager.sources import Brings, Found, Unreadable
 from batch_manager.sources.connection import reading
 from batch_manager.sources.database_url import concerns_all, explain, parse_url, scrubbed, title_of
 from batch_manager.sources.shown import shown
+from batch_manager.sources.sqlite_catalog import Catalog, read_catalog
 from batch_manager.sources.structure import Table, documents
 
 if TYPE_CHECKING:
@@ -71,7 +73,7 @@ class _Reader:
         self._connection = connection
         self._url = url
         self._title = title
-        self._is_sqlite = connection.dialect.name == "sqlite"
+        self._catalog: Catalog | None = None
         self.default_schema = ""
         self._troubles: dict[str, Unreadable] = {}
 
@@ -91,6 +93,8 @@ class _Reader:
                 inspector = inspect(self._connection)
                 self.default_schema = inspector.default_schema_name or ""
                 self._check(inspector, schemas)
+                if self._connection.dialect.name == "sqlite":
+                    self._catalog = read_catalog(self._connection)
                 wanted: Sequence[str | None] = schemas or [None]
                 tables = [
                     table
@@ -98,8 +102,6 @@ class _Reader:
                     for is_view in (False, True)
                     for table in self._of_kind(inspector, schema, is_view=is_view)
                 ]
-                if self._is_sqlite:
-                    self._add_sqlite_facts(tables)
                 if not tables and not self._troubles:
                     raise self._nothing(inspector, schemas)
                 return tables
@@ -129,91 +131,58 @@ class _Reader:
         )
 
     def _of_kind(self, inspector: Inspector, schema: str | None, *, is_view: bool) -> list[Table]:
-        from sqlalchemy.engine.reflection import ObjectKind
+        listed = self._names(inspector, schema, is_view=is_view)
 
-        kind = ObjectKind.ANY_VIEW if is_view else ObjectKind.TABLE
-        lists = (
-            (inspector.get_view_names, inspector.get_materialized_view_names)
-            if is_view
-            else (inspector.get_table_names,)
-        )
-        listed = [name for names in lists for name in _or_none(names, schema)]
-        if self._is_sqlite and not is_view:
-            hidden = sqlite_catalog.shadow_tables(self._connection)
-            listed = [name for name in listed if name not in hidden]
+        def ask(what: str, names: Iterable[str]) -> dict[str, Any]:
+            return self._ask(inspector, what, names, schema, is_view=is_view)
 
-        def ask(what: str, many: Callable[..., Any], one: Callable[..., Any], names: Iterable[str]) -> dict[str, Any]:
-            return self._ask(what, many, one, names, schema, kind)
-
-        columns = ask("columns", inspector.get_multi_columns, inspector.get_columns, listed)
-        # A name that was listed and then not found is missed here; one that came in between is left for next time.
-        for name in listed:
-            if name not in columns:
-                self._trouble(name, "it was dropped while the database was read, or can't be read")
+        columns = ask("columns", listed)
         home = schema or self.default_schema
         tables = {name: Table((home, name), is_view, columns[name]) for name in listed if name in columns}
+        # A name that was listed and then not found is missed here; one that came in between is left for next time.
+        for name in listed:
+            if name not in tables:
+                self._trouble(name, "it was dropped while the database was read, or can't be read", is_view=is_view)
         if not tables:
             return []
-        for name, comment in ask(
-            "comment", inspector.get_multi_table_comment, inspector.get_table_comment, tables
-        ).items():
-            if name in tables:
-                tables[name].comment = comment["text"] or ""
+        comments = ask("table_comment", tables)
+        keys: dict[str, Any] = {} if is_view else ask("pk_constraint", tables)
+        for name, table in tables.items():
+            table.comment = comments.get(name, {}).get("text") or ""
+            table.primary_key = tuple(keys.get(name, {}).get("constrained_columns", ()))
         if is_view:
             return list(tables.values())
-        for name, key in ask(
-            "primary key", inspector.get_multi_pk_constraint, inspector.get_pk_constraint, tables
-        ).items():
-            if name in tables:
-                tables[name].primary_key = tuple(key["constrained_columns"])
-        for name, keys in ask(
-            "foreign keys", inspector.get_multi_foreign_keys, inspector.get_foreign_keys, tables
-        ).items():
-            if name in tables:
-                tables[name].foreign_keys = keys
-        if not self._is_sqlite:
-            self._add_unique(tables, ask, inspector)
+        if self._catalog:
+            _add_catalog(tables, self._catalog)
+            return list(tables.values())
+        foreign_keys = ask("foreign_keys", tables)
+        constraints, indexes = ask("unique_constraints", tables), ask("indexes", tables)
+        for name, table in tables.items():
+            table.foreign_keys = foreign_keys.get(name, [])
+            whole = [*constraints.get(name, ()), *filter(_is_whole, indexes.get(name, ()))]
+            table.unique = [tuple(one["column_names"]) for one in whole]
         return list(tables.values())
 
-    def _add_unique(self, tables: dict[str, Table], ask: Callable[..., dict[str, Any]], inspector: Inspector) -> None:
-        constraints = ask(
-            "unique constraints", inspector.get_multi_unique_constraints, inspector.get_unique_constraints, tables
-        )
-        indexes = ask("indexes", inspector.get_multi_indexes, inspector.get_indexes, tables)
-        for name, table in tables.items():
-            table.unique = [tuple(one["column_names"]) for one in constraints.get(name, ())]
-            table.unique += [tuple(one["column_names"]) for one in indexes.get(name, ()) if _is_whole(one)]
-
-    def _add_sqlite_facts(self, tables: Iterable[Table]) -> None:
-        from sqlalchemy.exc import SQLAlchemyError
-
-        try:
-            types = sqlite_catalog.declared_types(self._connection)
-            unique = sqlite_catalog.unique_columns(self._connection)
-        except SQLAlchemyError as error:
-            # A virtual table whose module isn't there spoils both statements.
-            where = "types and unique columns"
-            message = f"SQLite says: {self._words(error)}; they are told as SQLAlchemy sees them"
-            self._troubles[where] = Unreadable(where, message)
-            return
-        for table in tables:
-            table.unique = unique.get(table.key[1], [])
-            for column in table.columns:
-                if (table.key[1], column["name"]) in types:
-                    column["declared"] = types[table.key[1], column["name"]]
+    def _names(self, inspector: Inspector, schema: str | None, *, is_view: bool) -> list[str]:
+        lists = [inspector.get_table_names]
+        if is_view:
+            lists = [inspector.get_view_names, inspector.get_materialized_view_names]
+        names: list[str] = []
+        for ask in lists:
+            with contextlib.suppress(NotImplementedError):  # the dialect has none of that kind
+                names += ask(schema=schema)
+        return [name for name in names if not self._catalog or name not in self._catalog.shadows]
 
     def _ask(
-        self,
-        what: str,
-        many: Callable[..., Any],
-        one: Callable[..., Any],
-        names: Iterable[str],
-        schema: str | None,
-        kind: Any,
+        self, inspector: Inspector, what: str, names: Iterable[str], schema: str | None, *, is_view: bool
     ) -> dict[str, Any]:
         """Ask for all tables at once; if that fails, for each by itself."""
+        from sqlalchemy.engine.reflection import ObjectKind
+
+        many, one = getattr(inspector, f"get_multi_{what}"), getattr(inspector, f"get_{what}")
         try:
-            return {name: value for (_, name), value in many(schema=schema, kind=kind).items()}
+            answers = many(schema=schema, kind=ObjectKind.ANY_VIEW if is_view else ObjectKind.TABLE)
+            return {name: answer for (_, name), answer in answers.items()}
         except NotImplementedError:
             return {}  # the dialect has nothing of the kind
         except Exception as error:  # reflection parses foreign text, and fails in every way there is
@@ -224,7 +193,8 @@ class _Reader:
                 answers[name] = one(name, schema=schema)
             except Exception as error:
                 self._go_on_after(error)
-                self._trouble(name, f"its {what} can't be read: {self._words(error)}")
+                words = scrubbed(str(getattr(error, "orig", None) or error), self._url)
+                self._trouble(name, f"its {what.replace('_', ' ')} can't be read: {words}", is_view=is_view)
         return answers
 
     def _go_on_after(self, error: Exception) -> None:
@@ -233,19 +203,18 @@ class _Reader:
             raise explain(error, self._url, self._title) from None
         self._connection.rollback()
 
-    def _trouble(self, name: str, message: str) -> None:
-        where = f"table {shown(name)}"
+    def _trouble(self, name: str, message: str, *, is_view: bool) -> None:
+        where = f"{'view' if is_view else 'table'} {shown(name)}"
         self._troubles.setdefault(where, Unreadable(where, message))
 
-    def _words(self, error: Exception) -> str:
-        return scrubbed(str(getattr(error, "orig", None) or error), self._url)
 
-
-def _or_none(names: Callable[..., list[str]], schema: str | None) -> list[str]:
-    try:
-        return names(schema=schema)
-    except NotImplementedError:
-        return []  # the dialect has none of that kind
+def _add_catalog(tables: dict[str, Table], catalog: Catalog) -> None:
+    for name, table in tables.items():
+        table.unique = catalog.unique.get(name, [])
+        table.foreign_keys = catalog.foreign_keys.get(name, [])
+        for column in table.columns:
+            if (name, column["name"]) in catalog.types:
+                column["declared"] = catalog.types[name, column["name"]]
 
 
 def _is_whole(index: Any) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus, unquote
 
 from batch_manager.errors import InputError
-from batch_manager.sources.shown import shown
+from batch_manager.sources.shown import expanded, shown
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
@@ -154,7 +154,7 @@ def sqlite_path(url: URL) -> Path:
     name = url.database or ""
     if name.startswith("file:"):
         name = unquote(re.sub(r"^//(?=/)", "", name.removeprefix("file:")).partition("?")[0])
-    return Path(name).expanduser()
+    return expanded(name)
 
 
 def missing_driver(url: URL) -> InputError:

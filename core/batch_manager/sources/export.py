@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from batch_manager.documents import Document, to_payload
 from batch_manager.errors import InputError
-from batch_manager.sources.shown import reason_of, shown
+from batch_manager.sources.shown import expanded, reason_of, shown
 
 
 def write_jsonl(documents: Iterable[Document], target: str | Path) -> int:
@@ -31,10 +31,13 @@ def write_jsonl(documents: Iterable[Document], target: str | Path) -> int:
         InputError: `is_directory` or `unwritable_file`. What was there before is untouched.
         BrokenPipeError: Whoever read stdout went away.
     """
-    path = None if target == "-" else Path(target).expanduser()
+    path = None if target == "-" else expanded(target)
     try:
         if path is None:
+            sys.stdout.flush()  # what was printed before comes first
             return _write(documents, sys.stdout.buffer)
+        if "\0" in str(path):
+            raise OSError(errno.EINVAL, "a path can't have a NUL in it")
         if path.is_dir():
             raise InputError(f"{shown(str(path))} is a directory.", next_step="Name a file in it.", code="is_directory")
         if path.exists() and not os.access(path, os.W_OK):

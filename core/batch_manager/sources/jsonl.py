@@ -17,7 +17,7 @@ from batch_manager.documents import from_payload
 from batch_manager.errors import InputError
 from batch_manager.sources import Brings, Found, Unreadable
 from batch_manager.sources.export import write_jsonl
-from batch_manager.sources.shown import reason_of, shown
+from batch_manager.sources.shown import expanded, reason_of, shown
 
 __all__ = ["JsonlSource", "write_jsonl"]
 
@@ -41,7 +41,7 @@ class JsonlSource:
 
     def __init__(self, path: str | Path) -> None:
         # Only the text means stdin: Path("./-") is a file of that name.
-        self._path = None if path == "-" else Path(path).expanduser()
+        self._path = None if path == "-" else expanded(path)
 
     @property
     def brings(self) -> Brings:

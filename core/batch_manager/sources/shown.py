@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 
 def shown(text: str, limit: int = 200) -> str:
     """Escape what doesn't print (control and format characters, lone surrogates) and cut what is too long.
@@ -20,3 +23,8 @@ def shown(text: str, limit: int = 200) -> str:
 def reason_of(error: OSError | ValueError) -> str:
     """Why a file could not be used, without the path that the system's message may repeat."""
     return shown(getattr(error, "strerror", None) or str(error))
+
+
+def expanded(path: str | Path) -> Path:
+    """The path with a leading `~` replaced; as it is when nobody knows whose home is meant."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111  # Path.expanduser raises for an unknown user

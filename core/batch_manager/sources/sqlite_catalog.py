@@ -1,14 +1,18 @@
 """What SQLite knows of its tables and SQLAlchemy's inspector doesn't tell; one statement a question.
 
-The inspector maps declared types to the nearest one that it knows (MONEY becomes NUMERIC), and finds inline
-UNIQUE constraints with a pattern that misses types in parentheses, such as `VARCHAR(64) UNIQUE`.
+The inspector maps declared types to the nearest one that it knows (MONEY becomes NUMERIC). It finds constraints
+with patterns that miss some: `VARCHAR(64) UNIQUE`, the names of foreign keys beside a column or in other
+capitals. Here constraints are those that SQLite itself enforces, and names come from reading its SQL word by word.
 """
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -16,24 +20,95 @@ if TYPE_CHECKING:
 _TABLE_LIST_SINCE = (3, 37)
 """`PRAGMA table_list` came with SQLite 3.37 (its release notes)."""
 
+_TABLES = "sqlite_master AS m"
+_REAL = "m.type = 'table' AND m.rootpage > 0"
+"""Tables that hold rows. A virtual one whose module isn't installed would spoil the statement for all."""
 
-def declared_types(connection: Connection) -> dict[tuple[str, str], str]:
-    """Types of the tables' columns as they were written: (table, column) → type."""
+_WORDS = re.compile(
+    r"""
+    (?: \s | --[^\n]* | /\*.*?(?:\*/|$) )+              # between words
+    | (?P<string> '(?:[^']|'')*' )
+    | "(?P<double> (?:[^"]|"")* )" | `(?P<tick> (?:[^`]|``)* )` | \[ (?P<bracket> [^\]]* ) \]
+    | (?P<word> [^\W\d][\w$]* )
+    | .
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """What is known of a file's tables, by their names.
+
+    Attributes:
+        types: Of each column by (table, column), as it was declared.
+        unique: Sets of columns that are unique as a whole; partial and expression indexes are none, and an
+            INTEGER PRIMARY KEY has no index.
+        foreign_keys: In the shape of the inspector; no referred columns means the referred primary key.
+        shadows: Tables in which a virtual table (full text search, say) keeps its own data.
+    """
+
+    types: dict[tuple[str, str], str]
+    unique: dict[str, list[tuple[str, ...]]]
+    foreign_keys: dict[str, list[dict[str, Any]]]
+    shadows: frozenset[str]
+
+
+def read_catalog(connection: Connection) -> Catalog:
+    """Read all of it, in four statements.
+
+    Raises:
+        SQLAlchemyError: The file can't be read.
+    """
+    return Catalog(_types(connection), _unique(connection), _foreign_keys(connection), _shadows(connection))
+
+
+def foreign_key_names(sql: str) -> list[str]:
+    """Names of a CREATE TABLE's foreign keys, in the order of the statement; empty for those without."""
+    names = []
+    name = ""
+    words = _significant(sql)
+    for word, _ in words:
+        if word == "CONSTRAINT":
+            _, name = next(words, ("", ""))
+            following, _ = next(words, ("", ""))
+            if following == "REFERENCES":
+                names.append(name)
+            if following != "FOREIGN":
+                name = ""  # it was that of a NOT NULL, a CHECK or the like
+        elif word == "REFERENCES":
+            names.append(name)
+            name = ""
+    return names
+
+
+def _significant(sql: str) -> Iterator[tuple[str, str]]:
+    """Keywords in capitals (empty when quoted, and so no keyword), each with the name that it would be."""
+    for match in _WORDS.finditer(sql):
+        kind = match.lastgroup
+        if kind == "word":
+            yield match["word"].upper(), match["word"]
+        elif kind == "string":
+            yield "", match["string"][1:-1].replace("''", "'")
+        elif kind is not None:
+            quote = {"double": '"', "tick": "`"}.get(kind)
+            yield "", match[kind].replace(quote * 2, quote) if quote else match[kind]
+        elif not match.group().isspace() and not match.group().startswith(("--", "/*")):
+            yield "", match.group()
+
+
+def _types(connection: Connection) -> dict[tuple[str, str], str]:
     rows = connection.exec_driver_sql(
-        "SELECT m.name, c.name, c.type FROM sqlite_master AS m, pragma_table_xinfo(m.name) AS c WHERE m.type = 'table'"
+        f"SELECT m.name, c.name, c.type FROM {_TABLES}, pragma_table_xinfo(m.name) AS c WHERE {_REAL}"
     )
     # A generated column's type ends with these words, which say how it is made and not what it is.
-    return {(table, column): type_.removesuffix(" GENERATED ALWAYS") for table, column, type_ in rows}
+    return {(table, column): type_.removesuffix("GENERATED ALWAYS").rstrip() for table, column, type_ in rows}
 
 
-def unique_columns(connection: Connection) -> dict[str, list[tuple[str, ...]]]:
-    """For each table the sets of columns that are unique as a whole; partial and expression indexes are none.
-
-    An INTEGER PRIMARY KEY has no index and isn't among them.
-    """
+def _unique(connection: Connection) -> dict[str, list[tuple[str, ...]]]:
     rows = connection.exec_driver_sql(
-        "SELECT m.name, i.name, c.name FROM sqlite_master AS m, pragma_index_list(m.name) AS i,"
-        " pragma_index_info(i.name) AS c WHERE m.type = 'table' AND i.\"unique\" AND NOT i.partial"
+        f"SELECT m.name, i.name, c.name FROM {_TABLES}, pragma_index_list(m.name) AS i,"
+        f' pragma_index_info(i.name) AS c WHERE {_REAL} AND i."unique" AND NOT i.partial'
         " ORDER BY m.name, i.name, c.seqno"
     )
     indexes: dict[tuple[str, str], list[str | None]] = defaultdict(list)
@@ -42,14 +117,42 @@ def unique_columns(connection: Connection) -> dict[str, list[tuple[str, ...]]]:
     unique: dict[str, list[tuple[str, ...]]] = defaultdict(list)
     for (table, _), columns in indexes.items():
         plain = tuple(column for column in columns if column is not None)
-        if len(plain) == len(columns):
+        if len(plain) == len(columns):  # an expression has no column
             unique[table].append(plain)
     return dict(unique)
 
 
-def shadow_tables(connection: Connection) -> set[str]:
-    """Tables in which a virtual table (full text search, say) keeps its own data."""
+def _foreign_keys(connection: Connection) -> dict[str, list[dict[str, Any]]]:
+    rows = connection.exec_driver_sql(
+        f'SELECT m.name, m.sql, f.id, f."table", f."from", f."to" FROM {_TABLES},'
+        f" pragma_foreign_key_list(m.name) AS f WHERE {_REAL} ORDER BY m.name, f.id, f.seq"
+    )
+    statements: dict[str, str] = {}
+    keys: dict[str, dict[int, dict[str, Any]]] = defaultdict(dict)
+    for table, sql, number, referred_table, column, referred_column in rows:
+        statements[table] = sql
+        start: dict[str, Any] = {
+            "name": None,
+            "constrained_columns": [],
+            "referred_schema": None,
+            "referred_table": referred_table,
+            "referred_columns": [],
+        }
+        key = keys[table].setdefault(number, start)
+        key["constrained_columns"].append(column)
+        if referred_column is not None:
+            key["referred_columns"].append(referred_column)
+    for table, numbered in keys.items():
+        names = foreign_key_names(statements[table])
+        # SQLite counts a table's foreign keys from the last one in the statement to the first.
+        if len(names) == len(numbered):
+            for number, name in enumerate(reversed(names)):
+                numbered[number]["name"] = name
+    return {table: list(numbered.values()) for table, numbered in keys.items()}
+
+
+def _shadows(connection: Connection) -> frozenset[str]:
     if sqlite3.sqlite_version_info < _TABLE_LIST_SINCE:
-        return set()
+        return frozenset()
     rows = connection.exec_driver_sql("SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'shadow'")
-    return {name for (name,) in rows}
+    return frozenset(name for (name,) in rows)

@@ -104,15 +104,23 @@ def _type(kind: Any, dialect: Dialect) -> str:
 def _link(foreign_key: Any, table: Table, tables: dict[Key, Table], names: dict[Key, str], default: str) -> Link:
     schema = foreign_key["referred_schema"] or default
     written = (schema, foreign_key["referred_table"])
-    referred = _as_declared(written, tables)
+    key = _as_declared(written, tables)
+    referred = tables.get(key)
+    columns = _real_columns(foreign_key["referred_columns"], referred)
     return Link(
         table=names[table.key],
         columns=_real_columns(foreign_key["constrained_columns"], table),
-        referred_table=names.get(referred) or (written[1] if schema == default else f"{schema}.{written[1]}"),
-        referred_columns=_real_columns(foreign_key["referred_columns"], tables.get(referred)),
+        referred_table=names[key] if referred else _outside(written, names, default),
+        referred_columns=columns or (referred.primary_key if referred else ()),
         name=foreign_key["name"] or "",
         comment=foreign_key.get("comment") or "",
     )
+
+
+def _outside(key: Key, names: dict[Key, str], default: str) -> str:
+    """What to call a table that wasn't read, without taking the name of one that was."""
+    schema, name = key
+    return name if schema == default and name not in names.values() else f"{schema}.{name}"
 
 
 def _as_declared(written: Key, tables: dict[Key, Table]) -> Key:

@@ -33,6 +33,16 @@ class Deliverable:
     batch: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class KeptAnswer:
+    """A vector that was paid for, of one part of an item."""
+
+    no: int
+    model: str
+    dimensions: int
+    vector: bytes
+
+
 class Answers:
     """Paid answers, and the way of their items into the index."""
 
@@ -125,6 +135,16 @@ class Answers:
                 (space_id, limit, space_id),
             ).fetchall()
         return [Deliverable(*row) for row in rows]
+
+    def of_item(self, item_id: int) -> list[KeptAnswer]:
+        """The kept answers of an item, in the order of its parts; of every space that has one."""
+        with translated():
+            rows = self._db.execute_sql(
+                "SELECT p.no, s.model, s.dimensions, a.vector FROM part p JOIN answer a ON a.text_id = p.text_id"
+                " JOIN space s ON s.id = a.space_id WHERE p.item_id = ? ORDER BY s.id, p.no",
+                (item_id,),
+            ).fetchall()
+        return [KeptAnswer(*row) for row in rows]
 
     def mark_indexed(self, delivered: Sequence[tuple[int, str]]) -> int:
         """Items whose vectors Chroma has, as (id, hash of the item's text); those changed meanwhile stay pending."""

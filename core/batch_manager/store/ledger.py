@@ -173,6 +173,10 @@ class Ledger:
         """Tokens billed over all runs."""
         return self._number("SELECT coalesce(sum(tokens_billed), 0) FROM request")
 
+    def estimated_requests(self) -> int:
+        """Answered requests whose cost is by our count, since the server told no usage that could be true."""
+        return self._number("SELECT count(*) FROM request WHERE state = 'answered' AND counted_by = 'estimate'")
+
     def runs(self, limit: int = 50) -> list[RunRow]:
         """The latest runs, newest first."""
         return self._runs("ORDER BY r.id DESC LIMIT ?", (limit,))

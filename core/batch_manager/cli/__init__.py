@@ -1,0 +1,30 @@
+"""The command `batch-manager`: flags in, results on stdout, everything else on stderr, an exit code.
+
+    flags ── one action ──▶ actions/ ──▶ opening (home, store, engine) ──▶ ask ──▶ progress ──▶ report
+
+Nothing but this function is here, and nothing heavy is imported for it: `--help` has to be instant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        arguments: Instead of the process's own.
+
+    Returns:
+        The exit code.
+    """
+    from batch_manager.cli.flags import read_flags
+
+    try:
+        flags = read_flags(arguments)
+    except SystemExit as end:  # --help, --version or a wrong call; argparse has written what there is to say
+        return end.code if isinstance(end.code, int) else 2
+    from batch_manager.cli.guard import guarded
+
+    return guarded(flags)

@@ -1,0 +1,87 @@
+"""The question before spending: the quote on stderr, y or n from the terminal, n unless told otherwise."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from batch_manager.cli import terminal, trust
+from batch_manager.cli.signals import EndRequested
+from batch_manager.errors import DeclinedError
+from batch_manager.pricing import show_usd
+from batch_manager.sources.shown import shown
+
+if TYPE_CHECKING:
+    from batch_manager.quote import Quote
+    from batch_manager.settings import Settings
+
+
+def agree(quote: Quote, settings: Settings, *, yes: bool, trusted: bool) -> None:
+    """Show the quote and get a yes.
+
+    Args:
+        quote: What the yes binds to.
+        settings: Those in force.
+        yes: It was given beforehand (`--yes`).
+        trusted: `--trust-dotenv`.
+
+    Raises:
+        DeclinedError: No yes, or nobody to ask.
+    """
+    for line in quote_lines(quote, settings):
+        terminal.say(line)
+    asks = not yes and terminal.can_ask()
+    if not asks:
+        trust.refuse_lure(settings, trusted)
+    if yes:
+        return
+    if not asks:
+        raise DeclinedError(
+            "There is no terminal to ask on, so nothing was sent.",
+            next_step="Add --yes to agree to the price beforehand, best with --max-cost.",
+            code="no_terminal",
+        )
+    if not _says_yes():
+        raise DeclinedError("Declined; nothing was sent.", code="declined")
+
+
+def quote_lines(quote: Quote, settings: Settings) -> list[str]:
+    """The quote for a person to decide on."""
+    price = f"{show_usd(quote.cost)}  ({show_usd(quote.price.per_million)} per million tokens, {quote.price.source})"
+    rows = [
+        ("items", f"{quote.items:,} ({quote.tables.items:,} tables, {quote.relationships.items:,} relationships)"),
+        ("requests", f"{quote.requests:,} of {settings.batch_size:,} documents at most"),
+        ("tokens", f"{quote.tokens:,}"),
+        ("price", price),
+        ("model", shown(quote.space.model)),
+        ("sent to", shown(quote.host)),
+        ("cap", "none" if quote.cap is None else show_usd(quote.cap)),
+    ]
+    if quote.reused:
+        rows.append(("for $0", f"{quote.reused:,} items whose texts were paid for before"))
+    if quote.duplicates:
+        rows.append(("for $0", f"{quote.duplicates:,} items whose text is another item's as well"))
+    if quote.unsendable_count:
+        rows.append(("not sent", f"{quote.unsendable_count:,} items that can't be (--estimate-costs says which)"))
+    lines = [f"  {line}" for line in terminal.columns(rows)]
+    if settings.mode == "rehearsal":
+        lines.insert(0, "REHEARSAL: pretend dollars; nothing leaves this machine.")
+    if quote.beyond_cap:
+        lines.append("The price is above the cap: the run will stop at the cap, and say what is left.")
+    if trust.is_lure(settings):
+        lines.append(f"CAREFUL: {trust.warning(settings)}")
+    return lines
+
+
+def _says_yes() -> bool:
+    sys.stderr.write("Send it? [y/N] ")
+    sys.stderr.flush()
+    try:
+        answer = sys.stdin.readline()
+    except EndRequested:
+        raise
+    except (KeyboardInterrupt, UnicodeDecodeError):
+        answer = ""
+    if not answer.endswith("\n"):
+        terminal.say("")  # after an end of input or a Ctrl-C the cursor is still behind the question
+    return answer.strip().lower() in ("y", "yes")

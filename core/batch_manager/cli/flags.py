@@ -1,0 +1,253 @@
+"""The flags: which there are, which go together, and what a call means. Light to import."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+APP = "app"
+INDEXING = ("batch-index", "individual-index", "retry-failed", "rebuild-indexes")
+MAX_LIMIT = 1_000
+"""Most results of one search; more are no answer to a question."""
+
+EXAMPLES = """\
+examples:
+  batch-manager --demo                              look around, without key, network or cost
+  batch-manager --demo --batch-index --yes          the whole job on the sample database
+  batch-manager --scan sqlite:///shop.db            read tables and relationships
+  batch-manager --import docs.jsonl                 read documentation
+  batch-manager --estimate-costs                    the price, before anything is sent
+  batch-manager --batch-index --max-cost 0.50       index what is pending, for 50 cents at most
+  batch-manager --search "customers who pay late"   ask the index
+
+exit codes:
+  0 all done · 1 done, but some items failed · 2 wrong usage, settings or input · 3 declined, or no way to ask
+  4 stopped by a billing or authentication error or by the cap · 130 interrupted (what was paid for is kept)
+
+Settings come from the environment or from .env; a flag wins over both. Keys: OPENAI_API_KEY.
+"""
+
+
+class Flags(argparse.Namespace):
+    """A call, as it was given.
+
+    Attributes:
+        action: The action flag's name without dashes; `app` when there was none.
+        argument: The action's own argument (URL, FILE or QUERY); None when it has or was given none.
+        kind: `--type`.
+    """
+
+    action: str
+    argument: str | None
+    demo: bool
+    rehearse: bool
+    reset: bool
+    yes: bool
+    max_cost: Decimal | None
+    batch_size: str | None
+    max_retries: str | None
+    concurrency: str | None
+    model: str | None
+    provider: str | None
+    home: str | None
+    trust_dotenv: bool
+    json: bool
+    kind: str | None
+    limit: int | None
+    repair: bool
+
+    @property
+    def indexes(self) -> bool:
+        """Whether the action runs the engine over documents."""
+        return self.action in INDEXING
+
+
+def read_flags(arguments: Sequence[str] | None = None) -> Flags:
+    """Read a call.
+
+    Raises:
+        SystemExit: With 0 after `--help` and `--version`; with 2, and one line on stderr, when the call makes
+            no sense.
+    """
+    parser = make_parser()
+    flags = parser.parse_args(arguments, namespace=Flags(action=APP, argument=None))
+    _check(flags, parser)
+    return flags
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser; its groups are the sections of `--help`."""
+    parser = _Parser(
+        prog="batch-manager",
+        usage="batch-manager [--demo | --rehearse] [ACTION] [options]",
+        description="Embeds the documentation of SQL databases. With no action it opens the app.",
+        epilog=EXAMPLES,
+        formatter_class=_formatter,
+        allow_abbrev=False,  # scripts must not depend on what other flags there happen to be
+        add_help=False,
+    )
+    _add_modes(parser)
+    _add_actions(parser)
+    _add_options(parser)
+    return parser
+
+
+def _add_modes(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("modes, alone (the app) or with an action").add_argument
+    add("--demo", action="store_true", help="the bundled sample and a local model, in a home of their own: $0")
+    add(
+        "--rehearse",
+        action="store_true",
+        help="the OpenAI path against a server on this machine, faults included: pretend dollars; "
+        "with the app or an indexing action",
+    )
+    add("--reset", action="store_true", help="start the home of --demo or --rehearse anew")
+
+
+def _add_actions(parser: argparse.ArgumentParser) -> None:
+    def add(group: Any, name: str, words: str, **options: Any) -> None:
+        options.setdefault("nargs", 0)
+        group.add_argument(f"--{name}", action=_ActionFlag, dest="argument", help=words, **options)
+
+    read = parser.add_argument_group("actions: reading and writing documentation (one action a call)")
+    add(read, "scan", "read tables and relationships of a database (default: DATABASE_URL)", nargs="?", metavar="URL")
+    add(read, "import", "read documentation from a JSON Lines file (- is stdin)", nargs=None, metavar="FILE")
+    add(read, "export", "write the store as such a file (- is stdout)", nargs=None, metavar="FILE")
+    index = parser.add_argument_group("actions: indexing (each shows its price and asks first)")
+    add(index, "estimate-costs", "print the price; sends and writes nothing")
+    add(index, "batch-index", "index what is pending, in batches")
+    add(index, "individual-index", "the same, one document a request")
+    add(index, "retry-failed", "only what failed before")
+    add(index, "rebuild-indexes", "every item again; what was paid for before costs $0")
+    ask = parser.add_argument_group("actions: asking")
+    add(ask, "search", "the nearest documents", nargs=None, metavar="QUERY")
+    add(ask, "status", "counts, spend so far, the index's health")
+    add(ask, "verify", "compare store and index both ways; see --repair")
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    from batch_manager import __version__
+
+    spend = parser.add_argument_group("options for what spends").add_argument
+    spend("--yes", action="store_true", help="don't ask")
+    spend("--max-cost", type=_usd, metavar="USD", help="hard cap, never exceeded")
+    spend("--batch-size", metavar="N", help="documents a request at most, 1 to 2048 (default 100)")
+    spend("--max-retries", metavar="N", help="retries after the first try (default 3)")
+    spend("--concurrency", metavar="N", help="requests in flight at most")
+    spend("--model", metavar="NAME", help="embedding model (default text-embedding-3-small)")
+    spend("--provider", choices=("openai", "local"), help="the OpenAI API, or the model on this machine")
+    spend(
+        "--trust-dotenv",
+        action="store_true",
+        help="without a question, send a key from elsewhere to the OPENAI_BASE_URL of this folder's .env",
+    )
+    more = parser.add_argument_group("further options").add_argument
+    more("--type", dest="kind", choices=("table", "relationship", "all"), help="what --search finds (default all)")
+    more("--limit", type=_limit, metavar="N", help="how many results --search prints (default 10)")
+    more("--repair", action="store_true", help="with --verify: mend what costs nothing")
+    more("--home", metavar="DIR", help="where the program keeps everything")
+    more("--json", action="store_true", help="print the result as one JSON document")
+    more("--version", action="version", version=f"batch-manager {__version__}")
+    more("--help", "-h", action="help", help="this text")
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong with a call on one line."""
+
+    def error(self, message: str) -> NoReturn:
+        line = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in message.removeprefix("argument "))
+        print(f"error: {line}. See batch-manager --help.".replace("..", "."), file=sys.stderr)
+        sys.exit(2)
+
+
+class _ActionFlag(argparse.Action):
+    """Takes one action and its argument, and refuses a second."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
+    ) -> None:
+        action = (option or "").removeprefix("--")
+        if namespace.action != APP:
+            parser.error(f"--{namespace.action} and --{action} are two actions; a call takes exactly one")
+        namespace.action = action
+        namespace.argument = values if isinstance(values, str) else None
+
+
+def _formatter(prog: str) -> argparse.HelpFormatter:
+    # argparse would import shutil, and compressors with it, to learn the terminal's width.
+    try:
+        width = int(os.environ.get("COLUMNS", "")) or os.get_terminal_size().columns
+    except (ValueError, OSError):
+        width = 100
+    return argparse.RawDescriptionHelpFormatter(prog, max_help_position=26, width=max(60, min(width, 120)) - 2)
+
+
+def _usd(raw: str) -> Decimal:
+    from decimal import Decimal, InvalidOperation
+
+    try:
+        amount = Decimal(raw.strip().removeprefix("$"))
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    exponent = amount.as_tuple().exponent
+    if not isinstance(exponent, int) or amount < 0 or amount > 10**9 or exponent < -12:
+        raise argparse.ArgumentTypeError(f"{raw[:80]!r} is not an amount in USD, such as 0.50")
+    return amount
+
+
+def _limit(raw: str) -> int:
+    if not (raw.isascii() and raw.isdigit() and len(raw) < 9 and 1 <= int(raw) <= MAX_LIMIT):
+        raise argparse.ArgumentTypeError(f"{raw[:80]!r} is not a whole number from 1 to {MAX_LIMIT:,}")
+    return int(raw)
+
+
+def _check(flags: Flags, parser: argparse.ArgumentParser) -> None:
+    """Refuse options that make no sense together, with the reason."""
+    reason = _nonsense(flags)
+    if reason:
+        parser.error(reason)
+
+
+def _nonsense(flags: Flags) -> str | None:
+    action, shown = flags.action, "the app" if flags.action == APP else f"--{flags.action}"
+    run = (*INDEXING, "estimate-costs")
+    # Option, whether it was given, the actions that it goes with, and why with no other.
+    rules: tuple[tuple[str, bool, tuple[str, ...], str], ...] = (
+        ("--rehearse", flags.rehearse, (APP, *INDEXING), "only the app and indexing can be rehearsed"),
+        ("--yes", flags.yes, (*run, "search"), "there is no question to answer"),
+        ("--max-cost", flags.max_cost is not None, (APP, *run, "search"), "it spends nothing"),
+        ("--trust-dotenv", flags.trust_dotenv, (*INDEXING, "search"), "it sends nothing unasked"),
+        ("--max-retries", flags.max_retries is not None, (APP, *run), "it sends no batches"),
+        ("--concurrency", flags.concurrency is not None, (APP, *run), "it sends no batches"),
+        ("--type", flags.kind is not None, ("search",), "only a search has one"),
+        ("--limit", flags.limit is not None, ("search",), "only a search has one"),
+        ("--repair", flags.repair, ("verify",), "it goes with --verify"),
+    )
+    for option, given, goes_with, why in rules:
+        if given and action not in goes_with:
+            return f"{option} makes no sense with {shown}: {why}"
+    if flags.batch_size is not None and action not in (APP, *run):
+        return f"--batch-size makes no sense with {shown}: it sends no batches"
+    if flags.batch_size is not None and action == "individual-index":
+        return "--batch-size makes no sense with --individual-index, which sends one document a request"
+    return _nonsense_of_modes(flags)
+
+
+def _nonsense_of_modes(flags: Flags) -> str | None:
+    if flags.reset and not (flags.demo or flags.rehearse):
+        return "--reset goes with --demo or --rehearse only: it never deletes a home of yours"
+    if flags.rehearse and flags.provider == "local":
+        return "--rehearse and --provider local contradict each other: a rehearsal runs the OpenAI path"
+    if flags.demo and flags.model is not None and not flags.rehearse and flags.provider != "openai":
+        return "--demo has one local model; --model goes with --demo --rehearse, or with --provider openai"
+    if flags.json and flags.action == APP:
+        return "--json makes no sense with the app: give an action, such as --status"
+    if flags.json and flags.action == "export" and flags.argument == "-":
+        return "--json makes no sense with --export -, since stdout carries the documents"
+    return None

@@ -1,0 +1,90 @@
+"""Opening what an action works on: the settings of the call, then a home for work or for looking."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from batch_manager.engine import Engine
+from batch_manager.errors import SettingError
+from batch_manager.settings import Settings, load_settings
+from batch_manager.store import DocumentationStore
+from batch_manager.workspace import Workspace, own_settings
+
+if TYPE_CHECKING:
+    from batch_manager.cli.flags import Flags
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A home that is only looked at."""
+
+    settings: Settings
+    store: DocumentationStore
+    engine: Engine
+
+
+def settings_of(flags: Flags) -> Settings:
+    """The user's settings under this call; a demo's and a rehearsal's own come on top when a home is opened.
+
+    Raises:
+        SettingError: A value isn't allowed.
+    """
+    given: dict[str, Any] = {
+        "EMBEDDING_BATCH_SIZE": "1" if flags.action == "individual-index" else flags.batch_size,
+        "EMBEDDING_MAX_RETRIES": flags.max_retries,
+        "EMBEDDING_CONCURRENCY": flags.concurrency,
+        "OPENAI_EMBEDDING_MODEL": flags.model,
+        "EMBEDDING_PROVIDER": flags.provider,
+        "BATCH_MANAGER_HOME": flags.home,
+    }
+    for name, value in given.items():
+        if value == "":  # in the environment that means "not set"; as a flag's value it is a mistake
+            raise SettingError(f"{name} is '' (from a flag).", next_step="Give the flag a value, or leave it out.")
+    return load_settings(given)
+
+
+@contextlib.contextmanager
+def for_work(flags: Flags) -> Iterator[Workspace]:
+    """Open the home for writing; the log begins here.
+
+    Raises:
+        UsageError: The home can't be made, or another process writes in it.
+        StoreError: The store can't be opened.
+    """
+    from batch_manager.cli.logs import log_to_file
+
+    workspace = Workspace.open(
+        settings_of(flags), demo=flags.demo, rehearse=flags.rehearse, reset=flags.reset, on_trouble="stop"
+    )
+    with workspace:
+        workspace.cap = flags.max_cost
+        log_to_file(workspace.settings)
+        yield workspace
+
+
+@contextlib.contextmanager
+def for_looking(flags: Flags) -> Iterator[Look]:
+    """Open the home so that nothing in it is written. (A demo's is made first when there is none.)
+
+    Raises:
+        StoreError: The store can't be read.
+    """
+    from batch_manager.cli.logs import log_to_stderr
+
+    user = settings_of(flags)
+    log_to_stderr(user)
+    settings = own_settings(user, demo=flags.demo)
+    if flags.demo and (flags.reset or not settings.store_path.exists()):
+        Workspace.open(user, demo=True, reset=flags.reset).close()
+    store = DocumentationStore.look(settings)
+    try:
+        engine = Engine(settings, store, on_trouble="stop")
+        try:
+            yield Look(settings, store, engine)
+        finally:
+            engine.close()
+    finally:
+        store.close()

@@ -1,0 +1,94 @@
+"""Being told to end: Ctrl-C, `kill`, a terminal that closes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any
+
+INTERRUPTED = 130
+
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+PATIENCE = 15.0
+"""Seconds for a run to end in good order: its own grace for requests in flight, then the last write to Chroma."""
+
+
+class EndRequested(KeyboardInterrupt):
+    """SIGTERM or SIGHUP came; unlike Ctrl-C it is no answer to a question."""
+
+
+@contextlib.contextmanager
+def end_on_signals() -> Iterator[None]:
+    """Outside a run: SIGTERM and SIGHUP unwind the stack as Ctrl-C does, so that locks and children are let go."""
+
+    def end(number: int, _: FrameType | None) -> None:
+        raise EndRequested(signal.Signals(number).name)
+
+    with _handled(tuple(one for one in SIGNALS if one != signal.SIGINT), end):
+        yield
+
+
+class Stop:
+    """During a run: the first signal asks for an end in good order, the second ends at once.
+
+    Use as a context manager around the run. Ending at once is safe since every answer is on the disk before
+    anything else happens to it.
+    """
+
+    def __init__(self, cancel: Callable[[], None], announce: Callable[[str], None]) -> None:
+        """Nothing is installed before the context is entered.
+
+        Args:
+            cancel: Asks the run to end; returns at once.
+            announce: Tells the person what happens now.
+        """
+        self._cancel = cancel
+        self._announce = announce
+        self._asked_at: float | None = None
+        self._context: Any = None
+
+    @property
+    def asked(self) -> bool:
+        """Whether a signal has come."""
+        return self._asked_at is not None
+
+    def check(self) -> None:
+        """End the process when the run doesn't end in time; called while it is waited for."""
+        if self._asked_at is not None and time.monotonic() - self._asked_at > PATIENCE:
+            os._exit(INTERRUPTED)
+
+    def _handle(self, number: int, _: FrameType | None) -> None:
+        if self.asked:
+            os._exit(INTERRUPTED)
+        self._asked_at = time.monotonic()
+        self._cancel()
+        self._announce(
+            f"Stopping ({signal.Signals(number).name}): what is in flight is awaited and kept. Again ends at once."
+        )
+
+    def __enter__(self) -> Stop:
+        self._context = _handled(SIGNALS, self._handle)
+        self._context.__enter__()
+        return self
+
+    def __exit__(self, *details: Any) -> None:
+        self._context.__exit__(*details)
+
+
+@contextlib.contextmanager
+def _handled(numbers: tuple[Any, ...], handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    before: dict[Any, Any] = {}
+    try:
+        for number in numbers:
+            # What the parent told us to ignore (nohup does) stays ignored.
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                before[number] = signal.signal(number, handler)
+        yield
+    finally:
+        for number, former in before.items():
+            signal.signal(number, former if former is not None else signal.SIG_DFL)

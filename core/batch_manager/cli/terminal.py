@@ -1,0 +1,78 @@
+"""The two streams: results to stdout, everything else to stderr; hostile text harmless on both."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+from collections.abc import Iterable, Sequence
+
+from batch_manager.sources.shown import shown
+
+LINE = 2_000
+"""Most characters of one line on stderr."""
+
+
+def prepare() -> None:
+    """Make both streams print whatever comes: what their encoding doesn't have is escaped."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def say(line: str) -> None:
+    """One line on stderr; control characters in it are escaped."""
+    # A reader that went away, or a closed stream, must not end the work.
+    with contextlib.suppress(BrokenPipeError, ValueError):
+        print(shown(line, LINE), file=sys.stderr, flush=True)
+
+
+def result(lines: Iterable[str]) -> None:
+    """Lines on stdout, as they are: callers escape what they put in. Quiet when the reader went away."""
+    try:
+        for line in lines:
+            print(line)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        silence_stdout()
+
+
+def silence_stdout() -> None:
+    """Send what is still to come nowhere, so that the interpreter's last flush has no one to complain about."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
+def can_ask() -> bool:
+    """Whether a question would be seen and could be answered."""
+    return _is_terminal(sys.stdin) and _is_terminal(sys.stderr)
+
+
+def bars_fit() -> bool:
+    """Whether stderr is a terminal that can move its cursor."""
+    return _is_terminal(sys.stderr) and os.environ.get("TERM", "") not in ("dumb", "unknown")
+
+
+def app_fits() -> bool:
+    """Whether a full-screen app could be seen and used."""
+    return _is_terminal(sys.stdin) and _is_terminal(sys.stdout)
+
+
+def _is_terminal(stream: object) -> bool:
+    return isinstance(stream, io.IOBase) and not stream.closed and stream.isatty()
+
+
+def columns(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]:
+    """Rows as aligned lines; the columns numbered in `right` (from 0) are set to the right."""
+    if not rows:
+        return []
+    widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]))]
+    return [
+        "  ".join(
+            cell.rjust(width) if index in right else cell.ljust(width)
+            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]

@@ -1,0 +1,177 @@
+"""The app: holds the workspace, the threads beside it and the themes; the screens do the rest."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import ClassVar
+
+from textual.app import App
+from textual.screen import ModalScreen
+
+from batch_manager.errors import BatchManagerError
+from batch_manager.workspace import Workspace
+from batch_manager_tui.backroom import BackRoom
+from batch_manager_tui.display import shown
+from batch_manager_tui.palette import TablePalette
+from batch_manager_tui.screens.base import AppScreen
+from batch_manager_tui.screens.main import MainScreen
+from batch_manager_tui.screens.quit import QuitDuringRun
+from batch_manager_tui.themes import DEFAULTS, THEMES
+
+Opener = Callable[[], Workspace]
+"""Opens a workspace; called in a thread beside the app's, since it may take a second."""
+
+INTERRUPTED = 130
+
+_STYLES = Path(__file__).parent / "styles"
+
+
+class BatchManagerApp(App[None]):
+    """The full-screen app.
+
+    Attributes:
+        opened: The workspace, once it is open.
+        back: The threads beside the app's.
+        failure: Why the workspace couldn't be opened.
+    """
+
+    TITLE = "batch manager"
+    CSS_PATH: ClassVar = sorted(str(path) for path in _STYLES.glob("*.tcss"))
+    COMMANDS = {TablePalette}
+    HORIZONTAL_BREAKPOINTS = [(0, "-tabs"), (80, "-stacked"), (110, "-split"), (160, "-wide")]
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]
+
+    def __init__(self, workspace: Workspace | Opener) -> None:
+        super().__init__()
+        self.opened: Workspace | None = workspace if isinstance(workspace, Workspace) else None
+        self._opener: Opener | None = None if isinstance(workspace, Workspace) else workspace
+        self.back = BackRoom()
+        self.failure: BatchManagerError | None = None
+        self.main = MainScreen()
+        self._owned: list[Workspace] = []
+        for theme in THEMES:
+            self.register_theme(theme)
+        self.theme = THEMES[0].name
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """The app's own variables, where a theme doesn't have them."""
+        return DEFAULTS
+
+    @property
+    def workspace(self) -> Workspace:
+        """The open workspace."""
+        if self.opened is None:
+            raise RuntimeError("the workspace is not open yet")
+        return self.opened
+
+    def on_mount(self) -> None:
+        """First the screen, then the home."""
+        loop = asyncio.get_running_loop()
+        for name in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+            # Not in a thread, and not on every platform; without it the engine still ends in good order on close.
+            with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+                loop.add_signal_handler(name, self._told_to_end)
+        self.push_screen(self.main)
+        if self._opener is not None:
+            self.run_worker(self._open(self._opener), group="open")
+
+    async def _open(self, opener: Opener) -> None:
+        try:
+            workspace = await self.back.do(opener)
+        except BatchManagerError as error:
+            self.failure = error
+            self.exit(return_code=error.exit_code)
+            return
+        self._owned.append(workspace)
+        self.adopt(workspace)
+
+    async def open_sample(self) -> None:
+        """Put the bundled sample's workspace in the place of this one."""
+        settings = self.workspace.settings
+        self.say("Opening the sample…")
+        try:
+            workspace = await self.back.do(lambda: Workspace.open(settings, demo=True, look_when_busy=True))
+        except BatchManagerError as error:
+            self.say(shown(str(error)), "error")
+            return
+        old = self.workspace
+        self._owned.append(workspace)
+        self.adopt(workspace)
+        await self.back.do(old.close)
+        self.say("This is the sample, in a home of its own. Your items are untouched.")
+
+    def adopt(self, workspace: Workspace) -> None:
+        """Work with this workspace from now on."""
+        self.opened = workspace
+        self.main.adopt()
+
+    def run_command(self, command: str) -> None:
+        """Run a command of the table, from wherever it was asked for."""
+        if self.screen is not self.main and isinstance(self.screen, AppScreen) and command not in ("theme", "quit"):
+            self.pop_screen()
+        self.main.action_command(command)
+
+    def say(self, message: str, level: str = "info") -> None:
+        """A one-line notice on the screen that is in front (under a question: on the screen below it)."""
+        for screen in reversed(self.screen_stack):
+            if isinstance(screen, AppScreen):
+                screen.say(message, level)
+                return
+
+    def next_theme(self) -> None:
+        """Dark, light, the terminal's own colours, and round again."""
+        order = [theme.name for theme in THEMES] + ["ansi-dark"]
+        position = order.index(self.theme) if self.theme in order else -1
+        self.theme = order[(position + 1) % len(order)]
+        self.say(f"Theme: {self.theme}")
+
+    async def action_quit(self) -> None:
+        """Quit; during a run ask first."""
+        if isinstance(self.screen, QuitDuringRun):
+            return
+        if self.opened is None or not self.opened.engine.view().active:
+            self.exit()
+            return
+        if isinstance(self.screen, ModalScreen):
+            await self.screen.dismiss()  # no question over a question
+        self.push_screen(QuitDuringRun())
+
+    def action_help_quit(self) -> None:
+        """Ctrl+C quits, as elsewhere in a terminal."""
+        self.run_worker(self.action_quit(), group="quit", exclusive=True)
+
+    def _told_to_end(self) -> None:
+        """SIGTERM or SIGHUP: stop the run in good order and go."""
+        if self.opened is not None:
+            self.opened.engine.cancel()
+        self.exit(return_code=INTERRUPTED)
+
+    def close_rooms(self) -> None:
+        """After the screen is gone: end the threads, and every workspace that the app opened itself."""
+        store = self.opened.store if self.opened else None
+        self.back.close(store.close if store else None)
+        for workspace in self._owned:
+            workspace.close()
+
+
+def run(workspace: Workspace | Opener) -> None:
+    """Open the app and stay until the user leaves.
+
+    Args:
+        workspace: An open workspace, which stays the caller's; or what opens one, so that the screen is there
+            at once, and which the app closes.
+
+    Raises:
+        BatchManagerError: The workspace couldn't be opened.
+    """
+    app = BatchManagerApp(workspace)
+    try:
+        app.run()
+    finally:
+        app.close_rooms()
+    if app.failure is not None:
+        raise app.failure

@@ -1,0 +1,48 @@
+"""The bridge: takes the engine's picture and events some 20 times a second, merged, and hands on what changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from batch_manager.engine import Engine
+from batch_manager.events import Event, Notice, RunView
+
+TICK = 1 / 20
+"""Seconds between two looks."""
+
+
+class Bridge:
+    """One listener of one engine. It never waits, and it never misses the end of a run."""
+
+    def __init__(
+        self, engine: Engine, on_view: Callable[[RunView], None], on_notice: Callable[[Notice], None]
+    ) -> None:
+        self._engine = engine
+        self._on_view = on_view
+        self._on_notice = on_notice
+        self._events = engine.subscribe()
+        self._last: RunView | None = None
+
+    def tick(self) -> None:
+        """Drain, look, tell."""
+        notice = _newest_notice(self._events.drain())
+        view = self._engine.view()
+        # The sequence grows with every picture; what is drawn does not depend on it.
+        shape = replace(view, sequence=0)
+        if shape != self._last:
+            self._last = shape
+            self._on_view(view)
+        if notice is not None:
+            self._on_notice(notice)
+
+    def close(self) -> None:
+        """Listen no more."""
+        self._engine.unsubscribe(self._events)
+
+
+def _newest_notice(events: list[Event]) -> Notice | None:
+    """Of many notices in one tick, the newest of the gravest level."""
+    weight = {"info": 0, "warning": 1, "error": 2}
+    notices = [event for event in events if isinstance(event, Notice)]
+    return max(notices, key=lambda one: (weight[one.level], one.sequence)) if notices else None

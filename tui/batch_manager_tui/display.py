@@ -1,0 +1,162 @@
+"""Text for the screen: whatever it came from, it is shown as harmless characters that keep the columns straight.
+
+Names, documents and server messages are hostile until shown: control characters, terminal escapes,
+direction overrides and invisible characters become visible escapes. Nothing here reads markup.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.cells import cell_len as cell_len
+from rich.cells import chop_cells
+
+ELLIPSIS = "…"
+
+MAX_COMBINING = 3
+"""Combining marks in a row that are drawn as they are; more of them would paint over the lines above."""
+
+
+def shown(text: str) -> str:
+    """One line, with every character that could hide, move or reorder text written out.
+
+    `\\n` and `\\t` become two visible characters, U+202E becomes `\\u202e`, and so on.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_visible(text))
+
+
+def fit(text: str, width: int, align: str = "<") -> str:
+    """Exactly `width` cells: cut with an ellipsis, or padded.
+
+    Args:
+        text: Already harmless.
+        width: Cells.
+        align: `<` left, `>` right.
+    """
+    return pad(clip(text, width), width, align)
+
+
+def clip(text: str, width: int) -> str:
+    """At most `width` cells; an ellipsis stands for what is cut."""
+    if width <= 0:
+        return ""
+    if cell_len(text) <= width:
+        return text
+    if width == 1:
+        return ELLIPSIS
+    return chop_cells(text[: 4 * width], width - 1)[0].rstrip() + ELLIPSIS
+
+
+def clip_middle(text: str, width: int) -> str:
+    """At most `width` cells; the middle gives way, as suits paths."""
+    if cell_len(text) <= width:
+        return text
+    if width < 5:
+        return clip(text, width)
+    head = (width - 1) // 3
+    tail = width - 1 - head
+    end = text[-tail:]
+    while cell_len(end) > tail:
+        end = end[1:]
+    return chop_cells(text, head)[0] + ELLIPSIS + end
+
+
+def pad(text: str, width: int, align: str = "<") -> str:
+    """Spaces up to `width` cells."""
+    missing = width - cell_len(text)
+    if missing <= 0:
+        return text
+    return " " * missing + text if align == ">" else text + " " * missing
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """Lines of at most `width` cells, for reading: real line breaks break, words are kept whole where they fit."""
+    lines: list[str] = []
+    for paragraph in text.split("\n"):
+        lines.extend(_wrapped(shown(paragraph), max(1, width)))
+    return lines
+
+
+def count(number: int, noun: str, plural: str | None = None) -> str:
+    """`1 request`, `1,204 requests`."""
+    word = noun if number == 1 else (plural or noun + "s")
+    return f"{number:,} {word}"
+
+
+def duration(seconds: float) -> str:
+    """`0.4 s`, `12 s`, `3 min 20 s`, `2 h 05 min`."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def home_path(path: Path) -> str:
+    """A path as a person writes it, with `~` for their home."""
+    try:
+        return "~/" + shown(str(path.relative_to(Path.home())))
+    except ValueError:
+        return shown(str(path))
+
+
+def _visible(text: str) -> Iterator[str]:
+    marks = 0
+    for char in text:
+        if not char.isprintable() and unicodedata.category(char) != "Zs":
+            marks = 0
+            yield _escape(char)
+        elif unicodedata.combining(char) or unicodedata.category(char) in ("Mn", "Me"):
+            marks += 1
+            # Variation selectors change a character's width in some terminals and not in others.
+            yield char if marks <= MAX_COMBINING and not 0xFE00 <= ord(char) <= 0xFE0F else _escape(char)
+        else:
+            marks = 0
+            yield char
+
+
+def _escape(char: str) -> str:
+    known = {"\n": "\\n", "\t": "\\t", "\r": "\\r"}.get(char)
+    if known:
+        return known
+    code = ord(char)
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def _wrapped(line: str, width: int) -> Iterator[str]:
+    if cell_len(line) <= width:
+        yield line
+        return
+    current, used = "", 0
+    for word in _words(line):
+        size = cell_len(word)
+        if used + cell_len(word.rstrip()) <= width:
+            current, used = current + word, used + size
+            continue
+        if current:
+            yield current.rstrip()
+        pieces = chop_cells(word, width) if size > width else [word]
+        yield from (piece for piece in pieces[:-1])
+        current = pieces[-1]
+        used = cell_len(current)
+    if current:
+        yield current.rstrip()
+
+
+def _words(line: str) -> Iterator[str]:
+    """Words with the spaces behind them."""
+    start = 0
+    for position in range(1, len(line)):
+        if line[position - 1] == " " and line[position] != " ":
+            yield line[start:position]
+            start = position
+    yield line[start:]

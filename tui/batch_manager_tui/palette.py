@@ -1,0 +1,37 @@
+"""The palette's commands: the table again, by typing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import TYPE_CHECKING, cast
+
+from textual.command import DiscoveryHit, Hit, Hits, Provider
+
+from batch_manager_tui.commands import COMMANDS, Command
+
+if TYPE_CHECKING:
+    from batch_manager_tui.app import BatchManagerApp
+
+
+class TablePalette(Provider):
+    """Offers every command that makes sense to pick by name, with its key."""
+
+    async def discover(self) -> Hits:
+        """All of them, before anything is typed."""
+        for command, title, run in self._offers():
+            yield DiscoveryHit(title, run, text=title, help=command.help)
+
+    async def search(self, query: str) -> Hits:
+        """Those that fit what is typed."""
+        matcher = self.matcher(query)
+        for command, title, run in self._offers():
+            score = max(matcher.match(title), matcher.match(command.help))
+            if score > 0:
+                yield Hit(score, matcher.highlight(title), run, text=title, help=command.help)
+
+    def _offers(self) -> Iterator[tuple[Command, str, partial[None]]]:
+        app = cast("BatchManagerApp", self.app)
+        for command in COMMANDS:
+            if command.group != "Move" and command.id != "palette":
+                yield command, f"{command.label}  ({command.shown_keys})", partial(app.run_command, command.id)

@@ -1,0 +1,201 @@
+"""The question before anything is sent. Only a deliberate `y` says yes."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Vertical
+from textual.timer import Timer
+from textual.widgets import Input
+
+from batch_manager.pricing import show_usd
+from batch_manager.quote import Quote
+from batch_manager_tui.display import count, shown
+from batch_manager_tui.screens.base import AppModal, TooSmall
+from batch_manager_tui.widgets.choices import Choices
+from batch_manager_tui.widgets.cost_lines import labelled, requests_words, where_lines
+from batch_manager_tui.widgets.strips import Line, Lines
+
+QUIET_BEFORE = 0.4
+"""Seconds without any key, and since the question appeared, before a `y` counts."""
+
+QUIET_AFTER = 0.15
+"""Seconds without any key after it; a held key repeats sooner, and so does a pasted text."""
+
+
+class ConfirmSpend(AppModal[Quote | None]):
+    """Shows a quote; answers with the agreed quote, or None."""
+
+    BINDINGS = [
+        Binding("escape,n", "decline", "no", show=False),
+        Binding("c", "cap", "cap", show=False),
+    ]
+
+    def __init__(self, quote: Quote, title: str, warning: str = "") -> None:
+        super().__init__()
+        self.quote = quote
+        self._title = title
+        self._warning = warning
+        self._last_key = float("-inf")
+        self._opened = float("inf")
+        self._waiting: Timer | None = None
+
+    def compose(self) -> ComposeResult:
+        """The figures, the cap's box, the keys."""
+        with Vertical(id="question") as box:
+            box.border_title = "Before spending"
+            yield Lines(id="figures")
+            yield Input(placeholder="cap in USD, such as 0.50; empty for none", id="cap-box", select_on_focus=False)
+            yield Choices([("agree", "y", self._yes_words()), ("decline", "n", "no"), ("cap", "c", "cap")])
+        yield TooSmall()
+
+    def on_mount(self) -> None:
+        """The clock of the question starts."""
+        super().on_mount()
+        self._opened = self.time_now()
+        figures = self.query_one("#figures", Lines)
+        figures.can_focus = False
+        self.query_one("#cap-box", Input).display = False
+        self.set_focus(None)
+        self._show()
+
+    def on_resize(self) -> None:
+        """The figures follow the width."""
+        super().on_resize()
+        self.call_after_refresh(self._show)
+
+    def time_now(self) -> float:
+        """Seconds, by the clock that stamps key events."""
+        return events.Event().time
+
+    def on_key(self, event: events.Key) -> None:
+        """Judge every key: a `y` counts only when it stands alone."""
+        if self._editing:
+            return
+        self._drop_waiting()
+        quiet = event.time - max(self._last_key, self._opened) >= QUIET_BEFORE
+        self._last_key = event.time
+        if event.key == "y":
+            event.stop()
+            if quiet and not self.has_class("-too-small"):
+                self._waiting = self.set_timer(QUIET_AFTER, self._agree)
+        elif event.key == "enter":
+            event.stop()
+
+    def on_paste(self, event: events.Paste) -> None:
+        """A paste is no answer."""
+        event.stop()
+        self._drop_waiting()
+        self._last_key = event.time
+
+    def on_choices_chosen(self, message: Choices.Chosen) -> None:
+        """A click on a choice."""
+        if message.choice == "agree":
+            if self.time_now() - self._opened >= QUIET_BEFORE and not self.has_class("-too-small"):
+                self._agree()
+        elif message.choice == "decline":
+            self.action_decline()
+        else:
+            self.action_cap()
+
+    def action_decline(self) -> None:
+        """Esc leaves the cap's box first, then the question."""
+        if self._editing:
+            self._end_editing()
+        else:
+            self.dismiss(None)
+
+    def action_cap(self) -> None:
+        """Change the cap."""
+        box = self.query_one("#cap-box", Input)
+        box.value = "" if self.quote.cap is None else str(self.quote.cap)
+        box.display = True
+        box.focus()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Take the cap over; the quote stays the same otherwise."""
+        event.stop()
+        cap = read_cap(event.value)
+        if cap is False:
+            self._warning = "A cap is an amount in USD, such as 0.50."
+        else:
+            self._warning = ""
+            self.quote = self.quote.with_cap(cap)
+            self._end_editing()
+        self._show()
+
+    @property
+    def _editing(self) -> bool:
+        return self.query_one("#cap-box", Input).display
+
+    def _end_editing(self) -> None:
+        self.query_one("#cap-box", Input).display = False
+        self.set_focus(None)
+        self._opened = self.time_now()  # the keys that were typed there are no answer here
+
+    def _agree(self) -> None:
+        self.dismiss(self.quote)
+
+    def _drop_waiting(self) -> None:
+        if self._waiting is not None:
+            self._waiting.stop()
+            self._waiting = None
+
+    def _yes_words(self) -> str:
+        return f"spend {show_usd(self.quote.cost)}" if self.quote.cost else "go, for $0"
+
+    def _show(self) -> None:
+        figures = self.query_one("#figures", Lines)
+        width = figures.line_width
+        if width > 0:
+            lines = question_lines(self.quote, self._title, self._warning, width)
+            figures.styles.height = len(lines)
+            figures.show_lines(lines)
+
+
+def read_cap(text: str) -> Decimal | None | bool:
+    """The cap that was typed: an amount, None for none, False when it is no amount."""
+    raw = text.strip().removeprefix("$").strip()
+    if not raw:
+        return None
+    try:
+        cap = Decimal(raw)
+    except InvalidOperation:
+        return False
+    return cap if cap.is_finite() and cap >= 0 else False
+
+
+def question_lines(quote: Quote, title: str, warning: str, width: int) -> list[Line]:
+    """Everything that a yes agrees to."""
+    lines: list[Line] = []
+    if warning:
+        lines += [[(warning, "warning")], []]
+    lines += [
+        [(f"{title}: {count(quote.items, 'item')}", "strong")],
+        [],
+        labelled("cost", show_usd(quote.cost), width, "accent"),
+        labelled("tokens", f"{quote.tokens:,} in {count(quote.texts, 'text')}", width),
+        labelled("requests", requests_words(quote), width),
+        *where_lines(quote, width),
+    ]
+    cap = "none" if quote.cap is None else show_usd(quote.cap)
+    if quote.beyond_cap:
+        lines.append(labelled("cap", f"{cap}: stops there, before the end", width, "warning"))
+    else:
+        lines.append(labelled("cap", cap, width))
+    free = []
+    if quote.reused:
+        free.append(f"{quote.reused:,} paid for before")
+    if quote.duplicates:
+        free.append(count(quote.duplicates, "duplicate"))
+    if free:
+        lines.append(labelled("at $0", ", ".join(free), width, "success"))
+    if quote.unsendable_count:
+        names = ", ".join(shown(one.name) for one in quote.unsendable[:3])
+        more = ", …" if quote.unsendable_count > 3 else ""
+        words = f"{quote.unsendable_count:,} can't be sent: {names}{more}"
+        lines.append(labelled("left out", words, width, "warning"))
+    return lines

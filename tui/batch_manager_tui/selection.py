@@ -1,0 +1,91 @@
+"""The selection: filter and marks, and which items a command means by them. Pure values, no screen."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypeVar, get_args
+
+from batch_manager.documents import KINDS, Kind
+from batch_manager.quote import Scope
+from batch_manager.store.items import STATUSES, ItemFilter, Status
+
+T = TypeVar("T")
+Sort = Literal["added", "name", "tokens", "status"]
+
+
+@dataclass(slots=True)
+class Selection:
+    """What the list shows and what is marked in it.
+
+    Attributes:
+        wanted: The filter.
+        ids: The items that fit it, in order.
+        marks: Marked items, by id; they stay marked when the filter hides them.
+    """
+
+    wanted: ItemFilter = ItemFilter()
+    ids: array[int] = field(default_factory=lambda: array("q"))
+    marks: set[int] = field(default_factory=set)
+
+    @property
+    def narrowed(self) -> bool:
+        """The filter leaves something out."""
+        return bool(self.wanted.text or self.wanted.kind or self.wanted.status or self.wanted.problem)
+
+    def next_status(self) -> None:
+        """All, pending, indexed, failed, skipped, and round again."""
+        order: tuple[Status | None, ...] = (None, *STATUSES)
+        self.wanted = replace(self.wanted, status=_after(order, self.wanted.status))
+
+    def next_kind(self) -> None:
+        """All, tables, relationships, and round again."""
+        order: tuple[Kind | None, ...] = (None, *KINDS)
+        self.wanted = replace(self.wanted, kind=_after(order, self.wanted.kind))
+
+    def next_sort(self) -> None:
+        """As added, by name, by tokens, by status, and round again."""
+        order: tuple[Sort, ...] = get_args(Sort)
+        self.wanted = replace(self.wanted, sort=_after(order, self.wanted.sort))
+
+    def toggle(self, item_id: int) -> None:
+        """Mark or unmark one."""
+        self.marks ^= {item_id}
+
+    def toggle_all(self) -> None:
+        """Mark all that fit the filter; unmark them when they are marked already."""
+        listed = set(self.ids)
+        if listed <= self.marks:
+            self.marks -= listed
+        else:
+            self.marks |= listed
+
+    def invert(self) -> None:
+        """Turn the marks of all that fit the filter round."""
+        self.marks ^= set(self.ids)
+
+    def mark(self, ids: Iterable[int]) -> None:
+        """Mark these."""
+        self.marks.update(ids)
+
+    def pending_scope(self) -> Scope:
+        """What `start` means: the marked, else all in the filter; of these, the pending."""
+        if self.marks:
+            return Scope("pending", ids=tuple(sorted(self.marks)))
+        if self.wanted.text or self.wanted.problem or self.wanted.status not in (None, "pending"):
+            return Scope("pending", ids=tuple(self.ids))
+        return Scope("pending", kinds=(self.wanted.kind,) if self.wanted.kind else KINDS)
+
+    def failed_scope(self) -> Scope:
+        """What `retry` means: the marked, else all; of these, the failed."""
+        return Scope("failed", ids=tuple(sorted(self.marks)) if self.marks else None)
+
+    def words(self) -> str:
+        """The filter in words; empty when it leaves nothing out."""
+        parts = [self.wanted.status or "", f"{self.wanted.kind}s" if self.wanted.kind else ""]
+        return " ".join(part for part in parts if part)
+
+
+def _after(order: tuple[T, ...], value: T) -> T:
+    return order[(order.index(value) + 1) % len(order)]

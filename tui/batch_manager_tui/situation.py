@@ -1,0 +1,48 @@
+"""The situation: what the app knows at a moment, as one value that commands are judged by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from batch_manager.events import RunView
+from batch_manager.store.items import Counts, ItemFilter
+
+Pane = Literal["items", "cost", "batches"]
+PANES: tuple[Pane, ...] = ("items", "cost", "batches")
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What there is, and what is going on.
+
+    Attributes:
+        ready: The workspace is open.
+        busy: Why this home can only be looked at; empty when it can be written.
+        counts: Items by kind and status.
+        wanted: The list's filter.
+        listed: Items that fit the filter.
+        marked: Items that are marked.
+        view: The run.
+        starting: A yes was given and the engine is writing it down.
+        reading: A scan or an import is being taken in.
+        mode: `live`, `demo` or `rehearsal`.
+        pane: The pane that has the focus.
+    """
+
+    ready: bool = False
+    busy: str = ""
+    counts: Counts = field(default_factory=lambda: Counts({}))
+    wanted: ItemFilter = ItemFilter()
+    listed: int = 0
+    marked: int = 0
+    view: RunView = RunView()
+    starting: bool = False
+    reading: bool = False
+    mode: str = "live"
+    pane: Pane = "items"
+
+    @property
+    def running(self) -> bool:
+        """A run is under way or about to be."""
+        return self.starting or self.view.active

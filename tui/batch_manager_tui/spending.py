@@ -1,0 +1,52 @@
+"""The way to a yes: quote, ask, start; when what would be sent changed meanwhile, ask again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batch_manager.errors import BatchManagerError, QuoteChanged
+from batch_manager.quote import Scope
+from batch_manager_tui.display import shown
+from batch_manager_tui.screens.confirm_spend import ConfirmSpend
+
+if TYPE_CHECKING:
+    from batch_manager_tui.app import BatchManagerApp
+
+
+async def ask_and_start(app: BatchManagerApp, scope: Scope, title: str) -> bool:
+    """Show the quote of a scope and start it when it is agreed. Runs in a worker.
+
+    Args:
+        app: The app.
+        scope: What is meant.
+        title: What the question is about, such as `Retry what failed`.
+
+    Returns:
+        Whether a run was started.
+    """
+    engine = app.workspace.engine
+    warning = ""
+    try:
+        while True:
+            quote = await app.back.quote(engine.quote, scope, app.workspace.cap)
+            await app.back.quote(engine.check, scope)
+            if quote.nothing_to_do:
+                app.say("There is nothing to send: none of the chosen items is in that state.", "warning")
+                return False
+            agreed = await app.push_screen_wait(ConfirmSpend(quote, title, warning))
+            if agreed is None:
+                app.say("Nothing was sent.")
+                return False
+            app.workspace.cap = agreed.cap
+            try:
+                app.main.starting = True
+                await app.back.do(engine.start, agreed)
+            except QuoteChanged as changed:
+                warning = changed.message
+                continue
+            finally:
+                app.main.starting = False
+            return True
+    except BatchManagerError as error:
+        app.say(shown(str(error)), "error")
+        return False

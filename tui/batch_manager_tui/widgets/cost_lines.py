@@ -1,0 +1,144 @@
+"""The cost panel's lines: a quote or a run in words and figures. Pure."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from batch_manager.errors import BatchManagerError
+from batch_manager.events import RunView
+from batch_manager.pricing import PRICES, show_usd
+from batch_manager.quote import Quote, Share
+from batch_manager.settings import DEFAULT_MODEL
+from batch_manager_tui.display import clip, clip_middle, count, duration, fit, pad, shown, wrap
+from batch_manager_tui.widgets.strips import Line
+from batch_manager_tui.widgets.words import RUN
+
+LABEL = 10
+"""Cells of the labels at the left."""
+
+
+def quote_lines(quote: Quote, heading: str, spent: Decimal, width: int) -> list[Line]:
+    """What the choice would cost.
+
+    Args:
+        quote: The newest.
+        heading: Which items it speaks of, such as `12 marked of 138 pending`.
+        spent: USD over all runs so far.
+        width: Cells.
+    """
+    lines: list[Line] = [[(heading, "strong")]]
+    if quote.nothing_to_do:
+        lines.append([("nothing to send", "soft")])
+    else:
+        lines.append([(show_usd(quote.cost), "accent"), (f"  {count(quote.tokens, 'token')}", "")])
+        lines.append([(requests_words(quote), "soft")])
+        lines.append([])
+        lines += [_share("tables", quote.tables, width), _share("relations", quote.relationships, width)]
+        lines += _asides(quote)
+    lines.append([])
+    lines += where_lines(quote, width)
+    lines.append(_cap(quote.cap, quote.beyond_cap))
+    lines.append(labelled("spent", f"{show_usd(spent)} in all runs", width))
+    return lines
+
+
+def where_lines(quote: Quote, width: int) -> list[Line]:
+    """Where it is sent, with which model, at what price and since when."""
+    lines = [
+        labelled("sent to", shown(quote.host), width, "strong"),
+        labelled("model", shown(quote.space.model), width),
+    ]
+    if quote.space.provider == "local":
+        other = PRICES[DEFAULT_MODEL] * quote.tokens / 1_000_000
+        lines.append(labelled("price", f"$0: {quote.price.source}", width))
+        lines.append(labelled("", f"{show_usd(other)} with {DEFAULT_MODEL}", width, "soft"))
+    else:
+        lines.append(labelled("price", f"{show_usd(quote.price.per_million)} a million tokens", width))
+        lines.append(labelled("", quote.price.source, width, "soft"))
+    return lines
+
+
+def error_lines(error: BatchManagerError, width: int) -> list[Line]:
+    """Why there is no price, and what to do."""
+    lines: list[Line] = [[("No quote", "strong")]]
+    lines += [[(line, "warning")] for line in wrap(error.message, width)]
+    lines += [[(line, "")] for line in wrap(error.next_step, width)]
+    return lines
+
+
+def run_lines(view: RunView, quote: Quote | None, width: int) -> list[Line]:
+    """The money of a run that is under way."""
+    glyph, word = RUN[view.state]
+    lines: list[Line] = [[(f"{glyph} {word}", "strong"), (f"  {view.indexed:,} of {view.items:,} indexed", "")], []]
+    lines += money_lines(view, width)
+    if quote is not None:
+        lines += [[], *where_lines(quote, width)]
+    return lines
+
+
+def money_lines(view: RunView, width: int) -> list[Line]:
+    """Quoted, estimated, billed, reserved, remaining, cap."""
+    remaining = max(Decimal(0), view.quoted - view.estimated)
+    drift = view.billed - view.estimated
+    lines = [
+        labelled("billed", show_usd(view.billed), width, "accent"),
+        labelled("estimated", f"{show_usd(view.estimated)} for the same", width),
+        labelled("reserved", f"{show_usd(view.reserved)} in flight", width),
+        labelled("remaining", f"{show_usd(remaining)} of {show_usd(view.quoted)}", width),
+        labelled("cap", "none" if view.cap is None else show_usd(view.cap), width),
+    ]
+    if drift:
+        more = "more" if drift > 0 else "less"
+        lines.append(labelled("", f"billed {show_usd(abs(drift))} {more} than estimated", width, "warning"))
+    if view.limits.tokens_per_minute:
+        lines.append(_limit("tokens", view.limits.tokens_left, view.limits.tokens_per_minute, width))
+    if view.limits.requests_per_minute:
+        lines.append(_limit("requests", view.limits.requests_left, view.limits.requests_per_minute, width))
+    return lines
+
+
+def requests_words(quote: Quote) -> str:
+    """`2 requests, about 3 s`."""
+    words = count(quote.requests, "request")
+    seconds: float | None = getattr(quote, "seconds", None)
+    return words if seconds is None else f"{words}, about {duration(seconds)}"
+
+
+def labelled(label: str, value: str, width: int, part: str = "") -> Line:
+    """A quiet label and its value; a long value keeps both its ends."""
+    return [(pad(label, LABEL), "soft"), (clip_middle(value, max(8, width - LABEL)), part)]
+
+
+def _share(label: str, share: Share, width: int) -> Line:
+    cost = show_usd(share.cost)
+    left = width - LABEL - 6 - 9
+    return [
+        (fit(label, LABEL), "soft"),
+        (fit(f"{share.items:,}", 6, ">"), ""),
+        (fit(f"{share.tokens:,}", 9, ">"), ""),
+        (pad(clip(cost, left - 2), min(left, 14), ">") if left > 4 else "", ""),
+    ]
+
+
+def _asides(quote: Quote) -> list[Line]:
+    lines: list[Line] = []
+    if quote.reused:
+        lines.append([(f"{quote.reused:,} paid for before: $0", "success")])
+    if quote.duplicates:
+        words = count(quote.duplicates, "duplicate")
+        lines.append([(f"{words}: sent once, $0", "success")])
+    if quote.unsendable_count:
+        lines.append([(f"{quote.unsendable_count:,} can't be sent (no charge)", "warning")])
+    return lines
+
+
+def _cap(cap: Decimal | None, beyond: bool) -> Line:
+    if cap is None:
+        return [(pad("cap", LABEL), "soft"), ("none", "")]
+    words = f"{show_usd(cap)}, reached before the end" if beyond else show_usd(cap)
+    return [(pad("cap", LABEL), "soft"), (words, "warning" if beyond else "")]
+
+
+def _limit(noun: str, left: int | None, limit: int, width: int) -> Line:
+    words = f"{limit:,} a minute" if left is None else f"{left:,} of {limit:,} left"
+    return labelled(noun, words, width, "soft")

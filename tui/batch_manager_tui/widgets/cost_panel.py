@@ -1,0 +1,62 @@
+"""The cost panel: the live price of the choice; during a run, the money as it moves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from batch_manager.errors import BatchManagerError
+from batch_manager.events import RunView
+from batch_manager.quote import Quote
+from batch_manager_tui.widgets.cost_lines import error_lines, money_lines, quote_lines, run_lines
+from batch_manager_tui.widgets.strips import Line, Lines
+
+
+@dataclass(frozen=True, slots=True)
+class CostState:
+    """What the panel shows.
+
+    Attributes:
+        heading: Which items the quote speaks of.
+        quote: The newest quote, or None while the first is being made.
+        error: Why there is none.
+        view: The run, active or over.
+        spent: USD over all runs.
+    """
+
+    heading: str = ""
+    quote: Quote | None = None
+    error: BatchManagerError | None = None
+    view: RunView = RunView()
+    spent: Decimal = Decimal(0)
+
+
+class CostPanel(Lines):
+    """Money, and nothing else."""
+
+    state = CostState()
+
+    def show(self, state: CostState) -> None:
+        """Show this state."""
+        self.state = state
+        width = self.line_width
+        if width > 0:
+            self.show_lines(_lines(state, width))
+
+    def on_resize(self) -> None:
+        """Labels and values follow the width."""
+        self.show(self.state)
+        super().on_resize()
+
+
+def _lines(state: CostState, width: int) -> list[Line]:
+    if state.view.active:
+        return run_lines(state.view, state.quote, width)
+    if state.error is not None:
+        return error_lines(state.error, width)
+    if state.quote is None:
+        return [[("counting tokens…", "soft")]] if state.heading else []
+    lines = quote_lines(state.quote, state.heading, state.spent, width)
+    if state.view.run_id:
+        lines += [[], [("the last run", "strong")], *money_lines(state.view, width)]
+    return lines

@@ -1,0 +1,240 @@
+"""The list of items: any number of rows, of which only those in sight are read and drawn."""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass
+
+from rich.style import Style
+from textual import events
+from textual.content import Content
+from textual.geometry import Region
+from textual.message import Message
+from textual.strip import Strip
+from textual.widget import Widget
+
+from batch_manager.store.items import ItemRow, Status
+from batch_manager_tui.display import clip, fit, shown
+from batch_manager_tui.selection import Selection
+from batch_manager_tui.widgets.pages import ReadRows, RowPages
+from batch_manager_tui.widgets.strips import LineView, Piece, strip_of
+from batch_manager_tui.widgets.words import KIND, STATUS
+
+MARK_CELLS = 3
+"""Cells at the left that belong to the mark; a click there marks."""
+
+_STATUS_PARTS: dict[Status, str] = {"pending": "", "indexed": "success", "failed": "error", "skipped": "soft"}
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Widths in cells; 0 leaves a column out."""
+
+    status: int
+    kind: int
+    name: int
+    tokens: int
+    note: int
+
+    @classmethod
+    def for_width(cls, width: int) -> Columns:
+        """Share a line out: the name first, then the note."""
+        kind = 9 if width >= 64 else 4
+        left = width - MARK_CELLS - 10 - kind - 9
+        if left < 30:
+            return cls(10, kind, max(8, left), 9, 0)
+        name = min(max(22, left * 45 // 100), 44)
+        return cls(10, kind, name, 9, left - name)
+
+
+class ColumnHeads(Widget):
+    """The names of the columns, above the list."""
+
+    def render(self) -> Content:
+        """One quiet line."""
+        columns = Columns.for_width(self.size.width - 1)
+        words = [
+            " " * MARK_CELLS,
+            fit("status", columns.status),
+            fit("kind", columns.kind),
+            fit("name", columns.name),
+            fit("tokens", columns.tokens - 2, ">"),
+            "  note" if columns.note else "",
+        ]
+        return Content("".join(words))
+
+
+class ItemList(LineView):
+    """The items that fit the filter, with cursor and marks."""
+
+    @dataclass
+    class CursorMoved(Message):
+        """The cursor is on another item; None when the list is empty."""
+
+        item_id: int | None
+
+    class MarksChanged(Message):
+        """Something was marked or unmarked by the mouse."""
+
+    class ItemOpened(Message):
+        """An item was clicked twice."""
+
+    def __init__(self, selection: Selection, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.selection = selection
+        self.cursor = 0
+        self.anchor: int | None = None
+        self.pages = RowPages(lambda ids: [])
+
+    def read_with(self, read: ReadRows) -> None:
+        """Read rows from this store from now on."""
+        self.pages = RowPages(read)
+
+    def show(self, ids: array[int]) -> None:
+        """Show these items; the cursor stays on its item, or near its place when that is gone."""
+        before = self.current_id
+        self.selection.ids = ids
+        self.pages.show(ids)
+        if before is None or self.cursor >= len(ids) or ids[self.cursor] != before:
+            try:
+                self.cursor = ids.index(before) if before is not None else 0
+            except ValueError:
+                self.cursor = min(self.cursor, max(0, len(ids) - 1))
+            self.anchor = None
+        self.fit_lines()
+        self._keep_in_sight()
+        self._tell()
+
+    def rows_changed(self) -> None:
+        """What the rows say has changed: read those in sight again."""
+        self.pages.forget()
+        self.refresh()
+
+    @property
+    def current_id(self) -> int | None:
+        """The item under the cursor."""
+        ids = self.pages.ids
+        return ids[self.cursor] if self.cursor < len(ids) else None
+
+    @property
+    def current_row(self) -> ItemRow | None:
+        """The row under the cursor."""
+        return self.pages.row(self.cursor) if self.cursor < len(self.pages.ids) else None
+
+    def line_count(self) -> int:
+        """One line an item."""
+        return len(self.pages.ids)
+
+    def move(self, step: str) -> None:
+        """Move the cursor."""
+        page = max(1, self.scrollable_content_region.height - 1)
+        last = self.line_count() - 1
+        self.go({
+            "down": self.cursor + 1,
+            "up": self.cursor - 1,
+            "page_down": self.cursor + page,
+            "page_up": self.cursor - page,
+            "top": 0,
+            "bottom": last,
+        }[step])
+
+    def go(self, index: int) -> None:
+        """The cursor to that place, or the nearest there is."""
+        index = max(0, min(index, self.line_count() - 1))
+        if index == self.cursor:
+            return
+        old, self.cursor = self.cursor, index
+        if self.anchor is None:
+            self._draw_again(old)
+            self._draw_again(index)
+        else:
+            self.refresh()
+        self._keep_in_sight()
+        self._tell()
+
+    def ranged(self) -> range:
+        """Places from the anchor to the cursor."""
+        if self.anchor is None:
+            return range(0)
+        return range(min(self.anchor, self.cursor), max(self.anchor, self.cursor) + 1)
+
+    def draw_line(self, index: int, width: int) -> Strip:
+        """One item."""
+        at_cursor = index == self.cursor
+        base = self.get_component_rich_style("line--cursor") if at_cursor else self.rich_style
+        if index in self.ranged() and not at_cursor:
+            base = self.rich_style + self.part("range")
+        row = self.pages.row(index)
+        if row is None:
+            return strip_of([("   no longer there", self.part("soft"))], width, base)
+        return strip_of(self._pieces(row, Columns.for_width(width), at_cursor), width, base)
+
+    def _pieces(self, row: ItemRow, columns: Columns, at_cursor: bool) -> list[Piece]:
+        soft = self.part("soft")
+        glyph, word = STATUS[row.status]
+        marked = row.id in self.selection.marks
+        kind = KIND[row.kind]
+        pieces: list[Piece] = [
+            (" ● " if marked else "   ", self.part("accent")),
+            (fit(f"{glyph} {word}", columns.status), self.part(_STATUS_PARTS[row.status])),
+            (fit(kind if columns.kind > 5 else kind[:3], columns.kind), soft),
+            (fit(clip(shown(row.name), columns.name - 1), columns.name),
+             Style(bold=at_cursor or marked or None)),
+            (fit(f"{row.tokens:,}" if row.tokens else "", columns.tokens - 2, ">"), soft),
+        ]
+        if columns.note:
+            note, style = self._note(row)
+            pieces += [("  ", soft), (clip(note, columns.note - 2), style)]
+        return pieces
+
+    def _note(self, row: ItemRow) -> tuple[str, Style]:
+        if row.status == "failed" and row.code:
+            return f"{shown(row.code)}: {shown(row.message or '')}", self.part("error")
+        if row.problem:
+            return f"can't be sent: {row.problem}", self.part("warning")
+        if row.parts > 1:
+            return f"{row.parts} parts  {shown(row.purpose)}", self.part("soft")
+        return shown(row.purpose), self.part("soft")
+
+    def on_focus(self) -> None:
+        """The cursor line is stronger with the focus."""
+        self.refresh()
+
+    def on_blur(self) -> None:
+        """The cursor line is weaker without the focus."""
+        self.refresh()
+
+    def on_click(self, event: events.Click) -> None:
+        """Click: cursor; click on the mark's place: mark; twice: details."""
+        index = event.y + int(self.scroll_offset.y)
+        if index >= self.line_count():
+            return
+        self.go(index)
+        item_id = self.current_id
+        if event.x < MARK_CELLS and item_id is not None:
+            self.selection.toggle(item_id)
+            self.refresh()
+            self.post_message(self.MarksChanged())
+        elif event.chain == 2:
+            self.post_message(self.ItemOpened())
+
+    def _keep_in_sight(self) -> None:
+        height = self.scrollable_content_region.height
+        top = int(self.scroll_offset.y)
+        if height <= 0:
+            return
+        if self.cursor < top:
+            self.scroll_to(y=self.cursor, animate=False, immediate=True)
+        elif self.cursor >= top + height:
+            self.scroll_to(y=self.cursor - height + 1, animate=False, immediate=True)
+
+    def on_resize(self) -> None:
+        """Keep the cursor in sight."""
+        super().on_resize()
+        self._keep_in_sight()
+
+    def _draw_again(self, index: int) -> None:
+        self.refresh(Region(0, index - int(self.scroll_offset.y), self.size.width, 1))
+
+    def _tell(self) -> None:
+        self.post_message(self.CursorMoved(self.current_id))

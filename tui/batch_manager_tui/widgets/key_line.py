@@ -1,0 +1,118 @@
+"""The line at the bottom: the keys that work now; for a moment, a notice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rich.style import Style
+from textual import events
+from textual.message import Message
+from textual.strip import Strip
+from textual.timer import Timer
+from textual.widget import Widget
+
+from batch_manager_tui.display import cell_len, clip, shown
+from batch_manager_tui.widgets.strips import strip_of
+
+STAYS = 6.0
+"""Seconds that a notice stays when no key is pressed."""
+
+Keys = list[tuple[str, str, str]]
+"""(command's id, key, label), in the order of their weight."""
+
+
+class KeyLine(Widget):
+    """Keys and labels, cut at whole entries; a click on one is its key."""
+
+    COMPONENT_CLASSES = {
+        "key-line--key",
+        "key-line--label",
+        "key-line--info",
+        "key-line--warning",
+        "key-line--error",
+    }
+
+    @dataclass
+    class Pressed(Message):
+        """A key's label was clicked."""
+
+        command: str
+
+    def __init__(self, keys: Keys | None = None) -> None:
+        super().__init__()
+        self._keys: Keys = keys or []
+        self._notice = ""
+        self._level = "info"
+        self._timer: Timer | None = None
+        self._places: list[tuple[int, int, str]] = []
+
+    @property
+    def notice(self) -> str:
+        """The notice that stands there now; empty when none does."""
+        return self._notice
+
+    def show_keys(self, keys: Keys) -> None:
+        """Show these keys."""
+        if keys != self._keys:
+            self._keys = keys
+            self.refresh()
+
+    def say(self, message: str, level: str = "info") -> None:
+        """Show a notice in place of the keys.
+
+        Args:
+            message: One line.
+            level: `info`, `warning` or `error`.
+        """
+        self._notice, self._level = shown(message), level
+        if self._timer is not None:
+            self._timer.stop()
+        self._timer = self.set_timer(STAYS, self.clear)
+        self.refresh()
+
+    def clear(self) -> None:
+        """Back to the keys."""
+        if self._notice:
+            self._notice = ""
+            self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """The notice, or as many keys as fit."""
+        width = self.size.width
+        self._places = []
+        if self._notice:
+            style = self.get_component_rich_style(f"key-line--{self._level}")
+            return strip_of([(" " + clip(self._notice, width - 2), style)], width, style)
+        key_style = self.get_component_rich_style("key-line--key")
+        label_style = self.get_component_rich_style("key-line--label")
+        pieces: list[tuple[str, Style]] = []
+        used = 0
+        for command, key, label in _that_fit(self._keys, width):
+            size = _size(key, label)
+            self._places.append((used, used + size, command))
+            pieces += [(f" {key}", key_style), (f" {label} ", label_style)]
+            used += size
+        return strip_of(pieces, width, self.rich_style)
+
+    def on_click(self, event: events.Click) -> None:
+        """Find the entry under the pointer."""
+        for start, end, command in self._places:
+            if start <= event.x < end:
+                self.post_message(self.Pressed(command))
+
+
+def _size(key: str, label: str) -> int:
+    return cell_len(key) + cell_len(label) + 3
+
+
+def _that_fit(keys: Keys, width: int) -> Keys:
+    """As many as fit; the last two (help and quit) always have their place."""
+    kept = keys[-2:]
+    left = width - sum(_size(key, label) for _, key, label in kept)
+    first: Keys = []
+    for entry in keys[:-2]:
+        left -= _size(entry[1], entry[2])
+        if left < 0:
+            break
+        first.append(entry)
+    return first + kept

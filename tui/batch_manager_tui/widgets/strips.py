@@ -1,0 +1,124 @@
+"""Lines made of pieces, and the base of the widgets that draw them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
+from textual.geometry import Size
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from batch_manager_tui.display import ELLIPSIS, clip
+
+Piece = tuple[str, Style]
+"""A harmless text and its style."""
+
+Line = list[tuple[str, str]]
+"""Harmless texts, each with the name of its part (`soft`, `strong`, …); an empty name is plain text."""
+
+PARTS = ("soft", "strong", "accent", "success", "warning", "error", "cursor", "range")
+
+
+def strip_of(pieces: Iterable[Piece], width: int, fill: Style) -> Strip:
+    """A line of exactly `width` cells."""
+    strip = Strip([Segment(text, fill + style) for text, style in pieces if text])
+    return strip.adjust_cell_length(width, fill)
+
+
+class LineView(ScrollView, can_focus=True, inherit_bindings=False):
+    """A scrolling view of lines that are drawn when they come into sight.
+
+    Subclasses give `line_count` and `draw_line`; keys come from the screen's table through `move`.
+    """
+
+    COMPONENT_CLASSES = {f"line--{part}" for part in PARTS}
+
+    DEFAULT_CSS = """
+    LineView { overflow-x: hidden; scrollbar-size-vertical: 1; scrollbar-gutter: stable; }
+    """
+
+    def line_count(self) -> int:
+        """How many lines there are."""
+        raise NotImplementedError
+
+    def draw_line(self, index: int, width: int) -> Strip:
+        """The line at that index; `index` is below `line_count`."""
+        raise NotImplementedError
+
+    @property
+    def line_width(self) -> int:
+        """Cells of a line."""
+        return self.scrollable_content_region.width
+
+    def part(self, name: str) -> Style:
+        """What a part says itself (its colour, its weight), to lay over a line's base; see `PARTS`."""
+        return self.get_component_rich_style(f"line--{name}", partial=True) if name else Style()
+
+    def fit_lines(self) -> None:
+        """Adjust to a new number of lines, and draw again."""
+        self.virtual_size = Size(self.line_width, self.line_count())
+        self.refresh()
+
+    def on_resize(self) -> None:
+        """The lines follow the width."""
+        self.fit_lines()
+
+    def render_line(self, y: int) -> Strip:
+        """Draw one line of the view."""
+        width = self.line_width
+        index = y + int(self.scroll_offset.y)
+        if index >= self.line_count():
+            return Strip.blank(width, self.rich_style)
+        return self.draw_line(index, width)
+
+    def move(self, step: str) -> None:
+        """Scroll: `down`, `up`, `page_down`, `page_up`, `top`, `bottom`."""
+        page = max(1, self.scrollable_content_region.height - 1)
+        if step in ("top", "bottom"):
+            self.scroll_to(y=0 if step == "top" else self.max_scroll_y, animate=False)
+            return
+        lines = {"down": 1, "up": -1, "page_down": page, "page_up": -page}[step]
+        self.scroll_to(y=self.scroll_y + lines, animate=False)
+
+
+class Lines(LineView):
+    """A view of ready-made lines."""
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self.lines: list[Line] = []
+
+    def show_lines(self, lines: list[Line]) -> None:
+        """Show these; draws only when they are others."""
+        if lines != self.lines:
+            self.lines = lines
+            self.fit_lines()
+
+    def line_count(self) -> int:
+        """One each."""
+        return len(self.lines)
+
+    def draw_line(self, index: int, width: int) -> Strip:
+        """Cut to the width."""
+        return strip_of(
+            ((text, self.part(name)) for text, name in clip_line(self.lines[index], width)), width, self.rich_style
+        )
+
+
+def clip_line(line: Line, width: int) -> Line:
+    """At most `width` cells; an ellipsis stands for what is cut."""
+    if sum(cell_len(text) for text, _ in line) <= width:
+        return line
+    clipped: Line = []
+    left = width
+    for text, name in line:
+        size = cell_len(text)
+        if size >= left:
+            clipped.append((clip(text, left) if size > left else text[: max(0, len(text) - 1)] + ELLIPSIS, name))
+            break
+        clipped.append((text, name))
+        left -= size
+    return clipped

@@ -1,0 +1,40 @@
+"""Words and glyphs of states: status is always a glyph and a word, never colour alone."""
+
+from __future__ import annotations
+
+from batch_manager.documents import Kind
+from batch_manager.events import BatchState, RunState
+from batch_manager.store.items import Status
+
+STATUS: dict[Status, tuple[str, str]] = {
+    "pending": ("○", "pending"),
+    "indexed": ("✓", "indexed"),
+    "failed": ("■", "failed"),
+    "skipped": ("→", "skipped"),
+}
+
+BATCH: dict[BatchState, tuple[str, str]] = {
+    "waiting": ("○", "waiting"),
+    "sending": ("▶", "sending"),
+    "backing off": ("◐", "backing off"),
+    "splitting": ("◐", "splitting"),
+    "answered": ("●", "answered"),
+    "indexed": ("✓", "indexed"),
+    "failed": ("■", "failed"),
+    "stopped": ("‖", "stopped"),
+}
+
+RUN: dict[RunState, tuple[str, str]] = {
+    "idle": ("○", "idle"),
+    "starting": ("▶", "starting"),
+    "running": ("▶", "running"),
+    "paused": ("‖", "paused"),
+    "stopping": ("‖", "stopping"),
+    "done": ("✓", "done"),
+    "stopped": ("■", "stopped"),
+    "interrupted": ("‖", "interrupted"),
+}
+
+KIND: dict[Kind, str] = {"table": "table", "relationship": "relation"}
+
+SORT = {"added": "as added", "name": "by name", "tokens": "by tokens", "status": "by status"}
