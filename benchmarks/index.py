@@ -28,17 +28,22 @@ import corpus
 
 from batch_manager.rehearsal import RehearsalOptions, RehearsalServer
 
+BARE = "bare loop"
+PROGRAMS = {BARE: "bare_loop.py", "batch-manager": "one_run.py"}
+
 
 @dataclass
 class Measured:
     """One finished process."""
 
     output: dict[str, object]
+    seconds: float
     peak_mb: float
 
 
 def measured(command: list[str], environment: dict[str, str]) -> Measured:
     """Run a command, watching the memory of it and its children."""
+    started = time.perf_counter()
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     peak = 0
     over = threading.Event()
@@ -57,11 +62,12 @@ def measured(command: list[str], environment: dict[str, str]) -> Measured:
     watcher = threading.Thread(target=watch)
     watcher.start()
     output, errors = process.communicate()
+    seconds = time.perf_counter() - started
     over.set()
     watcher.join()
     if process.returncode:
         raise SystemExit(f"{' '.join(command)} ended with {process.returncode}:\n{errors}")
-    return Measured(json.loads(output), peak / 1e6)
+    return Measured(json.loads(output), seconds, peak / 1e6)
 
 
 def main() -> None:
@@ -71,45 +77,44 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--latency", type=float, nargs="+", default=[0.0, 150.0])
     arguments = parser.parse_args()
-    here = Path(__file__).parent
-    print("| latency | pipeline | docs/s | requests | peak MB | docs/s against the bare loop (median of pairs) |")
-    print("|---|---|---|---|---|---|")
+    print("| latency | pipeline | docs/s | requests | peak MB | ratio, indexing alone | ratio, whole process |")
+    print("|---|---|---|---|---|---|---|")
+    options = {"requests_per_minute": None, "tokens_per_minute": None, "rate_headers": False, "keep_hashes": False}
     with tempfile.TemporaryDirectory() as folder:
         documents = corpus.write(Path(folder) / "documents.jsonl", arguments.documents)
         for latency in arguments.latency:
-            rates: dict[str, list[float]] = {"bare loop": [], "batch-manager": []}
-            peaks: dict[str, list[float]] = {"bare loop": [], "batch-manager": []}
-            requests: dict[str, int] = {}
-            options = RehearsalOptions(
-                latency_ms=latency,
-                requests_per_minute=None,
-                tokens_per_minute=None,
-                rate_headers=False,
-                keep_hashes=False,
-            )
-            with RehearsalServer.start(options) as server:
-                for number in range(arguments.rounds):
-                    for name, command, environment in (
-                        ("bare loop", [str(here / "bare_loop.py"), str(documents), server.base_url], {}),
-                        ("batch-manager", [str(here / "one_run.py"), str(documents), server.base_url], {}),
-                    ):
-                        server.clear()
-                        place = Path(folder) / f"{name}-{latency}-{number}"
-                        run = measured(
-                            [sys.executable, *command, str(place)], {**os.environ, **environment, "LOG_LEVEL": "ERROR"}
-                        )
-                        if run.output["rows"] != arguments.documents:
-                            raise SystemExit(f"{name} left {run.output['rows']} rows of {arguments.documents}")
-                        rates[name].append(arguments.documents / float(str(run.output["seconds"])))
-                        peaks[name].append(run.peak_mb)
-                        requests[name] = server.totals()["requests"]
-            ratio = statistics.median(a / b for a, b in zip(rates["batch-manager"], rates["bare loop"], strict=True))
-            for name in rates:
-                shown = f"{ratio:.2f}" if name == "batch-manager" else "1.00"
-                print(
-                    f"| {latency:.0f} ms | {name} | {statistics.median(rates[name]):.0f} | {requests[name]}"
-                    f" | {statistics.median(peaks[name]):.0f} | {shown} |"
-                )
+            with RehearsalServer.start(RehearsalOptions(latency_ms=latency, **options)) as server:
+                rounds = [
+                    {
+                        name: one(name, documents, server, Path(folder) / f"{name}-{latency}-{number}")
+                        for name in PROGRAMS
+                    }
+                    for number in range(arguments.rounds)
+                ]
+                requests = server.totals()["requests"] // arguments.rounds // len(PROGRAMS)
+            report(latency, rounds, requests, arguments.documents)
+
+
+def one(name: str, documents: Path, server: RehearsalServer, place: Path) -> Measured:
+    """One round of one pipeline, checked."""
+    command = [sys.executable, str(Path(__file__).parent / PROGRAMS[name]), str(documents), server.base_url, str(place)]
+    run = measured(command, {**os.environ, "LOG_LEVEL": "ERROR"})
+    wanted = sum(1 for _ in documents.open(encoding="utf-8"))
+    if run.output["rows"] != wanted:
+        raise SystemExit(f"{name} left {run.output['rows']} rows of {wanted}")
+    return run
+
+
+def report(latency: float, rounds: list[dict[str, Measured]], requests: int, documents: int) -> None:
+    """Print a row for each pipeline: medians, and the median of the ratios of each pair."""
+    for name in PROGRAMS:
+        alone = statistics.median(
+            float(str(r[BARE].output["seconds"])) / float(str(r[name].output["seconds"])) for r in rounds
+        )
+        whole = statistics.median(r[BARE].seconds / r[name].seconds for r in rounds)
+        rate = statistics.median(documents / float(str(r[name].output["seconds"])) for r in rounds)
+        peak = statistics.median(r[name].peak_mb for r in rounds)
+        print(f"| {latency:.0f} ms | {name} | {rate:.0f} | {requests} | {peak:.0f} | {alone:.2f} | {whole:.2f} |")
 
 
 if __name__ == "__main__":

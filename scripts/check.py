@@ -20,7 +20,7 @@ def main() -> int:
         [str(Path(python).parent / "lint-imports")],
     ]
     if "--no-tests" not in sys.argv:
-        commands.append([python, "-m", "pytest"])
+        commands.append([python, str(ROOT / "scripts" / "test.py")])
     failed = []
     for command in commands:
         shown = " ".join(Path(part).name if part == command[0] else part for part in command)

@@ -74,6 +74,31 @@ def reset_home(home: Path) -> None:
                 entry.unlink()
 
 
+def put_aside(folder: Path) -> Path | None:
+    """Rename a folder, so that another can take its place; returns its new path, or None when it wasn't there.
+
+    Raises:
+        UsageError: It can't be renamed.
+    """
+    if not os.path.lexists(folder):
+        return None
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+    aside = folder.with_name(f"{folder.name}.damaged-{stamp}")
+    try:
+        return folder.rename(aside)
+    except OSError as error:
+        raise UsageError(
+            f"{str(folder)!r} can't be put aside: {error.strerror or error}.",
+            next_step="Rename it by hand, then try again.",
+            code="home",
+        ) from None
+
+
+def free_bytes(folder: Path) -> int:
+    """Bytes that are free where the folder is."""
+    return shutil.disk_usage(folder).free
+
+
 @dataclass(frozen=True, slots=True)
 class Holder:
     """Who writes in a home."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,47 +38,82 @@ def count_tokens(text: str) -> int:
 def split_text(text: str, limit: int = MAX_INPUT_TOKENS) -> list[tuple[str, int]]:
     """Split a text into (part, tokens) of at most `limit` tokens each; the parts join to the text again.
 
-    Bounds are looked for at paragraphs, then sentences, then words, then characters. A text that fits is one part.
+    A text that fits is one part. Each part is as long as its last bound allows: of the bounds in the second half of
+    what fits, the last paragraph, else the last line, sentence, clause or word, else a character.
+
+    Args:
+        text: Without lone surrogates.
+        limit: At least 4: one character can take four tokens.
+
+    Raises:
+        UnicodeEncodeError: The text has a lone surrogate.
     """
-    whole = count_tokens(text)
-    if whole <= limit:
-        return [(text, whole)]
-    parts: list[str] = []
-    current, size = "", 0
-    for piece in _pieces(text, limit):
-        cost = count_tokens(piece)
-        # Tokens of two pieces never exceed the sum of both by more than the seam; the join is counted to be sure.
-        if current and size + cost > limit - 1 and count_tokens(current + piece) > limit:
-            parts.append(current)
-            current, size = "", 0
-        current += piece
-        size = size + cost
-    parts.append(current)
-    return [(part, count_tokens(part)) for part in parts]
+    if not _surely_longer(text, limit):
+        whole = count_tokens(text)
+        if whole <= limit:
+            return [(text, whole)]
+    parts: list[tuple[str, int]] = []
+    start = 0
+    while start < len(text):
+        part, tokens = _first_part(text, start, limit)
+        parts.append((part, tokens))
+        start += len(part)
+    return parts
 
 
-def _pieces(text: str, limit: int, level: int = 0) -> Iterator[str]:
-    """Pieces of at most `limit` tokens each, in order, that join to the text."""
-    if count_tokens(text) <= limit:
-        yield text
-        return
-    if level == len(_BOUNDS):
-        middle = len(text) // 2
-        yield from _pieces(text[:middle], limit, level)
-        yield from _pieces(text[middle:], limit, level)
-        return
-    pieces = [piece for piece in _BOUNDS[level].split(text) if piece]
-    for piece in pieces:
-        yield from _pieces(piece, limit, level + 1)
+def _first_part(text: str, start: int, limit: int) -> tuple[str, int]:
+    """The longest well-bounded part from `start` on, and its tokens."""
+    tokens, ahead = _encode_ahead(text, start, limit)
+    if len(tokens) <= limit:
+        return ahead, len(tokens)
+    take = limit
+    while True:
+        # A token can end inside a character, whose beginning then belongs to the next part.
+        fitting = encoding().decode_bytes(tokens[:take]).decode("utf-8", "ignore") or ahead[0]
+        part = fitting[: _bound(fitting)]
+        count = count_tokens(part)
+        if count <= limit or len(fitting) == 1:
+            return part, count
+        # A text that ends sooner can be cut into tokens otherwise, and rarely into more of them.
+        take = max(1, take - (count - limit) - 1)
+
+
+def _encode_ahead(text: str, start: int, limit: int) -> tuple[list[int], str]:
+    """Tokens of what lies ahead, of more than `limit` tokens where there is as much; and that text."""
+    size = limit * 5
+    while True:
+        ahead = text[start : start + size]
+        tokens = encoding().encode_ordinary(ahead)
+        if len(tokens) > limit or start + size >= len(text):
+            return tokens, ahead
+        size *= 2
+
+
+def _bound(text: str) -> int:
+    """Where to cut a text that goes on: behind the last of the best bounds in its second half."""
+    half = len(text) // 2
+    for bound in _BOUNDS:
+        last = max((text.rfind(mark, half) + len(mark) for mark in bound if mark in text[half:]), default=0)
+        if last:
+            return last
+    return len(text)
+
+
+def _surely_longer(text: str, limit: int) -> bool:
+    """Whether the text has more tokens than that for its mere length, so that nobody need count a huge one."""
+    return len(text) > limit * _LONGEST_TOKEN
 
 
 _BOUNDS = (
-    re.compile(r"(?<=\n\n)"),  # paragraphs
-    re.compile(r"(?<=\n)"),  # lines
-    re.compile(r"(?<=[.!?。！？] )"),  # sentences
-    re.compile(r"(?<=[;,] )"),  # clauses, and the columns of a wide table
-    re.compile(r"(?<= )"),  # words
+    ("\n\n",),  # paragraphs
+    ("\n",),  # lines
+    (". ", "! ", "? ", "。", "！", "？"),  # sentences
+    ("; ", ", ", "、", "，"),  # clauses, and the columns of a wide table
+    (" ",),  # words
 )
+
+_LONGEST_TOKEN = 128
+"""Characters of the encoding's longest token (a run of spaces); tests hold it against the vocabulary."""
 
 
 @lru_cache(maxsize=1)

@@ -41,9 +41,9 @@ class BatchManagerApp(App[None]):
 
     TITLE = "batch manager"
     CSS_PATH: ClassVar = sorted(str(path) for path in _STYLES.glob("*.tcss"))
-    COMMANDS = {TablePalette}
-    HORIZONTAL_BREAKPOINTS = [(0, "-tabs"), (80, "-stacked"), (110, "-split"), (160, "-wide")]
-    VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]
+    COMMANDS: ClassVar = {TablePalette}
+    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-tabs"), (80, "-stacked"), (110, "-split"), (160, "-wide")]
+    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-short"), (30, "-tall")]
 
     def __init__(self, workspace: Workspace | Opener) -> None:
         super().__init__()

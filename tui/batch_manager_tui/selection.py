@@ -25,7 +25,7 @@ class Selection:
         marks: Marked items, by id; they stay marked when the filter hides them.
     """
 
-    wanted: ItemFilter = ItemFilter()
+    wanted: ItemFilter = field(default_factory=ItemFilter)
     ids: array[int] = field(default_factory=lambda: array("q"))
     marks: set[int] = field(default_factory=set)
 

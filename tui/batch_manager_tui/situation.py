@@ -33,10 +33,10 @@ class Situation:
     ready: bool = False
     busy: str = ""
     counts: Counts = field(default_factory=lambda: Counts({}))
-    wanted: ItemFilter = ItemFilter()
+    wanted: ItemFilter = field(default_factory=ItemFilter)
     listed: int = 0
     marked: int = 0
-    view: RunView = RunView()
+    view: RunView = field(default_factory=RunView)
     starting: bool = False
     reading: bool = False
     mode: str = "live"

@@ -39,13 +39,13 @@ async def ask_and_start(app: BatchManagerApp, scope: Scope, title: str) -> bool:
                 return False
             app.workspace.cap = agreed.cap
             try:
-                app.main.starting = True
+                app.main.desk.starting = True
                 await app.back.do(engine.start, agreed)
             except QuoteChanged as changed:
                 warning = changed.message
                 continue
             finally:
-                app.main.starting = False
+                app.main.desk.starting = False
             return True
     except BatchManagerError as error:
         app.say(shown(str(error)), "error")

@@ -7,7 +7,9 @@ Nothing but this function is here, and nothing heavy is imported for it: `--help
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+TYPE_CHECKING = False  # as checkers read it; importing typing would cost more than all of the parser
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -19,6 +21,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
+    import sys
+
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if list(arguments) == ["--version"]:  # asked by scripts more than anything else, so not even argparse
+        from batch_manager import __version__
+
+        print(f"batch-manager {__version__}")
+        return 0
     from batch_manager.cli.flags import read_flags
 
     try:

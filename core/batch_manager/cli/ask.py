@@ -50,7 +50,7 @@ def quote_lines(quote: Quote, settings: Settings) -> list[str]:
     price = f"{show_usd(quote.cost)}  ({show_usd(quote.price.per_million)} per million tokens, {quote.price.source})"
     rows = [
         ("items", f"{quote.items:,} ({quote.tables.items:,} tables, {quote.relationships.items:,} relationships)"),
-        ("requests", f"{quote.requests:,} of {settings.batch_size:,} documents at most"),
+        ("requests", f"{quote.requests:,} (of {settings.batch_size:,} documents at most)"),
         ("tokens", f"{quote.tokens:,}"),
         ("price", price),
         ("model", shown(quote.space.model)),

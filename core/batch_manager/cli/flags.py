@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
 
+TYPE_CHECKING = False  # as checkers read it; importing typing would cost more than all of the parser
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from decimal import Decimal
+    from typing import Any, NoReturn
 
 APP = "app"
 INDEXING = ("batch-index", "individual-index", "retry-failed", "rebuild-indexes")

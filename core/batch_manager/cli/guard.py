@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import traceback
 from typing import TYPE_CHECKING
 
@@ -63,9 +62,10 @@ def _broken(error: Exception) -> int:
 
 def _show_traceback() -> None:
     """At DEBUG the whole story goes to stderr, without secrets."""
-    if os.environ.get("LOG_LEVEL", "").strip().upper() == "DEBUG":
+    import logging
+
+    if "DEBUG" in (os.environ.get("LOG_LEVEL", "").strip().upper(), logging.getLevelName(logging.getLogger().level)):
         from batch_manager.cli.logs import redacted
 
-        with_breaks = redacted(traceback.format_exc()).splitlines()
-        for line in with_breaks:
-            print("".join(one if one.isprintable() else ascii(one)[1:-1] for one in line), file=sys.stderr)
+        for line in redacted(traceback.format_exc()).splitlines():
+            terminal.say(line)

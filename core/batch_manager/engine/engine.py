@@ -18,8 +18,9 @@ from batch_manager.engine.results import EMPTY, RunResults, collect
 from batch_manager.engine.run import OnTrouble, Run
 from batch_manager.engine.search import SearchHit, checked_query, search
 from batch_manager.engine.verify import VerifyReport, verify
-from batch_manager.errors import BatchManagerError, QuoteChanged, SettingError, UsageError
+from batch_manager.errors import BatchManagerError, QuoteChanged, SettingError, UsageError, VectorStoreError
 from batch_manager.events import EventBus, RunView, Subscription
+from batch_manager.home import put_aside
 from batch_manager.packing import MAX_REQUEST_TOKENS, Limits
 from batch_manager.pricing import Price, price_of, to_pico
 from batch_manager.quote import Quote, Scope, Space, make_quote
@@ -38,6 +39,8 @@ TICK = 0.05
 
 INDEX_SPACE = "index_space"
 """The store's note of the space that Chroma's vectors are in."""
+
+REBUILD = "Rebuild the index (R in the app, --rebuild-indexes): it is put aside and built again from the store for $0."
 
 T = TypeVar("T")
 
@@ -76,6 +79,7 @@ class Engine:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
+        self._making = threading.Lock()
 
     # Before the yes
 
@@ -138,6 +142,17 @@ class Engine:
         return run if run is not None and self.store.work.planned_count(run.id) else None
 
     # The yes, and what follows
+
+    def warm(self) -> None:
+        """Load what a run will need while a person still reads the quote; nothing is sent. Returns at once."""
+
+        async def load() -> None:
+            try:
+                await asyncio.gather(self._warm_embedder(), self._the_vectors().open())
+            except BatchManagerError as error:
+                log.info("not ready yet: %s", error)  # the run will say so where it can be acted on
+
+        asyncio.run_coroutine_threadsafe(load(), self._running_loop())
 
     def start(self, quote: Quote) -> None:
         """Begin what was agreed; returns once it is written down.
@@ -330,9 +345,7 @@ class Engine:
         ticking = asyncio.ensure_future(self._tick(run))
         try:
             vectors = self._the_vectors()
-            # The import of a client takes a second: it must not stop this loop's other work.
-            embedder = await asyncio.to_thread(self._the_embedder)
-            await self._prepare_index(run, vectors)
+            embedder, _ = await asyncio.gather(self._warm_embedder(), self._prepare_index(run, vectors))
             await run.go(embedder, vectors)
         except BatchManagerError as error:
             run.broken(error)
@@ -360,11 +373,29 @@ class Engine:
             await asyncio.sleep(TICK)
 
     async def _prepare_index(self, run: Run, vectors: VectorStore) -> None:
-        """Make the index ready for this run's space: emptied when the model changed, refilled when it was lost."""
-        await vectors.open()
-        noted, ours = self.store.note(INDEX_SPACE), _space_note(run.quote.space)
+        """Make the index ready for this run's space: emptied when the model changed, refilled when it was lost.
+
+        Raises:
+            VectorStoreError: It can't be used. A rebuild puts a damaged one aside, since it was agreed to.
+        """
+        rebuild = run.quote.scope.which == "all"
         self.store.answers.release(run.space_id)
-        if noted is not None and noted != ours:
+        try:
+            await vectors.open()
+            sizes = {await vectors.dimensions(kind) for kind in KINDS} - {None, run.quote.space.dimensions}
+        except VectorStoreError as error:
+            if error.code != "vectors_damaged" or self.settings.chroma_url:
+                raise
+            if not rebuild:
+                raise VectorStoreError(error.message, next_step=REBUILD, code=error.code) from None
+            run.notice(f"{error.message} It is put aside and built again for $0.", "warning")
+            await vectors.close()
+            put_aside(self.settings.vectors_directory)
+            self.store.answers.index_lost()
+            sizes = set()
+        noted, ours = self.store.note(INDEX_SPACE), _space_note(run.quote.space)
+        foreign = run.quote.space.dimensions is not None and bool(sizes)
+        if rebuild and (foreign or noted not in (None, ours)):
             await vectors.reset()
             self.store.answers.forget_index()
         elif self.store.items.counts().total("indexed") and not sum((await vectors.counts()).values()):
@@ -389,10 +420,15 @@ class Engine:
             self._vectors = ChromaProcess(directory=None if url else self.settings.vectors_directory, url=url)
         return self._vectors
 
+    async def _warm_embedder(self) -> Embedder:
+        # The import of a client takes a second: it must not stop this loop's other work.
+        return await asyncio.to_thread(self._the_embedder)
+
     def _the_embedder(self) -> Embedder:
-        if self._embedder is None:
-            self._embedder = make_embedder(self.settings)
-        return self._embedder
+        with self._making:
+            if self._embedder is None:
+                self._embedder = make_embedder(self.settings)
+            return self._embedder
 
     def _tell(self, order: Any) -> None:
         def deliver() -> None:

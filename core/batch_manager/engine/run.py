@@ -15,8 +15,9 @@ from batch_manager.engine.budget import Budget
 from batch_manager.engine.delivery import Delivery
 from batch_manager.engine.progress import BatchProgress, Progress
 from batch_manager.engine.sending import Sender
-from batch_manager.errors import BatchManagerError, Refusal
+from batch_manager.errors import BatchManagerError, Refusal, StoreError
 from batch_manager.events import BatchChanged, Event, ItemFailed, Notice, RunChanged, RunState
+from batch_manager.home import free_bytes
 from batch_manager.packing import WINDOW_BATCHES, Input, Limits, pack_window
 from batch_manager.pricing import show_usd
 from batch_manager.quote import Quote
@@ -31,6 +32,9 @@ log = logging.getLogger("batch_manager.engine")
 
 GRACE = 5.0
 """Seconds that requests in flight are waited for when a run is stopped."""
+
+LEAST_FREE = 64 * 1024 * 1024
+"""Bytes that must be free before a request leaves: room for the answers in flight, the log and the index."""
 
 OnTrouble = Literal["pause", "stop"]
 
@@ -150,7 +154,8 @@ class Run:
             self.progress.batches_done += 1
         except StopRun:
             batch.state, batch.waits_for = "stopped", ""
-        except BatchManagerError as error:  # such as a store that can't keep answers: nothing more may be sent
+        except BatchManagerError as error:
+            # Such as a store that can't keep answers: nothing more may be sent.
             batch.state, batch.waits_for = "stopped", error.code
             self._stop(error.code, error.message, error.next_step)
         except Exception as error:
@@ -203,6 +208,12 @@ class Run:
             StopRun: It doesn't fit under the cap, so the run stops in good order.
             StoreError: The store can't be written; nothing may be sent.
         """
+        if free_bytes(self.store.path.parent) < LEAST_FREE:
+            raise StoreError(
+                f"The disk of {str(self.store.path.parent)!r} is nearly full, so answers could not be kept.",
+                next_step="Free some space, then start again to go on.",
+                code="store_full",
+            )
         cost = self.quote.price.pico(tokens)
         if not self.progress.budget.fits(cost):
             left, left_tokens = self.store.work.left(self.id)

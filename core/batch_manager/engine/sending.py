@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 import time
 from collections.abc import Sequence
@@ -14,12 +15,12 @@ from batch_manager.embedding import Answer, Embedder
 from batch_manager.embedding.backoff import backoff
 from batch_manager.embedding.pacing import Pacer
 from batch_manager.engine.progress import BatchProgress
-from batch_manager.errors import Refusal, RequestRefused, Verdict
+from batch_manager.errors import Refusal, RequestRefused, StoreError, Verdict
 from batch_manager.events import LimitsView
 from batch_manager.packing import Input, Limits, pack_window
 
 if TYPE_CHECKING:
-    from batch_manager.engine.run import Run
+    from batch_manager.engine.run import Reservation, Run
 
 EXHAUSTED_IN_A_ROW = 3
 """Batches that used up their tries, one after the other without an answer between, until the server counts as gone."""
@@ -27,6 +28,10 @@ EXHAUSTED_IN_A_ROW = 3
 GIVEN_UP = Refusal(Verdict.RETRY, "no_answer", "The run ended before the answer came.", maybe_billed=True)
 
 _SIZE_WORDS = ("token", "too large", "too many", "too long", "array")
+
+KEEP_TRIES = 5
+KEEP_WAIT = 1.0
+"""Tries, and seconds between them, to write an answer down before somebody is called."""
 
 DRIFT = 1.02
 DRIFT_REQUESTS = 10
@@ -171,11 +176,26 @@ class Sender:
                 run.refused(reservation, GIVEN_UP, time.monotonic() - sent)
                 raise
             limits = answer.limits
-            run.answered(reservation, batch, inputs, answer, time.monotonic() - sent)
+            await self._keep(reservation, batch, inputs, answer, time.monotonic() - sent)
         finally:
             self._pacer.back(ticket, limits, time.monotonic())
             self._show_limits()
         await self._check_drift(answer)
+
+    async def _keep(
+        self, held: Reservation, batch: BatchProgress, inputs: Sequence[Input], answer: Answer, seconds: float
+    ) -> None:
+        """Keep an answer. It is paid for and lives only here, so a store that is full or busy is tried for long."""
+        for tried in itertools.count(1):
+            try:
+                self._run.answered(held, batch, inputs, answer, seconds)
+                return
+            except StoreError as error:
+                batch.waits_for = error.code
+                if tried % KEEP_TRIES:
+                    await asyncio.sleep(KEEP_WAIT)
+                else:
+                    await self._run.trouble(error.code, error.message, error.next_step)
 
     async def _wait_for_turn(self, batch: BatchProgress, weight: int) -> int:
         async with self._turn:  # first come, first served: a large request isn't overtaken for ever

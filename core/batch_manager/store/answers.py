@@ -207,6 +207,19 @@ class Answers:
             ).fetchone()
         return int(row[0])
 
+    def trim(self) -> int:
+        """Let go of answers that no item has a use for: those of texts that changed or are gone.
+
+        Returns:
+            Answers that went. Their money is spent; should such a text come back, it is paid for again.
+        """
+        with translated(), self._db.atomic("IMMEDIATE"):
+            return int(
+                self._db.execute_sql(
+                    "DELETE FROM answer WHERE NOT EXISTS (SELECT 1 FROM part p WHERE p.text_id = answer.text_id)"
+                ).rowcount
+            )
+
     def size(self) -> tuple[int, int]:
         """(answers kept, bytes of their vectors)."""
         with translated():

@@ -18,7 +18,7 @@ LOCK = ".batch-manager.lock"
 LOCK_SECONDS = 15.0
 """How long to wait for another writer: a child whose parent was killed may still be finishing its last write."""
 
-SQLITE_SECONDS = 5.0
+SQLITE_SECONDS = 3.0
 
 
 class Folder:

@@ -117,13 +117,9 @@ class Index:
         if client is None:
             return None
         try:
-            collection = client.get_collection(COLLECTIONS[kind], embedding_function=None)
+            return client.get_collection(COLLECTIONS[kind], embedding_function=None)
         except NotFoundError:
             return None
-        space = _space(collection)
-        if space != "cosine":
-            raise known("other_shape", self.where, f"collection {COLLECTIONS[kind]} measures {space}, not cosine")
-        return collection
 
     def _create(self, kind: Kind) -> Any:
         client = self._reach(create=True)
@@ -185,7 +181,8 @@ class Index:
         if limit < 1 or not self._count(collection):
             return []
         wanted = np.frombuffer(vector, dtype="<f4")
-        self._check_shape(kind, collection, len(wanted))
+        if misfit := self._misfit(kind, collection, len(wanted)):
+            raise known("other_shape", self.where, misfit)
         got = collection.query(
             query_embeddings=[wanted], n_results=limit, include=["documents", "metadatas", "distances"]
         )
@@ -195,11 +192,13 @@ class Index:
             for name, distance, document, metadata in columns
         ]
 
-    def _check_shape(self, kind: Kind, collection: Any, size: int) -> None:
-        there = collection.get_model().dimension
+    @staticmethod
+    def _misfit(kind: Kind, collection: Any, size: int) -> str:
+        """Why vectors of that size have no place in the collection; empty when they have."""
+        there, space = collection.get_model().dimension, _space(collection)
         if there not in (None, size):
-            words = f"collection {COLLECTIONS[kind]} has {there} dimensions, not {size}"
-            raise known("other_shape", self.where, words)
+            return f"collection {COLLECTIONS[kind]} has {there} dimensions, not {size}"
+        return "" if space == "cosine" else f"collection {COLLECTIONS[kind]} measures {space}, not cosine"
 
     def write(self, kind: Kind, asked: Mapping[str, Any], blob: bytes) -> dict[str, int]:
         """Make rows stand and stale ids not; of two rows with one id the later counts.
@@ -217,10 +216,11 @@ class Index:
             raise known("failed", self.where, f"the vector of {bad!r} has numbers that are not finite")
         collection = self._collection(kind)
         if vectors is not None and collection is not None:
-            if self._count(collection):
-                self._check_shape(kind, collection, vectors.shape[1])
-            elif collection.get_model().dimension not in (None, vectors.shape[1]):
-                # An emptied collection still insists on the size it once had.
+            misfit = self._misfit(kind, collection, vectors.shape[1])
+            if misfit and self._count(collection):
+                raise known("other_shape", self.where, misfit)
+            if misfit:
+                # An emptied collection still insists on the shape it once had.
                 self._reach(create=True).delete_collection(COLLECTIONS[kind])
                 collection = None
         if collection is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
+from typing import ClassVar
 
 from textual import events
 from textual.app import ComposeResult
@@ -29,7 +30,7 @@ QUIET_AFTER = 0.15
 class ConfirmSpend(AppModal[Quote | None]):
     """Shows a quote; answers with the agreed quote, or None."""
 
-    BINDINGS = [
+    BINDINGS: ClassVar = [
         Binding("escape,n", "decline", "no", show=False),
         Binding("c", "cap", "cap", show=False),
     ]
@@ -118,12 +119,12 @@ class ConfirmSpend(AppModal[Quote | None]):
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Take the cap over; the quote stays the same otherwise."""
         event.stop()
-        cap = read_cap(event.value)
-        if cap is False:
-            self._warning = "A cap is an amount in USD, such as 0.50."
+        try:
+            self.quote = self.quote.with_cap(read_cap(event.value))
+        except ValueError as error:
+            self._warning = str(error)
         else:
             self._warning = ""
-            self.quote = self.quote.with_cap(cap)
             self._end_editing()
         self._show()
 
@@ -156,16 +157,22 @@ class ConfirmSpend(AppModal[Quote | None]):
             figures.show_lines(lines)
 
 
-def read_cap(text: str) -> Decimal | None | bool:
-    """The cap that was typed: an amount, None for none, False when it is no amount."""
+def read_cap(text: str) -> Decimal | None:
+    """The cap that was typed; None for none.
+
+    Raises:
+        ValueError: It is no amount.
+    """
     raw = text.strip().removeprefix("$").strip()
     if not raw:
         return None
     try:
         cap = Decimal(raw)
     except InvalidOperation:
-        return False
-    return cap if cap.is_finite() and cap >= 0 else False
+        cap = Decimal(-1)
+    if not cap.is_finite() or cap < 0:
+        raise ValueError("A cap is an amount in USD, such as 0.50.")
+    return cap
 
 
 def question_lines(quote: Quote, title: str, warning: str, width: int) -> list[Line]:

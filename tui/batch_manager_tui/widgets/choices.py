@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from textual import events
 from textual.message import Message
@@ -18,7 +19,7 @@ GAP = 3
 class Choices(Widget):
     """(id, key, words) side by side."""
 
-    COMPONENT_CLASSES = {"choices--key", "choices--words"}
+    COMPONENT_CLASSES: ClassVar = {"choices--key", "choices--words"}
 
     @dataclass
     class Chosen(Message):

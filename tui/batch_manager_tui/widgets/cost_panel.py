@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from batch_manager.errors import BatchManagerError
@@ -27,7 +27,7 @@ class CostState:
     heading: str = ""
     quote: Quote | None = None
     error: BatchManagerError | None = None
-    view: RunView = RunView()
+    view: RunView = field(default_factory=RunView)
     spent: Decimal = Decimal(0)
 
 

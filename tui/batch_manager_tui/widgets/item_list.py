@@ -83,7 +83,7 @@ class ItemList(LineView):
         super().__init__(id=id)
         self.selection = selection
         self.cursor = 0
-        self.anchor: int | None = None
+        self.range_from: int | None = None
         self.pages = RowPages(lambda ids: [])
 
     def read_with(self, read: ReadRows) -> None:
@@ -100,7 +100,7 @@ class ItemList(LineView):
                 self.cursor = ids.index(before) if before is not None else 0
             except ValueError:
                 self.cursor = min(self.cursor, max(0, len(ids) - 1))
-            self.anchor = None
+            self.range_from = None
         self.fit_lines()
         self._keep_in_sight()
         self._tell()
@@ -144,7 +144,7 @@ class ItemList(LineView):
         if index == self.cursor:
             return
         old, self.cursor = self.cursor, index
-        if self.anchor is None:
+        if self.range_from is None:
             self._draw_again(old)
             self._draw_again(index)
         else:
@@ -153,10 +153,10 @@ class ItemList(LineView):
         self._tell()
 
     def ranged(self) -> range:
-        """Places from the anchor to the cursor."""
-        if self.anchor is None:
+        """Places from the range's start to the cursor."""
+        if self.range_from is None:
             return range(0)
-        return range(min(self.anchor, self.cursor), max(self.anchor, self.cursor) + 1)
+        return range(min(self.range_from, self.cursor), max(self.range_from, self.cursor) + 1)
 
     def draw_line(self, index: int, width: int) -> Strip:
         """One item."""

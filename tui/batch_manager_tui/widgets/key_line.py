@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from rich.style import Style
 from textual import events
@@ -24,7 +25,7 @@ Keys = list[tuple[str, str, str]]
 class KeyLine(Widget):
     """Keys and labels, cut at whole entries; a click on one is its key."""
 
-    COMPONENT_CLASSES = {
+    COMPONENT_CLASSES: ClassVar = {
         "key-line--key",
         "key-line--label",
         "key-line--info",

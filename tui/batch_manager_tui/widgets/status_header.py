@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -15,7 +17,7 @@ NAME = " ■ batch manager "
 class StatusHeader(Widget):
     """One line; the mode's badge comes before everything else."""
 
-    COMPONENT_CLASSES = {
+    COMPONENT_CLASSES: ClassVar = {
         "status-header--name",
         "status-header--demo",
         "status-header--rehearsal",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import ClassVar
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -34,7 +35,7 @@ class LineView(ScrollView, can_focus=True, inherit_bindings=False):
     Subclasses give `line_count` and `draw_line`; keys come from the screen's table through `move`.
     """
 
-    COMPONENT_CLASSES = {f"line--{part}" for part in PARTS}
+    COMPONENT_CLASSES: ClassVar = {f"line--{part}" for part in PARTS}
 
     DEFAULT_CSS = """
     LineView { overflow-x: hidden; scrollbar-size-vertical: 1; scrollbar-gutter: stable; }

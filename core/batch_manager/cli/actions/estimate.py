@@ -1,0 +1,87 @@
+"""--estimate-costs: the quote, from what is in the store alone. Sends nothing, writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from batch_manager.cli import terminal
+from batch_manager.cli.opening import for_looking
+from batch_manager.cli.plain_json import lines_of
+from batch_manager.documents import PROBLEMS
+from batch_manager.manager import processing_stats
+from batch_manager.pricing import find_price, show_usd
+from batch_manager.quote import Quote, Scope
+from batch_manager.settings import DEFAULT_BASE_URL, DEFAULT_MODEL
+from batch_manager.sources.shown import shown
+from batch_manager.store.items import ItemFilter, ItemRow
+
+if TYPE_CHECKING:
+    from batch_manager.cli.flags import Flags
+    from batch_manager.cli.opening import Look
+
+PAGE = 500
+
+
+def estimate_costs(flags: Flags) -> int:
+    """Print what indexing all that is pending would cost.
+
+    Raises:
+        SettingError: No price is known for the model.
+        StoreError: The store can't be read.
+    """
+    with for_looking(flags) as look:
+        quote = look.engine.quote(Scope("pending"), flags.max_cost)
+        if flags.json:
+            terminal.result(lines_of(_as_json(quote, look)))
+        else:
+            terminal.result(_as_words(quote, look))
+    return 0
+
+
+def _as_json(quote: Quote, look: Look) -> dict[str, Any]:
+    counts = look.store.items.counts()
+    pending = (counts.of("table", "pending"), counts.of("relationship", "pending"))
+    return {
+        **processing_stats(quote, *pending, look.settings.batch_size),
+        "estimated_tokens": quote.tokens,
+        "model": quote.space.model,
+        "price_per_million_tokens": quote.price.per_million,
+        "failures": [_failure(row) for row in _unsendable(look)],
+    }
+
+
+def _as_words(quote: Quote, look: Look) -> Iterator[str]:
+    shares = (("tables", quote.tables), ("relationships", quote.relationships))
+    rows = [(name, f"{one.items:,}", f"{one.tokens:,}", show_usd(one.cost)) for name, one in shares]
+    rows.append(("together", f"{quote.items:,}", f"{quote.tokens:,}", show_usd(quote.cost)))
+    yield from terminal.columns([("pending", "items", "tokens", "price"), *rows], right=(1, 2, 3))
+    yield f"{quote.requests:,} requests of {look.settings.batch_size:,} documents at most, to {shown(quote.host)}"
+    price = f"{show_usd(quote.price.per_million)} per million tokens"
+    yield f"{shown(quote.space.model)}: {price} ({quote.price.source})"
+    if quote.reused:
+        yield f"{quote.reused:,} items cost nothing: their texts were paid for before"
+    if look.settings.provider == "local":
+        paid = find_price(DEFAULT_MODEL, DEFAULT_BASE_URL).cost(quote.tokens)
+        yield f"With {DEFAULT_MODEL} at OpenAI it would be {show_usd(paid)}"
+    if quote.beyond_cap and quote.cap is not None:
+        yield f"The cap of {show_usd(quote.cap)} would stop the run before its end"
+    if quote.unsendable_count:
+        yield f"{quote.unsendable_count:,} items can't be sent:"
+        for row in islice(_unsendable(look), 50):
+            failure = _failure(row)
+            yield f"  {row.kind} {shown(row.name)}: {failure['message']} {failure['next_step']}"
+
+
+def _unsendable(look: Look) -> Iterator[ItemRow]:
+    """Pending items that can't be sent, a page at a time."""
+    ids = look.store.items.ids(ItemFilter(status="pending", problem="any"))
+    for start in range(0, len(ids), PAGE):
+        yield from look.store.items.rows(ids[start : start + PAGE])
+
+
+def _failure(row: ItemRow) -> dict[str, str]:
+    code = row.problem or ""
+    message, next_step = PROBLEMS[code]
+    return {"kind": row.kind, "name": row.name, "code": code, "message": message, "next_step": next_step}

@@ -1,0 +1,81 @@
+"""The four indexing actions: quote, question, run, report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from batch_manager.cli import progress, terminal
+from batch_manager.cli.ask import agree
+from batch_manager.cli.opening import for_work
+from batch_manager.cli.plain_json import lines_of
+from batch_manager.cli.report import report_lines, results_report, run_exit_code
+from batch_manager.cli.signals import Stop
+from batch_manager.errors import QuoteChanged
+from batch_manager.quote import Scope
+
+if TYPE_CHECKING:
+    from batch_manager.cli.flags import Flags
+    from batch_manager.events import RunView
+    from batch_manager.workspace import Workspace
+
+WHICH: dict[str, Literal["pending", "failed", "all"]] = {
+    "batch-index": "pending",
+    "individual-index": "pending",
+    "retry-failed": "failed",
+    "rebuild-indexes": "all",
+}
+
+ASKED_AGAIN = 3
+"""Times that a quote may change under the question before the call gives up."""
+
+
+def index(flags: Flags) -> int:
+    """Index what the action means.
+
+    Raises:
+        DeclinedError: No yes, or nobody to ask.
+        BatchManagerError: It could not begin.
+    """
+    scope = Scope(WHICH[flags.action])
+    with for_work(flags) as workspace:
+        engine, settings = workspace.engine, workspace.settings
+        engine.check(scope)
+        rehearsal = settings.mode == "rehearsal"
+        view = engine.view()
+        if engine.quote(scope, workspace.cap).nothing_to_do:
+            terminal.say(f"Nothing to do: no item is {'failed' if scope.which == 'failed' else 'pending'}.")
+        else:
+            with Stop(engine.cancel, terminal.say) as stop:
+                _start(workspace, scope, flags)
+                if stop.asked:  # between the yes and the start there was nothing to cancel yet
+                    engine.cancel()
+                with progress.screen(rehearsal=rehearsal) as screen:
+                    view = progress.follow(engine, stop, screen)
+        results = engine.results()
+        if flags.json:
+            terminal.result(lines_of(results_report(results)))
+        else:
+            terminal.result(report_lines(results, rehearsal=rehearsal))
+        _say_why(view)
+        return run_exit_code(view, results)
+
+
+def _start(workspace: Workspace, scope: Scope, flags: Flags) -> None:
+    """Quote, ask, start; and again when the store changed in between."""
+    for again in range(ASKED_AGAIN):
+        quote = workspace.engine.quote(scope, workspace.cap)
+        agree(quote, workspace.settings, yes=flags.yes, trusted=flags.trust_dotenv)
+        try:
+            workspace.engine.start(quote)
+            return
+        except QuoteChanged as changed:
+            if again == ASKED_AGAIN - 1:
+                raise
+            terminal.say(changed.message)
+
+
+def _say_why(view: RunView) -> None:
+    if view.state == "stopped":
+        terminal.say(f"error: {view.reason} {view.next_step}".rstrip())
+    elif view.state == "interrupted":
+        terminal.say(f"{view.reason} {view.next_step}".rstrip())

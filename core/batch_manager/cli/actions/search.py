@@ -1,0 +1,70 @@
+"""--search: one embedding for the query, the nearest documents. Asking is the yes; the price is on stderr."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, get_args
+
+from batch_manager.cli import terminal, trust
+from batch_manager.cli.opening import for_looking
+from batch_manager.cli.plain_json import lines_of
+from batch_manager.documents import Kind
+from batch_manager.errors import StoppedError
+from batch_manager.pricing import show_usd
+from batch_manager.quote import Scope
+from batch_manager.sources.shown import shown
+
+if TYPE_CHECKING:
+    from batch_manager.cli.flags import Flags
+    from batch_manager.cli.opening import Look
+    from batch_manager.engine import SearchHit
+
+LIMIT = 10
+EXCERPT = 160
+
+
+def search(flags: Flags) -> int:
+    """Print the nearest documents, best first.
+
+    Raises:
+        UsageError: The query can't be sent, there is no key, or the index is of another model.
+        StoppedError: The query costs more than the cap.
+        RequestRefused, VectorStoreError: The server or Chroma didn't answer.
+    """
+    query = flags.argument or ""
+    with for_looking(flags) as look:
+        look.engine.check(Scope("pending"))
+        hits = _ask(query, look, flags)
+    if flags.json:
+        results = [
+            {"kind": hit.kind, "name": hit.name, "score": round(hit.score, 6), "document": hit.document} for hit in hits
+        ]
+        terminal.result(lines_of({"query": query, "results": results}))
+    else:
+        terminal.result(_as_words(hits))
+    return 0
+
+
+def _ask(query: str, look: Look, flags: Flags) -> Sequence[SearchHit]:
+    price = look.engine.search_price(query)
+    if flags.max_cost is not None and price > flags.max_cost:
+        raise StoppedError(
+            f"The query would cost {show_usd(price)}, above the cap of {show_usd(flags.max_cost)}; it was not sent.",
+            next_step="Raise --max-cost, or shorten the query.",
+            code="cap_reached",
+        )
+    if not look.store.items.counts().total("indexed"):
+        terminal.say("Nothing is indexed yet, so nothing was sent. Index first: --batch-index.")
+        return []
+    trust.refuse_lure(look.settings, flags.trust_dotenv)
+    terminal.say(f"The query costs {show_usd(price)} ({look.settings.model}, {look.settings.host}).")
+    kinds: dict[str | None, Kind] = {kind: kind for kind in get_args(Kind)}
+    return look.engine.search(query, kinds.get(flags.kind), flags.limit or LIMIT)
+
+
+def _as_words(hits: Sequence[SearchHit]) -> Iterator[str]:
+    rows = [
+        (f"{place}.", f"{hit.score:.3f}", hit.kind, shown(hit.name), shown(" ".join(hit.document.split()), EXCERPT))
+        for place, hit in enumerate(hits, start=1)
+    ]
+    yield from terminal.columns(rows, right=(0,))

@@ -1,0 +1,45 @@
+"""Opening the app: only on a real terminal, and the screen's code is loaded only here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batch_manager.cli import terminal
+from batch_manager.errors import UsageError
+
+if TYPE_CHECKING:
+    from batch_manager.cli.flags import Flags
+
+
+def open_app(flags: Flags) -> int:
+    """Open the app, and return its exit code.
+
+    Raises:
+        UsageError: There is no terminal.
+    """
+    if not terminal.app_fits():
+        raise UsageError(
+            "The app needs a terminal, and standard input or output is none.",
+            next_step="Run it in a terminal, or use a flag that works without one: --status, --estimate-costs,"
+            " --batch-index --yes, --search (see --help).",
+            code="no_terminal",
+        )
+    from batch_manager.cli.logs import log_nowhere, log_to_file
+    from batch_manager.cli.opening import settings_of
+    from batch_manager.workspace import Workspace
+    from batch_manager_tui import run
+
+    settings = settings_of(flags)
+    log_nowhere()
+
+    def open_workspace() -> Workspace:
+        workspace = Workspace.open(
+            settings, demo=flags.demo, rehearse=flags.rehearse, reset=flags.reset, look_when_busy=True
+        )
+        workspace.cap = flags.max_cost
+        if workspace.busy is None:
+            log_to_file(workspace.settings)
+        return workspace
+
+    run(open_workspace)
+    return 0

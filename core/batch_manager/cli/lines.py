@@ -1,0 +1,78 @@
+"""How a run is put into one line of words. Pure."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+
+from batch_manager.events import BatchView, RunView
+from batch_manager.pricing import show_usd
+
+BAR = 20
+
+
+def total_line(view: RunView) -> str:
+    """The whole run: items, requests, money, pace, and when it will end."""
+    parts = [f"{view.indexed:,} of {view.items:,} indexed"]
+    if view.failed:
+        parts.append(f"{view.failed:,} failed")
+    if view.answered > view.indexed:
+        parts.append(f"{view.answered - view.indexed:,} answered")
+    parts.append(f"{view.batches_done:,} of {view.batches_total:,} batches")
+    parts.append(money(view.billed, view.reserved, view.quoted, view.cap))
+    if view.rate and view.active:
+        parts.append(f"{view.rate:,.0f} items/s" if view.rate >= 10 else f"{view.rate:.1f} items/s")
+    if view.state == "running":
+        parts.append(eta(view.eta))
+    else:
+        parts.append(f"{view.state}: {view.reason}" if view.reason else view.state)
+    return " · ".join(parts)
+
+
+def batch_line(batch: BatchView) -> str:
+    """One batch: number, state, size, tries, time, and what it waits for."""
+    parts = [f"batch {batch.number}: {batch.state}", f"{batch.items:,} inputs", f"{batch.tokens:,} tokens"]
+    if batch.failed:
+        parts.append(f"{batch.failed:,} failed")
+    parts.append(f"{batch.tries} {'request' if batch.tries == 1 else 'requests'}")
+    parts.append(f"{batch.seconds:.1f} s")
+    if batch.waits_for:
+        parts.append(f"waits for {batch.waits_for}")
+    return " · ".join(parts)
+
+
+def bar(done: int, whole: int, width: int = BAR) -> str:
+    """A bar of that many cells; full only when all is done."""
+    cells = width if done >= whole > 0 else int(width * done / whole) if whole else 0
+    return "█" * cells + "░" * (width - cells)
+
+
+def money(billed: Decimal, reserved: Decimal, quoted: Decimal, cap: Decimal | None) -> str:
+    """What is billed of what was quoted; what is in flight and the cap, where there is any."""
+    if not quoted and not billed:
+        return "$0"
+    text = f"{show_usd(billed)} of {show_usd(quoted)}"
+    if reserved:
+        text += f" (+{show_usd(reserved)} in flight)"
+    return text if cap is None else f"{text}, cap {show_usd(cap)}"
+
+
+def eta(seconds: tuple[float, float] | None) -> str:
+    """`3–5 s left`: a range, since one number would be a guess that looks like a promise."""
+    if seconds is None:
+        return "time left: not known yet"
+    soonest, latest = (_duration(math.floor(seconds[0])), _duration(math.ceil(seconds[1])))
+    if soonest == latest:
+        return f"{latest} left"
+    number, _, unit = soonest.partition(" ")
+    # "3–5 s" rather than "3 s–5 s", when both are in one unit.
+    if " " not in unit and latest.endswith(f" {unit}") and latest.count(" ") == 1:
+        return f"{number}–{latest} left"
+    return f"{soonest} to {latest} left"
+
+
+def _duration(seconds: int) -> str:
+    if seconds < 90:
+        return f"{seconds} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"

@@ -1,0 +1,87 @@
+"""What came of an indexing run: the contract's results report, the same for people, and the exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from batch_manager.cli import terminal
+from batch_manager.cli.guard import INTERRUPTED
+from batch_manager.pricing import show_usd
+from batch_manager.sources.shown import shown
+
+if TYPE_CHECKING:
+    from batch_manager.engine import RunResults
+    from batch_manager.events import RunView
+
+LISTED = 50
+"""Failures that are listed for people; the JSON report has all."""
+
+OUTSIDE = ("unreachable", "connection_lost", "timeout", "internal", "no_local_model", "wrong_setting", "no_api_key")
+"""Reasons to stop that are neither the account's nor the cap's: the server's address, the program, its settings."""
+
+OUTSIDE_PREFIXES = ("store", "vector", "chroma")
+
+
+def results_report(results: RunResults) -> dict[str, Any]:
+    """The report in the contract's shape."""
+    tables, relationships = list(results.tables.values()), list(results.relationships.values())
+    total, successful = len(tables) + len(relationships), sum(tables) + sum(relationships)
+    return {
+        "table_processing_results": results.tables,
+        "relationship_processing_results": results.relationships,
+        "summary": {
+            "total_tables_processed": len(tables),
+            "successful_tables": sum(tables),
+            "total_relationships_processed": len(relationships),
+            "successful_relationships": sum(relationships),
+            "overall_success_rate": round(successful / total, 3) if total else 0.0,
+        },
+        "usage": {
+            "requests": results.requests,
+            "estimated_tokens": results.estimated_tokens,
+            "billed_tokens": results.billed_tokens,
+            "estimated_cost_usd": results.estimated_cost,
+            "cost_usd": results.cost,
+        },
+        "failures": [
+            {
+                "kind": failure.kind,
+                "name": failure.name,
+                "code": failure.code,
+                "message": failure.message,
+                "next_step": failure.next_step,
+            }
+            for failure in results.failures
+        ],
+    }
+
+
+def report_lines(results: RunResults, *, rehearsal: bool = False) -> Iterator[str]:
+    """The same for people."""
+    if rehearsal:
+        yield "REHEARSAL: pretend dollars"
+    done = (("tables", results.tables), ("relationships", results.relationships))
+    yield from terminal.columns([(name, f"{sum(one.values()):,} of {len(one):,} indexed") for name, one in done])
+    yield (
+        f"{results.requests:,} requests · {results.billed_tokens:,} tokens billed,"
+        f" {results.estimated_tokens:,} estimated · {show_usd(results.cost)} billed,"
+        f" {show_usd(results.estimated_cost)} estimated"
+    )
+    if not results.failures:
+        return
+    yield f"{len(results.failures):,} not indexed:"
+    for failure in results.failures[:LISTED]:
+        words = shown(f"{failure.message} {failure.next_step}".strip(), 600)
+        yield f"  {failure.kind} {shown(failure.name)}: {failure.code}: {words}"
+    if len(results.failures) > LISTED:
+        yield f"  … and {len(results.failures) - LISTED:,} more (--json lists all)"
+
+
+def run_exit_code(view: RunView, results: RunResults) -> int:
+    """The contract's exit code of a run. Pure."""
+    if view.state == "interrupted":
+        return INTERRUPTED
+    if view.state == "stopped":
+        return 2 if view.code in OUTSIDE or view.code.startswith(OUTSIDE_PREFIXES) else 4
+    return 1 if results.failures else 0

@@ -1,0 +1,145 @@
+"""The desk: what the main screen has before it, read and priced beside the app's thread."""
+
+from __future__ import annotations
+
+from array import array
+from decimal import Decimal
+
+from batch_manager.errors import BatchManagerError
+from batch_manager.events import RunView
+from batch_manager.quote import Quote
+from batch_manager.store.items import Counts
+from batch_manager.store.ledger import RunRow
+from batch_manager.workspace import Workspace
+from batch_manager_tui.backroom import BackRoom
+from batch_manager_tui.selection import Selection
+from batch_manager_tui.situation import Pane, Situation
+from batch_manager_tui.widgets.cost_panel import CostState
+
+SHOWN_RUNS = 8
+
+
+class Desk:
+    """The main screen's state. Widgets show it; they do not hold it.
+
+    Attributes:
+        selection: Filter and marks.
+        counts: Items by kind and status, as last read.
+        spent: USD over all runs, as last read.
+        runs: The latest runs.
+        unfinished: A run that was interrupted with work left.
+        quote: The newest quote, of `heading`.
+        error: Why there is no quote.
+        view: The run.
+        starting: A yes is being written down.
+        reading: A scan or an import is under way.
+    """
+
+    def __init__(self) -> None:
+        self.workspace: Workspace | None = None
+        self.selection = Selection()
+        self.starting = False
+        self.reading = False
+        self._empty()
+
+    def adopt(self, workspace: Workspace) -> None:
+        """Another workspace: nothing of the old one counts."""
+        self.workspace = workspace
+        self.selection.wanted = type(self.selection.wanted)()
+        self.selection.ids = array("q")
+        self.selection.marks.clear()
+        self._empty()
+
+    def _empty(self) -> None:
+        self.counts = Counts({})
+        self.spent = Decimal(0)
+        self.runs: list[RunRow] = []
+        self.unfinished: RunRow | None = None
+        self.quote: Quote | None = None
+        self.heading = ""
+        self.error: BatchManagerError | None = None
+        self.view = RunView()
+
+    def situation(self, pane: Pane) -> Situation:
+        """The moment, as commands judge it."""
+        opened = self.workspace
+        return Situation(
+            ready=opened is not None,
+            busy=str(opened.busy) if opened and opened.busy else "",
+            counts=self.counts,
+            wanted=self.selection.wanted,
+            listed=len(self.selection.ids),
+            marked=len(self.selection.marks),
+            view=self.view,
+            starting=self.starting,
+            reading=self.reading,
+            mode=opened.settings.mode if opened else "live",
+            pane=pane,
+        )
+
+    def cost_state(self) -> CostState:
+        """The moment, as the cost panel shows it."""
+        return CostState(self.heading, self.quote, self.error, self.view, self.spent)
+
+    async def read(self, back: BackRoom) -> array[int]:
+        """Read counts, money and the ids that fit the filter.
+
+        Raises:
+            StoreError: The store can't be read.
+        """
+        workspace, wanted = self._opened(), self.selection.wanted
+
+        def look() -> tuple[Counts, array[int], Decimal, list[RunRow], RunRow | None]:
+            store = workspace.store
+            return (
+                store.items.counts(),
+                store.items.ids(wanted),
+                store.ledger.spent(),
+                store.ledger.runs(SHOWN_RUNS),
+                workspace.engine.unfinished(),
+            )
+
+        self.counts, ids, self.spent, self.runs, self.unfinished = await back.read(look)
+        return ids
+
+    async def read_counts(self, back: BackRoom) -> None:
+        """Read only the counts; for a run that is under way."""
+        self.counts = await back.read(self._opened().store.items.counts)
+
+    async def price(self, back: BackRoom) -> None:
+        """Make the quote of what is chosen now; where that is nothing but failed items, of a retry."""
+        engine = self._opened().engine
+        cap = self._opened().cap
+        scope = self.selection.pending_scope()
+        try:
+            quote = await back.quote(engine.quote, scope, cap)
+            heading = self._heading(quote)
+            if quote.nothing_to_do and self.counts.total("failed"):
+                retry = await back.quote(engine.quote, self.selection.failed_scope(), cap)
+                if not retry.nothing_to_do:
+                    quote, heading = retry, f"{_chosen(retry):,} failed, to retry with r"
+        except BatchManagerError as error:
+            self.quote, self.error = None, error
+            return
+        self.quote, self.heading, self.error = quote, heading, None
+
+    def _heading(self, quote: Quote) -> str:
+        chosen, total = _chosen(quote), self.counts.total("pending")
+        marked = len(self.selection.marks)
+        if marked:
+            if chosen == marked:
+                return f"{marked:,} marked of {total:,} pending"
+            return f"{marked:,} marked, {chosen:,} of them pending"
+        if self.selection.narrowed:
+            return f"{chosen:,} in the filter of {total:,} pending"
+        return f"all {total:,} pending" if total else "Nothing is pending"
+
+    def _opened(self) -> Workspace:
+        assert self.workspace is not None, "the screen asks only once the workspace is open"
+        return self.workspace
+
+
+def _chosen(quote: Quote) -> int:
+    return quote.items + quote.unsendable_count
+
+

@@ -1,0 +1,219 @@
+"""Bringing things in and out: scan a database, import a file, export one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Vertical
+from textual.widgets import Input
+
+from batch_manager.errors import BatchManagerError, InputError
+from batch_manager.sources import Source
+from batch_manager.store.intake import Brought
+from batch_manager.workspace import Workspace
+from batch_manager_tui.display import count, wrap
+from batch_manager_tui.screens.base import AppModal
+from batch_manager_tui.widgets.choices import Choices
+from batch_manager_tui.widgets.strips import Line, Lines
+
+What = Literal["scan", "import", "export"]
+
+SHOWN_TROUBLES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What a prompt asks."""
+
+    title: str
+    hint: str
+    placeholder: str
+    value: str = ""
+
+
+class TakeIn(AppModal[str | None]):
+    """Asks for a place, does the work beside the app's thread, shows what came of it.
+
+    It answers with the place once the work is under way or done, or None; the work goes on when it is closed.
+    """
+
+    BINDINGS: ClassVar = [Binding("escape", "close", "close", show=False)]
+
+    def __init__(self, what: What, prompt: Prompt) -> None:
+        super().__init__()
+        self._what: What = what
+        self._prompt = prompt
+        self._asked_again = ""
+        self._done = False
+
+    def compose(self) -> ComposeResult:
+        """Title, box, what happens."""
+        with Vertical(id="question") as box:
+            box.border_title = self._prompt.title
+            yield Lines(id="words")
+            yield Input(self._prompt.value, placeholder=self._prompt.placeholder, id="place", select_on_focus=False)
+            yield Choices([("go", "enter", "go"), ("close", "esc", "close")])
+
+    def on_mount(self) -> None:
+        """Begin in the box."""
+        super().on_mount()
+        self.query_one("#words", Lines).can_focus = False
+        self.query_one("#place", Input).focus()
+        self.call_after_refresh(self.tell, self._prompt.hint, "soft")
+
+    def tell(self, words: str, part: str = "") -> None:
+        """Say one thing."""
+        width = self.query_one("#words", Lines).line_width
+        self.show_lines([[(line, part)] for line in wrap(words, max(20, width))])
+
+    def show_lines(self, lines: list[Line]) -> None:
+        """Say more."""
+        words = self.query_one("#words", Lines)
+        words.styles.height = min(len(lines), 12)
+        words.show_lines(lines)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Go; a file that is there is only written over when it is asked for twice."""
+        event.stop()
+        if self._done:
+            self.dismiss(event.value)
+            return
+        place = event.value.strip()
+        if self._what == "export" and place and place != self._asked_again and _exists(place):
+            self._asked_again = place
+            self.tell("This file is there already. Enter again writes over it.", "warning")
+            return
+        self.batch_app.main.deeds.bring(self._what, place, self)
+
+    def on_choices_chosen(self, message: Choices.Chosen) -> None:
+        """A click on a choice."""
+        if message.choice == "close":
+            self.action_close()
+        else:
+            box = self.query_one("#place", Input)
+            self.post_message(Input.Submitted(box, box.value))
+
+    def action_close(self) -> None:
+        """Close; work that is under way goes on, and its result comes as a notice."""
+        self.dismiss(None)
+
+    def finished(self, lines: list[Line]) -> None:
+        """The work is done: show what came of it."""
+        self._done = True
+        self.query_one("#place", Input).display = False
+        self.set_focus(None)
+        self.show_lines(lines)
+
+
+def prompt_for(what: What, workspace: Workspace) -> Prompt:
+    """What to ask, with what the settings know already."""
+    settings = workspace.settings
+    if what == "scan":
+        sample = settings.home / "sample.sqlite3"
+        value = f"sqlite:///{sample}" if settings.mode == "demo" and sample.exists() else ""
+        known = settings.database_url is not None
+        return Prompt(
+            "Scan a database",
+            "Reads tables, columns and relationships; the database is never written. Nothing is sent anywhere.",
+            "empty: the database of DATABASE_URL" if known else "postgresql://user@host/name or sqlite:///file.db",
+            value,
+        )
+    if what == "import":
+        return Prompt(
+            "Import documentation",
+            "Reads JSON Lines, one document a line. A bad line is reported, and the rest is taken in.",
+            "path of a .jsonl file",
+        )
+    return Prompt(
+        "Export documentation",
+        "Writes every document as JSON Lines, in the shape that import reads.",
+        "path of the file to write",
+        "documentation.jsonl",
+    )
+
+
+def work_for(
+    what: What, place: str, workspace: Workspace, progress: Callable[[int], None]
+) -> Callable[[], Brought | int]:
+    """The work itself, to run in a thread that may wait.
+
+    Raises:
+        InputError: No place was given, and the settings know none.
+    """
+    if what == "export":
+        if not place:
+            raise InputError("No file was named.", next_step="Type the path of the file to write.")
+        return lambda: _export(workspace, place)
+    if what == "import":
+        if not place:
+            raise InputError("No file was named.", next_step="Type the path of a JSON Lines file.")
+        return lambda: workspace.store.items.bring(_file(place), progress)
+    url = place or workspace.settings.database_url
+    if not url:
+        raise InputError("No database was named.", next_step="Type its URL, or set DATABASE_URL.")
+    return lambda: workspace.store.items.bring(_database(url), progress)
+
+
+def result_lines(what: What, result: Brought | int, width: int) -> list[Line]:
+    """What came of it."""
+    if isinstance(result, int):
+        return [[(f"{count(result, 'document')} written.", "success")]]
+    words = f"{result.new:,} new, {result.changed:,} changed, {result.unchanged:,} unchanged"
+    lines: list[Line] = [[(words, "success")]]
+    if result.bad_count:
+        noun = "line" if what == "import" else "object"
+        lines.append([(f"{count(result.bad_count, noun)} could not be read:", "error")])
+        for one in result.bad[:SHOWN_TROUBLES]:
+            lines += [[(line, "")] for line in wrap(f"{one.where}: {one.message}", width)]
+    for warning in result.warnings[:SHOWN_TROUBLES]:
+        lines += [[(line, "warning")] for line in wrap(warning, width)]
+    return lines
+
+
+def error_lines(error: BatchManagerError, width: int) -> list[Line]:
+    """Why it didn't work, and what to do."""
+    lines: list[Line] = [[(line, "error")] for line in wrap(error.message, width)]
+    return lines + [[(line, "")] for line in wrap(error.next_step, width)]
+
+
+def result_words(what: What, result: Brought | int) -> str:
+    """The same in one line."""
+    if isinstance(result, int):
+        return f"{count(result, 'document')} written."
+    words = f"{what}: {result.new:,} new, {result.changed:,} changed, {result.unchanged:,} unchanged"
+    return words + (f", {result.bad_count:,} could not be read" if result.bad_count else "")
+
+
+def _export(workspace: Workspace, place: str) -> int:
+    from batch_manager.sources.export import write_jsonl
+
+    if place == "-":  # a screen is no place for a file's lines
+        raise InputError("- is stdout, which this screen is drawn on.", next_step="Name a file.")
+    return write_jsonl(workspace.store.items.documents(), place)
+
+
+def _file(place: str) -> Source:
+    from batch_manager.sources.jsonl import JsonlSource
+
+    if place == "-":
+        raise InputError("- is stdin, which this screen reads keys from.", next_step="Name a file.")
+    return JsonlSource(place)
+
+
+def _database(url: str) -> Source:
+    # SQLAlchemy takes a while to import: not in the app's thread, and not before somebody scans.
+    from batch_manager.sources.database import DatabaseSource
+
+    return DatabaseSource(url)
+
+
+def _exists(place: str) -> bool:
+    try:
+        return Path(place).expanduser().exists()
+    except (OSError, ValueError):
+        return False  # the writing itself will say what is wrong with it

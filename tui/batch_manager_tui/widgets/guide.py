@@ -1,0 +1,82 @@
+"""What stands where there is nothing to show: what it is, and which key is next. Pure."""
+
+from __future__ import annotations
+
+from batch_manager.pricing import show_usd
+from batch_manager.store.ledger import RunRow
+from batch_manager_tui.display import count, pad, shown, wrap
+from batch_manager_tui.situation import Situation
+from batch_manager_tui.widgets.strips import Line
+
+KEY_CELLS = 5
+
+
+def empty_lines(now: Situation, width: int) -> list[Line]:
+    """Why the list is empty, and what to press."""
+    if not now.ready:
+        return [[], [("Opening the home…", "soft")]]
+    if not now.counts.total():
+        return _first_run(now, width)
+    lines: list[Line] = [[], [("No item fits the filter.", "strong")], []]
+    if now.wanted.text:
+        lines += [[(line, "soft")] for line in wrap(f"name has “{shown(now.wanted.text)}”", width)]
+    for label, value in (("status", now.wanted.status), ("kind", now.wanted.kind)):
+        if value:
+            lines.append([(f"{label} {value}", "soft")])
+    lines += [[], _key("esc", "shows all again"), _key("f", "next status"), _key("t", "next kind")]
+    return lines
+
+
+def _first_run(now: Situation, width: int) -> list[Line]:
+    lines: list[Line] = [[], [("Nothing here yet.", "strong")], []]
+    words = "Bring in what is to be searched: the structure from a database, the words from a file, or both."
+    lines += [[(line, "")] for line in wrap(words, width)]
+    lines += [[], _key("d", "scan a database"), _key("i", "import a JSON Lines file")]
+    if now.mode == "live":
+        lines.append(_key("D", "look at the bundled sample first: no key, no network, $0"))
+    lines.append([])
+    lines += [
+        [(line, "soft")]
+        for line in wrap("Nothing is sent anywhere before you have seen its price and pressed y.", width)
+    ]
+    return lines
+
+
+def idle_lines(now: Situation, unfinished: RunRow | None, runs: list[RunRow], width: int) -> list[Line]:
+    """The batches' pane before a run of this session: what was, and how to begin."""
+    lines: list[Line] = []
+    if now.busy:
+        lines += [[(line, "warning")] for line in wrap(now.busy, width)]
+        lines.append([])
+    if unfinished is not None:
+        words = f"Run {unfinished.id} was interrupted; what was paid for is kept."
+        lines += [[(line, "warning")] for line in wrap(words, width)]
+        lines += [_key("s", "goes on under its quote"), []]
+    elif not now.busy:
+        lines += [[("No run yet." if not runs else "No run is under way.", "soft")]]
+        if now.counts.total("pending"):
+            lines.append(_key("s", "shows the price, then asks"))
+        elif now.counts.total("failed"):
+            lines.append(_key("r", "retries what failed"))
+        lines.append([])
+    if runs:
+        lines.append([("Runs so far", "strong")])
+        lines += [_run(run, width) for run in runs]
+    return lines
+
+
+def _run(run: RunRow, width: int) -> Line:
+    part = {"done": "success", "stopped": "error", "interrupted": "warning"}.get(run.state, "soft")
+    line: Line = [
+        (pad(f"{run.id}", 4), "soft"),
+        (pad(run.state, 12), part),
+        (pad(show_usd(run.spent), 12), ""),
+    ]
+    if width >= 48:
+        line.append((count(run.requests, "request") + "  ", "soft"))
+    line.append((shown(run.agreed_at[:16].replace("T", " ")), "soft"))
+    return line
+
+
+def _key(key: str, words: str) -> Line:
+    return [(pad(key, KEY_CELLS), "accent"), (words, "")]
