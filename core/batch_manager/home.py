@@ -84,6 +84,10 @@ def put_aside(folder: Path) -> Path | None:
         return None
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
     aside = folder.with_name(f"{folder.name}.damaged-{stamp}")
+    number = 1
+    while os.path.lexists(aside):
+        number += 1
+        aside = folder.with_name(f"{folder.name}.damaged-{stamp}-{number}")
     try:
         return folder.rename(aside)
     except OSError as error:
@@ -124,12 +128,15 @@ class HomeLock:
 
         Raises:
             HomeBusy: Another process has it; the message says which, and since when.
+            UsageError: The home can't be written.
         """
         from filelock import FileLock, Timeout
 
         lock = FileLock(self._home / "lock", timeout=0, mode=0o600, thread_local=False)
         try:
             lock.acquire()
+            self._lock = lock
+            self._write_note()
         except Timeout:
             holder = self.holder()
             who = f"process {holder.pid}, since {holder.since}" if holder else "another process"
@@ -137,9 +144,20 @@ class HomeLock:
                 f"Another batch-manager is writing in {str(self._home)!r} ({who}).",
                 next_step="Wait for it or stop it; looking, estimating and searching work meanwhile.",
             ) from None
-        self._lock = lock
+        except OSError as error:
+            self.release()
+            raise UsageError(
+                f"The home {str(self._home)!r} can't be locked: {error.strerror or error}.",
+                next_step="Make it writable, free some disk, or choose another with --home.",
+                code="home",
+            ) from None
+
+    def _write_note(self) -> None:
+        # A new file each time: what stands there may be a link to something that isn't ours.
+        with contextlib.suppress(FileNotFoundError):
+            self._note.unlink()
         now = datetime.now(UTC).astimezone().isoformat(timespec="seconds")
-        descriptor = os.open(self._note, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0), 0o600)
+        descriptor = os.open(self._note, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as note:
             json.dump({"pid": os.getpid(), "since": now}, note)
 
@@ -147,7 +165,7 @@ class HomeLock:
         """Give it back; safe to call twice."""
         if self._lock is None:
             return
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):  # a note that stays is only a word; the lock must go
             self._note.unlink()
         self._lock.release()
         self._lock = None

@@ -110,6 +110,6 @@ def show_usd(amount: Decimal) -> str:
     if abs(amount) >= 1:
         return f"${amount:,.2f}"
     digits = max(2, 1 - amount.adjusted())
-    text = f"{amount:.{min(digits, 12)}f}"
+    text = f"{amount:.{digits}f}"
     whole, _, fraction = text.partition(".")
     return f"${whole}.{fraction.rstrip('0').ljust(2, '0')}"

@@ -7,6 +7,7 @@ names the setting, the value and what is allowed; it never falls back in silence
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
@@ -93,6 +94,9 @@ class Settings:
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}".rstrip("/").lower()
 
 
+_USER_INFO = re.compile(r"//.*@")
+"""User and password of a URL, which no message may show."""
+
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
@@ -164,7 +168,7 @@ class _Given:
             try:
                 return parse(str(raw))
             except _NotAllowed as reason:
-                shown = "(hidden)" if name in SECRET_SETTINGS else repr(str(raw)[:80])
+                shown = "(hidden)" if name in SECRET_SETTINGS else repr(_USER_INFO.sub("//…@", str(raw))[:80])
                 raise SettingError(
                     f"{name} is {shown} (from {_where(origin)}), but it must be {reason}.",
                     next_step=f"Set {name} to an allowed value, or remove it.",
@@ -244,9 +248,10 @@ def _one_of(*allowed: str, upper: bool = False) -> Callable[[str], str]:
 
 
 def _word(raw: str) -> str:
-    if not raw.strip() or len(raw) > 200 or any(ord(char) < 33 or ord(char) == 127 for char in raw.strip()):
+    name = raw.strip()
+    if not name or len(name) > 200 or " " in name or not name.isprintable():
         raise _NotAllowed("a model's name without spaces")
-    return raw.strip()
+    return name
 
 
 def _key(raw: str) -> str:
@@ -259,7 +264,10 @@ def _key(raw: str) -> str:
 def _path(raw: str) -> Path:
     if "\0" in raw:
         raise _NotAllowed("a path")
-    return Path(raw).expanduser().absolute()
+    try:
+        return Path(raw).expanduser().absolute()
+    except RuntimeError:  # `~name` of a user that isn't there
+        raise _NotAllowed("a path, and this user has no home folder") from None
 
 
 def _http_url(raw: str) -> str:
@@ -276,4 +284,5 @@ def _http_url(raw: str) -> str:
 def _store_url(raw: str) -> str:
     if not raw.startswith("sqlite:///") or len(raw) <= len("sqlite:///"):
         raise _NotAllowed("sqlite:///path/to/file")
+    _path(raw.removeprefix("sqlite:///"))
     return raw

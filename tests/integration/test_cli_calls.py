@@ -6,9 +6,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from command import THREE, Command, jsonl
 
 from batch_manager.cli.flags import read_flags
+from command import THREE, Command, jsonl
 
 ACTIONS = (
     "--demo --rehearse --reset --scan --import --export --estimate-costs --batch-index --individual-index"

@@ -9,6 +9,7 @@ import stat
 from pathlib import Path
 
 import pytest
+
 from command import EMPTY, THREE, Command, jsonl
 
 SUMMARY = {"new", "changed", "unchanged", "bad", "warnings"}
@@ -194,7 +195,7 @@ def test_a_locked_database(command: Command, shop: Path) -> None:
 
 
 HOSTILE = [
-    "quote's \"double\" `back`",
+    'quote\'s "double" `back`',
     "two\nlines\r\nand\ttab",
     "[bold red]markup[/] [link=https://x]",
     "\x1b]52;c;aGk=\x07\x1b[31mred",

@@ -19,7 +19,7 @@ from batch_manager.vectors.trouble import explain, one_line, place
         ("error returned from database: (code: 11) database disk image is malformed", "vectors_damaged"),
         ("error returned from database: (code: 26) file is not a database", "vectors_damaged"),
         (
-            "Query error: Database error: error returned from database: (code: 13) database or disk is full",
+            "Query error: error returned from database: (code: 13) database or disk is full",
             "vectors_disk_full",
         ),
         ("IO error: No space left on device (os error 28)", "vectors_disk_full"),

@@ -40,10 +40,11 @@ class BatchManagerApp(App[None]):
     """
 
     TITLE = "batch manager"
+    AUTO_FOCUS = ""  # a screen says itself what has the focus; a question's hidden box must not
     CSS_PATH: ClassVar = sorted(str(path) for path in _STYLES.glob("*.tcss"))
     COMMANDS: ClassVar = {TablePalette}
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-tabs"), (80, "-stacked"), (110, "-split"), (160, "-wide")]
-    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-short"), (30, "-tall")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-tabs"), (80, "-stacked"), (110, "-split"), (160, "-wide")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]  # noqa: RUF012
 
     def __init__(self, workspace: Workspace | Opener) -> None:
         super().__init__()

@@ -193,7 +193,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("skip", ("minus",), "skip", "Leave the marked (or this item) out of indexing; again: take it in",
             "Bring in and out", _skip),
     Command("demo", ("D",), "sample", "Open the bundled sample, in a home of its own: no key, no network, $0",
-            "Bring in and out", _demo),
+            "Bring in and out", _demo, 70),
     Command("details", ("enter",), "details", "The exact text that is sent, and all that is known", "Look",
             _lists_items, 25),
     Command("search", ("S", "ctrl+f"), "search", "Ask the index in plain words", "Look", _search, 45),

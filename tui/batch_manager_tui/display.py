@@ -99,6 +99,11 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
+def when(at: str) -> str:
+    """A stored time for people: `2026-11-24 11:42 UTC`."""
+    return shown(at[:16].replace("T", " ")) + " UTC"
+
+
 def home_path(path: Path) -> str:
     """A path as a person writes it, with `~` for their home."""
     try:

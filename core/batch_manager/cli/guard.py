@@ -52,9 +52,10 @@ def _broken(error: Exception) -> int:
 
     from batch_manager.cli.logs import log_file
 
-    logging.getLogger("batch_manager.cli").exception("the command broke")
-    _show_traceback()
     where = log_file()
+    if where:
+        logging.getLogger("batch_manager.cli").exception("the command broke")
+    _show_traceback()
     step = f"See {str(where)!r}" if where else "Run it again with LOG_LEVEL=DEBUG"
     terminal.say(f"error: A fault of this program: {type(error).__name__}. {step}, and report it.")
     return BROKEN

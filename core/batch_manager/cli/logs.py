@@ -9,7 +9,7 @@ import sys
 from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, urlsplit
 
 from batch_manager.errors import SettingError
@@ -96,7 +96,9 @@ def _passwords(url: str | None) -> set[str]:
 
 
 def _begin(handler: logging.Handler, settings: Settings) -> None:
-    handler.setFormatter(_Line("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    to_file = isinstance(handler, _PrivateFile)
+    style = "%(asctime)s %(levelname)s %(name)s: %(message)s" if to_file else "%(levelname)s: %(message)s"
+    handler.setFormatter(_Line(style, tracebacks=to_file or settings.log_level == "DEBUG"))
     root = logging.getLogger()
     for old in root.handlers[:]:
         root.removeHandler(old)
@@ -112,12 +114,23 @@ def _begin(handler: logging.Handler, settings: Settings) -> None:
 class _Line(logging.Formatter):
     """Redacts the whole record, traceback included, and keeps a message on its line."""
 
+    def __init__(self, style: str, *, tracebacks: bool) -> None:
+        super().__init__(style)
+        self._tracebacks = tracebacks
+
     def formatMessage(self, record: logging.LogRecord) -> str:
-        return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in super().formatMessage(record))
+        return _on_one_line(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:
+        return super().formatException(ei) if self._tracebacks else ""
 
     def format(self, record: logging.LogRecord) -> str:
-        lines = redacted(super().format(record)).split("\n")
-        return "\n".join("".join(one if one.isprintable() else ascii(one)[1:-1] for one in line) for line in lines)
+        lines = redacted(super().format(record)).rstrip().split("\n")
+        return "\n".join(_on_one_line(line) for line in lines)
+
+
+def _on_one_line(text: str) -> str:
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
 
 
 class _PrivateFile(RotatingFileHandler):

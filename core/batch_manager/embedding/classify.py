@@ -45,7 +45,7 @@ def classify(status: int, code: str | None, message: str, headers: Mapping[str, 
     words = one_line(message) or f"HTTP {status}"
     name = _code(code) or f"http_{status}"
     wait = retry_after(headers, now)
-    if name in MONEY_CODES:
+    if name in MONEY_CODES or status == 402:
         step = "Add credit or raise the limit in the account's billing settings, then start again."
         return Refusal(Verdict.STOP, name, words, step, status)
     if status in (401, 403):
@@ -86,7 +86,7 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
         except ValueError:
             try:
                 date = parsedate_to_datetime(raw)
-            except ValueError:
+            except (ValueError, OverflowError):
                 continue
             seconds = (date.replace(tzinfo=date.tzinfo or UTC) - now).total_seconds()
         if seconds == seconds and seconds >= 0:  # a NaN is not equal to itself

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
@@ -24,6 +25,11 @@ from batch_manager.errors import Refusal, RequestRefused, SettingError, Verdict
 
 if TYPE_CHECKING:
     from batch_manager.settings import Settings
+
+PIECE = 8
+"""Characters of the key that are taken out wherever they stand together."""
+
+_LIKE_A_KEY = re.compile(r"\bsk-[\w*.…-]+|[\w-]*\*{2,}[\w*-]*")
 
 ABSURD = 10
 """A usage that is this many times off our own count can't be true."""
@@ -97,7 +103,7 @@ class OpenAIEmbedder:
         headers = {name.lower(): value for name, value in error.response.headers.items()}
         return classify(
             error.status_code,
-            code if isinstance(code, str) else None,
+            self._clean(code) if isinstance(code, str) else None,
             self._clean(message),
             headers,
             datetime.now(UTC),
@@ -120,7 +126,19 @@ class OpenAIEmbedder:
         return Refusal(Verdict.RETRY, code, one_line(message), step, maybe_billed=not unsent)
 
     def _clean(self, words: str) -> str:
-        return words.replace(self._key, "(key)")
+        return without_key(words, self._key)
+
+
+def without_key(words: str, key: str) -> str:
+    """The words without the key, without any longer piece of it, and without anything else that looks like one.
+
+    Servers repeat keys in part, such as `sk-ab****wxyz`, and a log would keep that.
+    """
+    words = _LIKE_A_KEY.sub("(key)", words.replace(key, "(key)"))
+    pieces = {key[start : start + PIECE] for start in range(len(key) - PIECE + 1)}
+    for piece in sorted(pieces):
+        words = words.replace(piece, "(key)")
+    return words
 
 
 def _refuses_base64(refusal: Refusal) -> bool:
@@ -132,7 +150,7 @@ def _read(content: bytes, count: int, expected: int | None, expected_tokens: int
     """Check an answer as a whole before anything of it is used."""
     try:
         body = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         shown = "an HTML page" if content.lstrip()[:1] == b"<" else "something that isn't JSON"
         raise RequestRefused(unusable("not_json", f"The server answered with {shown}.")) from None
     data = body.get("data") if isinstance(body, dict) else None
@@ -167,7 +185,7 @@ def _vector(value: object) -> np.ndarray[Any, np.dtype[np.float32]]:
             vector = np.frombuffer(base64.b64decode(value, validate=True), dtype="<f4")
         else:
             vector = np.asarray(value, dtype="<f4")
-    except (ValueError, TypeError, binascii.Error):
+    except (ValueError, TypeError, OverflowError, binascii.Error):
         raise RequestRefused(unusable("broken_vector", "An embedding in the answer can't be decoded.")) from None
     if vector.ndim != 1 or vector.size == 0 or not np.isfinite(vector).all():
         raise RequestRefused(unusable("broken_vector", "An embedding in the answer isn't a list of finite numbers."))

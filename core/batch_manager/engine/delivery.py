@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import Iterable
-from itertools import groupby
-from typing import TYPE_CHECKING
 
 from batch_manager.documents import KINDS
+from batch_manager.engine.books import Books
+from batch_manager.engine.control import Control
 from batch_manager.errors import VectorStoreError
 from batch_manager.store.answers import Deliverable
 from batch_manager.vectors import VectorRow, VectorStore, row_id
-
-if TYPE_CHECKING:
-    from batch_manager.engine.run import Run
 
 ROWS = 1_000
 """Items a write: 100 rows a call are 0.7 as fast, 5,000 no faster."""
@@ -25,38 +21,51 @@ GATHER = 0.25
 
 TRIES = 3
 
+NOT_PASSING = frozenset({"vectors_locked", "vectors_other_shape", "vectors_disk_full", "vectors_damaged"})
+"""Troubles that don't pass by themselves: trying again at once would only hide them."""
+
 
 class Delivery:
-    """Brings answers to the vector store."""
+    """Brings the answers of one run to the vector store."""
 
-    def __init__(self, run: Run, vectors: VectorStore) -> None:
-        self._run = run
+    def __init__(self, books: Books, control: Control, vectors: VectorStore) -> None:
+        """A delivery that sleeps until it is woken."""
+        self._books = books
+        self._control = control
         self._vectors = vectors
         self._arrived = asyncio.Event()
-        self.sending = True
+        self._more = True
 
     def wake(self) -> None:
-        """Answers have come, or no more will."""
+        """Answers have come."""
+        self._arrived.set()
+
+    def no_more(self) -> None:
+        """No more answers will come: deliver what is there, and end."""
+        self._more = False
         self._arrived.set()
 
     async def drain(self) -> None:
         """Deliver all that waits now."""
-        while rows := self._run.store.answers.deliverable(self._run.space_id, ROWS):
+        while rows := self._waiting():
             await self._deliver(rows)
 
     async def follow(self) -> None:
         """Deliver as answers come, until no more will."""
-        while self.sending:
+        while self._more:
             await self._arrived.wait()
             self._arrived.clear()
-            while self._run.progress.delivering:
-                if self._run.progress.delivering < ROWS and self.sending:
+            while self._control.progress.delivering:
+                if self._more and self._control.progress.delivering < ROWS:
                     await asyncio.sleep(GATHER)
-                rows = self._run.store.answers.deliverable(self._run.space_id, ROWS)
+                rows = self._waiting()
                 if not rows:
                     break
                 await self._deliver(rows)
         await self.drain()
+
+    def _waiting(self) -> list[Deliverable]:
+        return self._books.store.answers.deliverable(self._books.space_id, ROWS)
 
     async def _deliver(self, rows: list[Deliverable]) -> None:
         tried = 0
@@ -66,17 +75,13 @@ class Delivery:
                 await self._write(rows)
                 break
             except VectorStoreError as error:
-                if tried >= TRIES or error.code in ("vectors_other_shape", "vectors_disk_full", "vectors_damaged"):
-                    await self._run.trouble(error.code, error.message, error.next_step)
+                if tried >= TRIES or error.code in NOT_PASSING:
+                    await self._control.trouble(error)
                     tried = 0
                 else:
-                    self._run.notice(f"{error.message} Trying again.", "warning")
-                    await self._run.sleep(0.5 * tried)
-        marked = self._run.store.answers.mark_indexed(_items(rows))
-        now = time.monotonic()
-        for number, inputs in Counter(row.batch or 0 for row in rows if row.run_id == self._run.id).items():
-            self._run.progress.delivered(number, inputs, now)
-        self._run.delivered(marked)
+                    self._control.notice(f"{error.message} Trying again.", "warning")
+                    await self._control.sleep(0.5 * tried)
+        self._books.delivered(rows, time.monotonic())
 
     async def _write(self, rows: list[Deliverable]) -> None:
         for kind in KINDS:
@@ -86,7 +91,7 @@ class Delivery:
                 await self._vectors.write(kind, [self._row(row) for row in of_kind], stale)
 
     def _row(self, row: Deliverable) -> VectorRow:
-        space = self._run.quote.space
+        space = self._books.quote.space
         return VectorRow(
             id=row_id(row.name, row.no),
             document=row.text,
@@ -106,7 +111,3 @@ class Delivery:
 def _stale_ids(row: Deliverable) -> Iterable[str]:
     """Ids of parts that an earlier, longer text of the item had."""
     return (row_id(row.name, no) for no in range(row.parts + 1, row.indexed_parts + 1))
-
-
-def _items(rows: list[Deliverable]) -> list[tuple[int, str]]:
-    return [key for key, _ in groupby((row.item_id, row.item_hash) for row in rows)]

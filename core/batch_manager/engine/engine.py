@@ -13,16 +13,21 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from batch_manager.documents import KINDS, Kind
 from batch_manager.embedding import Embedder, make_embedder, space_of
+from batch_manager.engine.agreement import Agreed, agree
+from batch_manager.engine.books import Books
 from batch_manager.engine.budget import Budget
+from batch_manager.engine.control import Control, OnTrouble
+from batch_manager.engine.delivery import Delivery
+from batch_manager.engine.index_care import prepare, require_same_model
+from batch_manager.engine.progress import Progress
 from batch_manager.engine.results import EMPTY, RunResults, collect
-from batch_manager.engine.run import OnTrouble, Run
+from batch_manager.engine.run import Run, internal
 from batch_manager.engine.search import SearchHit, checked_query, search
 from batch_manager.engine.verify import VerifyReport, verify
-from batch_manager.errors import BatchManagerError, QuoteChanged, SettingError, UsageError, VectorStoreError
+from batch_manager.errors import BatchManagerError, SettingError, UsageError
 from batch_manager.events import EventBus, RunView, Subscription
-from batch_manager.home import put_aside
 from batch_manager.packing import MAX_REQUEST_TOKENS, Limits
-from batch_manager.pricing import Price, price_of, to_pico
+from batch_manager.pricing import Price, price_of
 from batch_manager.quote import Quote, Scope, Space, make_quote
 from batch_manager.store import DocumentationStore
 from batch_manager.store.ledger import RunRow
@@ -36,11 +41,6 @@ logging.getLogger("batch_manager").addHandler(logging.NullHandler())  # a librar
 
 TICK = 0.05
 """Seconds between two pictures of a run."""
-
-INDEX_SPACE = "index_space"
-"""The store's note of the space that Chroma's vectors are in."""
-
-REBUILD = "Rebuild the index (R in the app, --rebuild-indexes): it is put aside and built again from the store for $0."
 
 T = TypeVar("T")
 
@@ -134,7 +134,7 @@ class Engine:
                 code="no_api_key",
             )
         if scope.which != "all":
-            self._same_model()
+            require_same_model(self.store, self.space)
 
     def unfinished(self) -> RunRow | None:
         """A run that was interrupted with work left in it."""
@@ -166,19 +166,19 @@ class Engine:
         with self._starting:
             self.check(quote.scope)
             loop = self._running_loop()
-            run_id, space_id, budget = self._agree(quote)
+            agreed = agree(self.store, quote, lambda: self.quote(quote.scope, quote.cap))
             self._ended.clear()
             ready: concurrent.futures.Future[None] = concurrent.futures.Future()
-            loop.call_soon_threadsafe(self._begin, run_id, space_id, quote, budget, ready)
+            loop.call_soon_threadsafe(self._begin, quote, agreed, ready)
             ready.result()
 
     def pause(self) -> None:
         """Send nothing more for now."""
-        self._tell(lambda run: run.pause("Paused by you.", "Press p to go on."))
+        self._tell(lambda run: run.control.pause("Paused by you.", "Resume to go on."))
 
     def resume(self) -> None:
         """Go on."""
-        self._tell(lambda run: run.resume())
+        self._tell(lambda run: run.control.resume())
 
     def cancel(self) -> None:
         """End the run in good order; what is in flight is kept."""
@@ -218,7 +218,7 @@ class Engine:
             UsageError: The query can't be sent, or the index is of another model.
             RequestRefused, VectorStoreError: The server or Chroma didn't answer.
         """
-        self._same_model()
+        require_same_model(self.store, self.space)
         checked_query(query)
 
         async def ask() -> list[SearchHit]:
@@ -270,94 +270,34 @@ class Engine:
 
     # Inside
 
-    def _same_model(self) -> None:
-        noted = self.store.note(INDEX_SPACE)
-        if noted is None or noted == _space_note(self.space):
-            return
-        model, dimensions = noted.split("\n")
-        raise UsageError(
-            f"The index was built with {model} ({dimensions} dimensions), not with {self.space.model}.",
-            next_step=f"Use --model {model} or its provider, or build the index anew with --rebuild-indexes.",
-            code="other_model",
-        )
-
-    def _agree(self, quote: Quote) -> tuple[int, int, Budget]:
-        """Check in one transaction that the quote still holds, and write the run down."""
-        cap = None if quote.cap is None else to_pico(quote.cap)
-        unfinished = self.store.ledger.unfinished()
-        with self.store.transaction():
-            now = self.quote(quote.scope, quote.cap)
-            if now.fingerprint != quote.fingerprint:
-                raise QuoteChanged(
-                    "What would be sent has changed since the quote was made.",
-                    next_step="Look at the new quote and say yes to that.",
-                )
-            space_id = self.store.answers.space_id(self.space, make=True)
-            if unfinished is not None and self._goes_on(unfinished, quote, space_id):
-                run_id = unfinished.id
-                self.store.work.withdraw(run_id)
-                self.store.ledger.reopen_run(run_id)
-            else:
-                run_id = self.store.ledger.open_run(quote, space_id, cap)
-            self.store.work.agree(run_id, quote.scope, space_id)
-        if unfinished is not None and run_id != unfinished.id:
-            self.store.ledger.end_run(unfinished.id, "replaced", unfinished.reason)
-        totals = self.store.ledger.totals(run_id)
-        return run_id, space_id, Budget(cap, totals.billed_pico, totals.held_pico)
-
-    def _goes_on(self, run: RunRow, quote: Quote, space_id: int) -> bool:
-        """Whether the quote is the rest of an interrupted run: then that run goes on, under its cap and its spend."""
-        if (run.space_id, run.which, run.price, run.cap) != (
-            space_id,
-            quote.scope.which,
-            quote.price.per_million,
-            quote.cap,
-        ):
-            return False
-        work = self.store.work.find(quote.scope, space_id)
-        return set(work.hashes) <= self.store.work.agreed_hashes(run.id)
-
-    def _begin(
-        self,
-        run_id: int,
-        space_id: int,
-        quote: Quote,
-        budget: Budget,
-        ready: concurrent.futures.Future[None],
-    ) -> None:
-        run = Run(
-            run_id,
-            space_id,
-            quote,
-            self.settings,
-            self.store,
-            budget,
-            self._bus.publish,
-            self._on_trouble,
-            self.limits(),
-        )
+    def _begin(self, quote: Quote, agreed: Agreed, ready: concurrent.futures.Future[None]) -> None:
+        run = self._make_run(quote, agreed)
         self._run = run
         self._view = run.progress.view(time.monotonic())
         self._task = asyncio.ensure_future(self._drive(run))
         ready.set_result(None)
 
+    def _make_run(self, quote: Quote, agreed: Agreed) -> Run:
+        items = quote.items + quote.unsendable_count
+        progress = Progress(agreed.run_id, quote, agreed.budget, time.monotonic(), items=items)
+        progress.failed = quote.unsendable_count
+        control = Control(progress, self._bus.publish, self._on_trouble)
+        books = Books(agreed.run_id, agreed.space_id, quote, self.store, control)
+        return Run(books, control, self.settings, self.limits())
+
     async def _drive(self, run: Run) -> None:
         ticking = asyncio.ensure_future(self._tick(run))
         try:
             vectors = self._the_vectors()
-            embedder, _ = await asyncio.gather(self._warm_embedder(), self._prepare_index(run, vectors))
+            embedder, _ = await asyncio.gather(
+                self._warm_embedder(), prepare(run.books, run.control, vectors, self.settings)
+            )
             await run.go(embedder, vectors)
         except BatchManagerError as error:
             run.broken(error)
         except Exception as error:
-            log.exception("run %d broke", run.id)
-            run.broken(
-                BatchManagerError(
-                    f"A fault of this program: {type(error).__name__}.",
-                    next_step="See the log, and report it.",
-                    code="internal",
-                )
-            )
+            log.exception("run %d broke", run.progress.run_id)
+            run.broken(internal(error))
         finally:
             ticking.cancel()
             self._billed_tokens = run.progress.tokens_billed
@@ -372,45 +312,11 @@ class Engine:
             self._view = run.progress.view(now)
             await asyncio.sleep(TICK)
 
-    async def _prepare_index(self, run: Run, vectors: VectorStore) -> None:
-        """Make the index ready for this run's space: emptied when the model changed, refilled when it was lost.
-
-        Raises:
-            VectorStoreError: It can't be used. A rebuild puts a damaged one aside, since it was agreed to.
-        """
-        rebuild = run.quote.scope.which == "all"
-        self.store.answers.release(run.space_id)
-        try:
-            await vectors.open()
-            sizes = {await vectors.dimensions(kind) for kind in KINDS} - {None, run.quote.space.dimensions}
-        except VectorStoreError as error:
-            if error.code != "vectors_damaged" or self.settings.chroma_url:
-                raise
-            if not rebuild:
-                raise VectorStoreError(error.message, next_step=REBUILD, code=error.code) from None
-            run.notice(f"{error.message} It is put aside and built again for $0.", "warning")
-            await vectors.close()
-            put_aside(self.settings.vectors_directory)
-            self.store.answers.index_lost()
-            sizes = set()
-        noted, ours = self.store.note(INDEX_SPACE), _space_note(run.quote.space)
-        foreign = run.quote.space.dimensions is not None and bool(sizes)
-        if rebuild and (foreign or noted not in (None, ours)):
-            await vectors.reset()
-            self.store.answers.forget_index()
-        elif self.store.items.counts().total("indexed") and not sum((await vectors.counts()).values()):
-            run.notice("Chroma has lost its vectors; they are put back from the store for $0.", "warning")
-            self.store.answers.index_lost()
-        self.store.set_note(INDEX_SPACE, ours)
-
     async def _deliver_kept(self) -> None:
         """Deliver all kept answers outside a run."""
-        from batch_manager.engine.delivery import Delivery
-
-        quote = self.quote(Scope("pending", ids=()))
         space_id = self.store.answers.space_id(self.space)
-        run = Run(0, space_id, quote, self.settings, self.store, Budget(0), self._bus.publish, "stop", self.limits())
-        await Delivery(run, self._the_vectors()).drain()
+        run = self._make_run(self.quote(Scope("pending", ids=())), Agreed(0, space_id, Budget(0)))
+        await Delivery(run.books, run.control, self._the_vectors()).drain()
 
     def _the_vectors(self) -> VectorStore:
         if self._vectors is None:
@@ -455,8 +361,3 @@ class Engine:
             self._thread = threading.Thread(target=work, name="batch-manager-engine", daemon=True)
             self._thread.start()
         return self._loop
-
-
-def _space_note(space: Space) -> str:
-    # Not the server: vectors of one model are alike wherever they were paid for.
-    return f"{space.model}\n{space.dimensions or 'its own'}"

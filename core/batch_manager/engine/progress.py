@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field, replace
-from decimal import Decimal
+from dataclasses import dataclass, field
 
 from batch_manager.engine.budget import Budget
 from batch_manager.events import BatchState, BatchView, LimitsView, RunState, RunView
@@ -36,6 +35,15 @@ class BatchProgress:
     started: float | None = None
     ended: float | None = None
     waits_for: str = ""
+
+    @property
+    def at_work(self) -> bool:
+        """Not yet through."""
+        return self.state == "waiting" or self.state in _AT_WORK
+
+    def stop(self, why: str = "") -> None:
+        """The run stopped before it was through."""
+        self.state, self.waits_for = "stopped", why
 
     def view(self, now: float) -> BatchView:
         """The batch as it stands."""
@@ -106,6 +114,11 @@ class Progress:
             batch.state = "indexed"
             batch.ended = batch.ended or now
 
+    def next(self) -> int:
+        """The next sequence number."""
+        self.sequence += 1
+        return self.sequence
+
     def pause(self, now: float) -> None:
         """The clock of the run stands still for its rate."""
         self._paused_at = self._paused_at or now
@@ -127,10 +140,9 @@ class Progress:
 
     def view(self, now: float) -> RunView:
         """The picture of the run."""
-        self.sequence += 1
         rate, eta = self._pace(now)
         return RunView(
-            sequence=self.sequence,
+            sequence=self.next(),
             run_id=self.run_id,
             state=self.state,
             reason=self.reason,
@@ -163,7 +175,8 @@ class Progress:
         if len(numbers) > SHOWN_BATCHES:
             at_work = [number for number in numbers if self.batches[number].state in _AT_WORK]
             others = [number for number in numbers if self.batches[number].state not in _AT_WORK]
-            numbers = sorted(at_work + others[-(SHOWN_BATCHES - len(at_work)) :])
+            room = max(0, SHOWN_BATCHES - len(at_work))
+            numbers = sorted(at_work[:SHOWN_BATCHES] + others[len(others) - room :])
         return tuple(self.batches[number].view(now) for number in numbers)
 
     def _pace(self, now: float) -> tuple[float | None, tuple[float, float] | None]:
@@ -201,8 +214,3 @@ class Progress:
         if not estimates:
             return None
         return max(min(one) for one in estimates), max(max(one) for one in estimates)
-
-
-def idle_view(sequence: int, last: RunView | None) -> RunView:
-    """The picture while nothing runs: the last run's, or an empty one."""
-    return replace(last, sequence=sequence) if last else RunView(sequence=sequence, quoted=Decimal(0))

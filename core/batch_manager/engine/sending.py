@@ -6,21 +6,20 @@ import asyncio
 import itertools
 import random
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
 import tenacity
 
 from batch_manager.embedding import Answer, Embedder
 from batch_manager.embedding.backoff import backoff
 from batch_manager.embedding.pacing import Pacer
+from batch_manager.engine.books import Books, Reservation
+from batch_manager.engine.control import Control
 from batch_manager.engine.progress import BatchProgress
-from batch_manager.errors import Refusal, RequestRefused, StoreError, Verdict
+from batch_manager.errors import Refusal, RequestRefused, StoppedError, StoreError, Verdict
 from batch_manager.events import LimitsView
 from batch_manager.packing import Input, Limits, pack_window
-
-if TYPE_CHECKING:
-    from batch_manager.engine.run import Reservation, Run
+from batch_manager.settings import Settings
 
 EXHAUSTED_IN_A_ROW = 3
 """Batches that used up their tries, one after the other without an answer between, until the server counts as gone."""
@@ -40,11 +39,31 @@ DRIFT_REQUESTS = 10
 class Sender:
     """Sends the batches of one run."""
 
-    def __init__(self, run: Run, embedder: Embedder, limits: Limits) -> None:
-        self._run = run
+    def __init__(
+        self,
+        books: Books,
+        control: Control,
+        embedder: Embedder,
+        settings: Settings,
+        limits: Limits,
+        wake: Callable[[], None],
+    ) -> None:
+        """A sender of one run.
+
+        Args:
+            books: Where requests and answers are written down.
+            control: Whether the run may go on.
+            embedder: Who is sent to.
+            settings: Tries, and the account's limits where the user set them.
+            limits: Ceilings of a request, as far as they are known; they may shrink.
+            wake: Called whenever an answer is kept.
+        """
+        self._books = books
+        self._control = control
+        self._progress = control.progress
         self._embedder = embedder
+        self._wake = wake
         self.limits = limits
-        settings = run.settings
         self._tries = settings.max_retries + 1
         self._pacer = Pacer(settings.requests_per_minute, settings.tokens_per_minute, time.monotonic())
         self._turn = asyncio.Lock()
@@ -69,7 +88,7 @@ class Sender:
         if refusal is None:
             return True
         if len(inputs) == 1:
-            self._run.fail(batch, inputs, refusal)
+            self._books.failed(batch, inputs, refusal)
             return False
         return await self._halve(batch, inputs, refusal)
 
@@ -96,7 +115,7 @@ class Sender:
         )
         if limits != self.limits:
             self.limits = limits
-            self._run.learned(limits)
+            self._books.learned(limits)
 
     async def _with_retries(self, batch: BatchProgress, inputs: Sequence[Input]) -> Refusal | None:
         """Try up to the agreed number of times; None when the answer is kept, else the last refusal."""
@@ -112,14 +131,14 @@ class Sender:
             refusal = _refusal(state)
             batch.state = "backing off"
             batch.waits_for = f"try {state.attempt_number + 1} of {self._tries}: {refusal.code}"
-            self._run.notice(f"Batch {batch.number}: {refusal.code}, trying again. {refusal.message}", "warning")
+            self._control.notice(f"Batch {batch.number}: {refusal.code}, trying again. {refusal.message}", "warning")
 
         retrying = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception(_is_retried),
             stop=tenacity.stop_after_attempt(self._tries),
             wait=wait,
             before_sleep=announce,
-            sleep=self._run.sleep,
+            sleep=self._control.sleep,
             reraise=True,
         )
         while True:
@@ -130,33 +149,34 @@ class Sender:
                 self._exhausted = 0
                 return None
             except RequestRefused as error:
-                if not await self._cured(batch, error.refusal):
+                if not await self._cured(batch, error):
                     return error.refusal
 
-    async def _cured(self, batch: BatchProgress, refusal: Refusal) -> bool:
+    async def _cured(self, batch: BatchProgress, error: RequestRefused) -> bool:
         """Whether the trouble lay outside the batch and is over, so that the same is worth sending again.
 
         Raises:
             StopRun: It can't be cured here, or nobody is there to cure it.
         """
+        refusal = error.refusal
         if refusal.verdict is Verdict.STOP:
-            raise self._run.stop(refusal.code, refusal.message, refusal.next_step)
+            raise self._control.stop(refusal.code, refusal.message, refusal.next_step)
         if refusal.verdict is not Verdict.RETRY:
             self._exhausted = 0
             return False
         self._exhausted += 1
         gone = refusal.code in ("unreachable", "connection_lost", "timeout")
-        if self._exhausted < EXHAUSTED_IN_A_ROW and not (gone and self._run.progress.requests_answered == 0):
+        if self._exhausted < EXHAUSTED_IN_A_ROW and not (gone and self._progress.requests_answered == 0):
             return False
         batch.waits_for = "the server"
-        await self._run.trouble(refusal.code, refusal.message, refusal.next_step)
+        await self._control.trouble(error)
         self._exhausted = 0
         return True
 
     async def _once(self, batch: BatchProgress, inputs: Sequence[Input], tried: int) -> None:
         """One request: wait for its turn, reserve its worst cost, send, keep the answer or note the refusal."""
-        run = self._run
-        texts = run.store.work.bodies([one.text_id for one in inputs])
+        books = self._books
+        texts = books.store.work.bodies([one.text_id for one in inputs])
         tokens = sum(one.tokens for one in inputs)
         ticket = await self._wait_for_turn(batch, sum(one.weight for one in inputs))
         batch.state, batch.waits_for = "sending", ""
@@ -164,16 +184,16 @@ class Sender:
         limits = None
         sent = time.monotonic()
         try:
-            reservation = run.reserve(batch.number, batch.tries, inputs, tokens)
+            reservation = books.reserve(batch, inputs, tokens)
             try:
                 answer = await self._embedder.embed(
                     [texts[one.text_id] for one in inputs], tried=tried, expected_tokens=tokens
                 )
             except RequestRefused as error:
-                run.refused(reservation, error.refusal, time.monotonic() - sent)
+                books.refused(reservation, error.refusal, time.monotonic() - sent)
                 raise
             except asyncio.CancelledError:
-                run.refused(reservation, GIVEN_UP, time.monotonic() - sent)
+                books.refused(reservation, GIVEN_UP, time.monotonic() - sent)
                 raise
             limits = answer.limits
             await self._keep(reservation, batch, inputs, answer, time.monotonic() - sent)
@@ -188,27 +208,28 @@ class Sender:
         """Keep an answer. It is paid for and lives only here, so a store that is full or busy is tried for long."""
         for tried in itertools.count(1):
             try:
-                self._run.answered(held, batch, inputs, answer, seconds)
+                self._books.answered(held, batch, inputs, answer, seconds)
+                self._wake()
                 return
             except StoreError as error:
                 batch.waits_for = error.code
                 if tried % KEEP_TRIES:
                     await asyncio.sleep(KEEP_WAIT)
                 else:
-                    await self._run.trouble(error.code, error.message, error.next_step)
+                    await self._control.trouble(error)
 
     async def _wait_for_turn(self, batch: BatchProgress, weight: int) -> int:
         async with self._turn:  # first come, first served: a large request isn't overtaken for ever
             while (seconds := self._pacer.wait(weight, time.monotonic())) > 0:
                 if seconds > 1:
                     batch.waits_for = f"the rate limit, {seconds:.0f} s"
-                await self._run.sleep(min(seconds, 1.0))
-            await self._run.gate()
+                await self._control.sleep(min(seconds, 1.0))
+            await self._control.gate()
             return self._pacer.leave(weight, time.monotonic())
 
     def _show_limits(self) -> None:
         tokens, requests = self._pacer.tokens, self._pacer.requests
-        self._run.progress.limits = LimitsView(
+        self._progress.limits = LimitsView(
             tokens_per_minute=tokens.per_minute,
             tokens_left=None if tokens.per_minute is None else max(0, int(tokens.level)),
             requests_per_minute=requests.per_minute,
@@ -216,7 +237,7 @@ class Sender:
         )
 
     async def _check_drift(self, answer: Answer) -> None:
-        progress = self._run.progress
+        progress = self._progress
         if (
             answer.tokens is None
             or self._drift_agreed
@@ -226,10 +247,12 @@ class Sender:
             return
         percent = (progress.billed_pico / progress.estimated_pico - 1) * 100
         self._drift_agreed = True
-        await self._run.trouble(
-            "bill_drift",
-            f"The server bills {percent:.1f}% more tokens than were counted.",
-            "Go on if that is all right; the cap still holds.",
+        await self._control.trouble(
+            StoppedError(
+                f"The server bills {percent:.1f}% more tokens than were counted.",
+                next_step="Go on if that is all right; the cap still holds.",
+                code="bill_drift",
+            )
         )
 
 

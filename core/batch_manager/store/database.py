@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -16,6 +18,12 @@ from batch_manager.errors import StoreError
 from batch_manager.store.migrations import MIGRATIONS, Statement
 
 BUSY_SECONDS = 5.0
+
+LOOK_TRIES = 5
+"""Tries to open a store for looking while writers come and go."""
+
+OWN_TABLES = frozenset({"item", "text", "part", "answer", "run", "request", "meta"})
+"""Tables by which a store is told from some other program's database."""
 
 PRAGMAS: dict[str, Any] = {
     # WAL lets the screen read while the engine writes; FULL makes a commit survive a power cut
@@ -35,6 +43,10 @@ def open_for_writing(path: Path) -> peewee.SqliteDatabase:
         StoreError: It can't be opened, is no store, or comes from a newer version.
     """
     with translated(path):
+        if _has_content(path):
+            # Asked before anything is opened for writing: the pragmas alone would change another program's file.
+            with contextlib.closing(_connect_for_looking(path)) as connection:
+                _refuse_foreign(connection, path)
         _make_file(path)
         database = peewee.SqliteDatabase(str(path), pragmas=PRAGMAS, timeout=BUSY_SECONDS)
         database.connect()
@@ -52,27 +64,90 @@ def open_for_looking(path: Path) -> peewee.SqliteDatabase:
     Raises:
         StoreError: It can't be opened, is no store, or comes from another version.
     """
-    if not path.exists():
-        database = peewee.SqliteDatabase("file:batch-manager-empty?mode=memory", uri=True)
-        database.connect()
-        _apply(database, 0)
-        return database
-    # Without a log beside the file nobody is writing, and `immutable` keeps SQLite from making one; with a
-    # log, its newest pages are needed, and reading them changes neither file.
-    mode = "mode=ro" if path.with_name(path.name + "-wal").exists() else "immutable=1"
     with translated(path):
-        database = peewee.SqliteDatabase(f"file:{quote(str(path))}?{mode}", uri=True, timeout=BUSY_SECONDS)
+        database = _LookingDatabase(path)
         database.connect()
         version = _version(database)
-        if version != len(MIGRATIONS):
+        if version < len(MIGRATIONS):
             database.close()
-            _refuse_newer(version, path)
             raise StoreError(
                 f"The store {str(path)!r} comes from an older version.",
                 next_step="Open it once with a command that writes, such as --import, to bring it up to date.",
                 code="store_old",
             )
         return database
+
+
+class _LookingDatabase(peewee.SqliteDatabase):
+    """Connections that write nothing; each thread's is opened as the files stand at its time."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(str(path), timeout=BUSY_SECONDS)
+        self._path = path
+
+    def _connect(self) -> sqlite3.Connection:
+        if not _has_content(self._path):
+            connection = sqlite3.connect(":memory:", isolation_level=None)
+            for number, migration in enumerate(MIGRATIONS, start=1):
+                for statement in (*migration, f"PRAGMA user_version = {number}"):
+                    connection.execute(statement)
+        else:
+            connection = _connect_for_looking(self._path)
+            try:
+                _refuse_foreign(connection, self._path)
+            except BaseException:
+                connection.close()
+                raise
+        return connection
+
+
+def _connect_for_looking(path: Path) -> sqlite3.Connection:
+    """A connection that changes neither the file nor those beside it."""
+    for tries_left in reversed(range(LOOK_TRIES)):
+        mode, statement = _looking_mode(path)
+        connection = sqlite3.connect(
+            f"file:{quote(str(path))}?{mode}", uri=True, timeout=BUSY_SECONDS, isolation_level=None
+        )
+        try:
+            connection.execute(statement)
+            connection.execute("SELECT count(*) FROM sqlite_master")
+            return connection
+        except sqlite3.OperationalError:
+            connection.close()
+            if not tries_left:
+                raise
+            # A writer came or went between the look at the files and the opening.
+            time.sleep(0.02)
+        except BaseException:
+            connection.close()
+            raise
+    raise AssertionError("the last try returns or raises")
+
+
+def _looking_mode(path: Path) -> tuple[str, str]:
+    """(URI parameters, first statement) by which the store is read as it is and nothing is written."""
+    log, index = (path.with_name(path.name + end) for end in ("-wal", "-shm"))
+    plain = "PRAGMA query_only = 1"
+    if not _has_content(log) and not index.exists():
+        return "immutable=1", plain  # nobody is writing, and this keeps SQLite from making a log
+    if index.exists():
+        return "mode=ro&readonly_shm=1", plain  # with the writer's index, or a private one when the writer died
+    # A log without its index: somebody copied both files, and nobody is writing. Without locks and shared memory
+    # SQLite makes a private index; only its Unix layer can.
+    return ("mode=ro&vfs=unix-none", "PRAGMA locking_mode = EXCLUSIVE") if os.name == "posix" else ("mode=ro", plain)
+
+
+def _has_content(path: Path) -> bool:
+    """Whether there is such a file with anything in it; one that a kill left empty holds nothing yet."""
+    try:
+        return path.stat().st_size > 0
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+def now() -> str:
+    """The time as the store keeps it: ISO 8601, UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 @contextlib.contextmanager
@@ -124,16 +199,8 @@ def _version(database: peewee.SqliteDatabase) -> int:
 
 
 def _migrate(database: peewee.SqliteDatabase, path: Path) -> None:
-    version = _version(database)
-    if version == len(MIGRATIONS):
+    if _version(database) == len(MIGRATIONS):
         return
-    _refuse_newer(version, path)
-    if version == 0 and database.execute_sql("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-        raise StoreError(
-            f"{str(path)!r} is some other program's database.",
-            next_step="Choose another file with --home or DOCUMENTATION_STORE_URL.",
-            code="store_foreign",
-        )
     with database.atomic("IMMEDIATE"):
         _apply(database, _version(database))
 
@@ -149,7 +216,17 @@ def _run(database: peewee.SqliteDatabase, statement: Statement) -> None:
     database.execute_sql(statement)
 
 
-def _refuse_newer(version: int, path: Path) -> None:
+def _refuse_foreign(connection: sqlite3.Connection, path: Path) -> None:
+    """Refuse a database that isn't a store, or one of a newer version."""
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
+    # Other programs number their schemas as well, so the number alone says nothing.
+    if tables and not (version and tables >= OWN_TABLES):
+        raise StoreError(
+            f"{str(path)!r} is some other program's database.",
+            next_step="Choose another file with --home or DOCUMENTATION_STORE_URL.",
+            code="store_foreign",
+        )
     if version > len(MIGRATIONS):
         raise StoreError(
             f"The store {str(path)!r} comes from a newer version (schema {version}; this one knows {len(MIGRATIONS)}).",

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from batch_manager.documents import Document, from_payload, merge, render, text_hash, to_payload
 from batch_manager.sources import Found, Source, Unreadable
-from batch_manager.store.database import translated
-from batch_manager.store.items import now
+from batch_manager.store.database import now, translated
 from batch_manager.tokens import split_text
 
 if TYPE_CHECKING:
@@ -142,7 +141,8 @@ def _keep(database: peewee.SqliteDatabase, source: Source, kind: str, name: str,
     rendered = render(document)
     origin = {side: payload, f"{side}_from": source.title, f"{side}_at": at}
     if row is not None and row[3] == rendered.hash and row[4] == rendered.problem:
-        _update(database, row[0], origin)  # other words for the same text: nothing to send
+        # Other words for the same text: nothing to send.
+        _update(database, row[0], {**origin, "purpose": _shown(document)})
         return "unchanged"
     texts = [] if rendered.problem else split_text(rendered.text)
     part_ids = [_text_id(database, text, tokens) for text, tokens in texts]

@@ -6,10 +6,9 @@ import json
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from batch_manager.documents import PROBLEMS, Document, Kind, from_payload, merge, render
+from batch_manager.documents import PROBLEMS, Document, Kind, from_payload, merge, render, text_hash
 from batch_manager.store.database import translated
 
 if TYPE_CHECKING:
@@ -25,11 +24,6 @@ STATUSES: tuple[Status, ...] = ("pending", "indexed", "failed", "skipped")
 STATUS_SQL = "CASE stage WHEN 'answered' THEN 'pending' ELSE stage END"
 
 _ROW = f"id, kind, name, {STATUS_SQL}, tokens, parts, problem, code, message, purpose"
-
-
-def now() -> str:
-    """The time as the store keeps it."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +139,8 @@ class Items:
 
     def find(self, kind: Kind, name: str) -> int | None:
         """The id of an item, by its exact name."""
+        if not text_hash(name):
+            return None  # half a character can't be kept in a column, so nothing has such a name
         row = self._one("SELECT id FROM item WHERE kind = ? AND name = ?", [kind, name])
         return None if row is None else int(row[0])
 
@@ -158,7 +154,7 @@ class Items:
         if row is None:
             return None
         item = ItemRow(*row[:10])
-        structure, words, text_hash, next_step, tries, changed_at, s_from, s_at, w_from, w_at, space = row[10:]
+        structure, words, digest, next_step, tries, changed_at, s_from, s_at, w_from, w_at, space = row[10:]
         document = merge(_document(structure), _document(words))
         parts = self._all(
             "SELECT p.no, t.tokens, t.bytes, t.hash, t.body FROM part p JOIN text t ON t.id = p.text_id"
@@ -172,7 +168,7 @@ class Items:
             row=item,
             document=document,
             text="".join(part[4] for part in parts) if parts else render(document).text,
-            text_hash=text_hash,
+            text_hash=digest,
             parts=tuple(PartRow(*part[:4]) for part in parts),
             next_step=next_step,
             tries=tries,
@@ -299,7 +295,7 @@ def _conditions(wanted: ItemFilter) -> tuple[str, list[Any]]:
     if wanted.text:
         clauses.append("name LIKE ? ESCAPE '\\'")
         escaped = wanted.text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-        values.append(f"%{escaped}%")
+        values.append(f"%{escaped}%".encode("utf-8", "replace").decode())
     if wanted.problem == "any":
         clauses.append("problem IS NOT NULL")
     elif wanted.problem:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from batch_manager.pricing import from_pico
 from batch_manager.quote import Quote, to_record
-from batch_manager.store.database import translated
-from batch_manager.store.items import now
+from batch_manager.store.database import now, translated
 
 if TYPE_CHECKING:
     import peewee

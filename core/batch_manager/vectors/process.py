@@ -7,160 +7,24 @@ again at the next call after it has ended for whatever reason.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import logging
 import os
 import signal
-import sys
-from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 from batch_manager.documents import KINDS, Kind
-from batch_manager.errors import VectorStoreError
 from batch_manager.vectors import Hit, VectorRow, VectorStore, Written
+from batch_manager.vectors.child import Child, Ended, spawn
 from batch_manager.vectors.folder import DATABASE
-from batch_manager.vectors.pipe import PREFIX, pack, unpack_header
-from batch_manager.vectors.trouble import known, one_line, place
-
-log = logging.getLogger("batch_manager.vectors")
+from batch_manager.vectors.trouble import known, place
 
 START_SECONDS = 120.0
 SERVER_SECONDS = 180.0
 """Longest that a call waits for a Chroma server; the client library itself has no limit."""
 
-CLOSE_SECONDS = 5.0
-CLOSE_WRITING_SECONDS = 60.0
-"""A child that is still writing gets longer: a kill in mid-write can damage the folder."""
-
-BUFFER = 4 * 1024 * 1024
-
 # How a process ends that others ended; every other end in mid-open is the folder's doing.
 _ENDED_BY_OTHERS = tuple(-number for number in (getattr(signal, "SIGKILL", 9), signal.SIGTERM))
-
-
-class _Child:
-    """One run of the child process."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self.process = process
-        self.alive = True
-        self.opened = False
-        self.waiting: dict[int, tuple[str, asyncio.Future[Any]]] = {}
-        self.ready: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self.last_words: deque[str] = deque(maxlen=20)
-        self.tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._listen())]
-
-    @property
-    def writing(self) -> bool:
-        """Whether it is at something that had better be finished."""
-        return any(op in ("write", "delete", "reset") for op, _ in self.waiting.values())
-
-    def send(self, number: int, op: str, header: Mapping[str, Any], blob: bytes) -> asyncio.Future[Any]:
-        """Put a request into the pipe, whole, and promise its result; requests are answered in order."""
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        if not self.alive:
-            future.set_exception(_Ended(op, self.process.returncode, self.reason()))
-            return future
-        self.waiting[number] = (op, future)
-        stdin = self.process.stdin
-        assert stdin is not None
-        stdin.write(pack({"id": number, "op": op, **header}, blob))
-        return future
-
-    async def _read(self) -> None:
-        stdout = self.process.stdout
-        assert stdout is not None
-        try:
-            while True:
-                header_size, blob_size = PREFIX.unpack(await stdout.readexactly(PREFIX.size))
-                header = unpack_header(await stdout.readexactly(header_size))
-                await stdout.readexactly(blob_size)
-                if "ready" in header:
-                    self.ready.set_result(header["ready"])
-                    continue
-                _, future = self.waiting.pop(header["id"])
-                if future.done():  # whoever asked was cancelled
-                    continue
-                if error := header.get("error"):
-                    future.set_exception(
-                        VectorStoreError(error["message"], next_step=error["next_step"], code=error["code"])
-                    )
-                else:
-                    future.set_result(header["result"])
-        except (asyncio.IncompleteReadError, OSError) as error:
-            log.debug("Chroma's process closed the pipe: %s", error)
-        finally:
-            await self._bury()
-
-    async def _bury(self) -> None:
-        self.alive = False
-        with contextlib.suppress(asyncio.TimeoutError):  # it closed the pipe and lives on: kill() sees to that
-            await asyncio.wait_for(self.process.wait(), CLOSE_SECONDS)
-        self.kill()
-        # What it said on its way out is the reason that people will read.
-        await asyncio.wait([self.tasks[1]], timeout=1.0)
-        if not self.ready.done():
-            self.ready.set_exception(known("failed", "Chroma's process", self.reason()))
-            self.ready.exception()  # nobody may be waiting any more
-        for op, future in self.waiting.values():
-            if not future.done():
-                future.set_exception(_Ended(op, self.process.returncode, self.reason()))
-                future.exception()
-        self.waiting.clear()
-
-    async def _listen(self) -> None:
-        stderr = self.process.stderr
-        assert stderr is not None
-        rest = b""
-        while chunk := await stderr.read(65_536):
-            *lines, rest = (rest + chunk).split(b"\n")
-            rest = rest[-65_536:]
-            for line in lines:
-                self._heard(line)
-        self._heard(rest)
-
-    def _heard(self, line: bytes) -> None:
-        words = one_line(line.decode("utf-8", "replace"))
-        if words:
-            self.last_words.append(words)
-            log.info("chroma: %s", words)
-
-    def reason(self) -> str:
-        """How it ended, in a few words."""
-        code = self.process.returncode
-        if code is not None and code < 0:
-            with contextlib.suppress(ValueError):
-                return f"ended by {signal.Signals(-code).name}"
-        return self.last_words[-1] if self.last_words else f"exit code {code}"
-
-    def kill(self) -> None:
-        """End it at once, if it lives."""
-        if self.process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):  # it has ended just now
-                self.process.kill()
-
-    async def close(self) -> None:
-        """Close the pipe, which ends it; kill it when that takes too long."""
-        assert self.process.stdin is not None
-        patience = CLOSE_WRITING_SECONDS if self.writing else CLOSE_SECONDS
-        self.process.stdin.close()
-        try:
-            await asyncio.wait_for(self.process.wait(), patience)
-        except TimeoutError:
-            log.warning("Chroma's process did not end within %.0f s and was killed.", patience)
-        finally:
-            self.kill()
-        await asyncio.wait(self.tasks)
-
-
-class _Ended(Exception):
-    """The child ended before it had answered."""
-
-    def __init__(self, op: str, code: int | None, reason: str) -> None:
-        super().__init__(reason)
-        self.op, self.code, self.reason = op, code, reason
 
 
 class ChromaProcess(VectorStore):
@@ -178,7 +42,7 @@ class ChromaProcess(VectorStore):
         self._url = url or None
         self._where = place(str(self._directory), self._url)
         self._starting = asyncio.Lock()
-        self._child: _Child | None = None
+        self._child: Child | None = None
         self._number = 0
 
     @property
@@ -279,7 +143,7 @@ class ChromaProcess(VectorStore):
     async def _call(self, op: str, header: Mapping[str, Any] | None = None, blob: bytes = b"") -> Any:
         return await self._ask(await self._running(), op, header or {}, blob)
 
-    async def _ask(self, child: _Child, op: str, header: Mapping[str, Any], blob: bytes = b"") -> Any:
+    async def _ask(self, child: Child, op: str, header: Mapping[str, Any], blob: bytes = b"") -> Any:
         self._number += 1
         future = child.send(self._number, op, header, blob)
         try:
@@ -288,18 +152,18 @@ class ChromaProcess(VectorStore):
         except TimeoutError:
             child.kill()
             raise known("away", self._where, f"no answer within {SERVER_SECONDS:.0f} s") from None
-        except _Ended as ended:
+        except Ended as ended:
             in_open = ended.op == "open" and self._url is None and ended.code not in _ENDED_BY_OTHERS
             raise known("damaged" if in_open else "crashed", self._where, ended.reason) from ended
 
-    async def _running(self) -> _Child:
+    async def _running(self) -> Child:
         """The child, started and opened."""
         async with self._starting:
             child = self._child
             if child is None or not child.alive:
                 if child is not None:
                     await asyncio.wait(child.tasks)
-                self._child = child = _Child(await _spawn())
+                self._child = child = Child(await spawn())
             if child.opened:
                 return child
             try:
@@ -317,48 +181,3 @@ class ChromaProcess(VectorStore):
                 raise
             child.opened = True
             return child
-
-
-async def _spawn() -> asyncio.subprocess.Process:
-    # -P: the folder that the user happens to be in must not lend its modules to the child.
-    try:
-        return await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-P",
-            "-m",
-            "batch_manager.vectors.worker",
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            limit=BUFFER,
-            env=_environment(os.environ),
-            # Ctrl+C goes to the terminal's whole process group; a session of its own keeps it from the child.
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise known("failed", "Chroma's process", error.strerror or str(error)) from error
-
-
-_OF_CHROMA = frozenset(
-    "ALLOW_RESET ANONYMIZED_TELEMETRY ENVIRONMENT IS_PERSISTENT MIGRATIONS MIGRATIONS_HASH_ALGORITHM PERSIST_DIRECTORY "
-    "TENANT_ID TOPIC_NAMESPACE WORKER_MEMBERLIST_NAME".split()
-)
-"""Variables that Chroma takes for settings of its own, besides those that begin with `CHROMA_`."""
-
-_NOT_ITS_BUSINESS = ("CHROMA_", "OTEL_", "OPENAI_", "DATABASE_URL", "DOCUMENTATION_STORE_URL")
-
-
-def _environment(given: Mapping[str, str]) -> dict[str, str]:
-    """The child's environment: no telemetry, no settings that come from elsewhere, no secrets that it doesn't need."""
-    environment = {
-        name: value
-        for name, value in given.items()
-        if name.upper() not in _OF_CHROMA and not name.upper().startswith(_NOT_ITS_BUSINESS)
-    }
-    environment.update(ANONYMIZED_TELEMETRY="False", OTEL_SDK_DISABLED="true")
-    root = Path(__file__).resolve().parents[2]
-    # Installed packages are found anyway, and on PYTHONPATH they would come before the standard library.
-    if root.name not in ("site-packages", "dist-packages"):
-        paths = [path for path in environment.get("PYTHONPATH", "").split(os.pathsep) if path]
-        environment["PYTHONPATH"] = os.pathsep.join([*paths, str(root)])
-    return environment

@@ -75,7 +75,8 @@ class AppScreen(Screen[None]):
 
     def say(self, message: str, level: str = "info") -> None:
         """A one-line notice."""
-        self.query_one(KeyLine).say(message, level)
+        for line in self.query(KeyLine):  # none while the app closes
+            line.say(message, level)
 
 
 class AppModal(ModalScreen[ScreenResultType]):

@@ -185,7 +185,7 @@ def question_lines(quote: Quote, title: str, warning: str, width: int) -> list[L
         [],
         labelled("cost", show_usd(quote.cost), width, "accent"),
         labelled("tokens", f"{quote.tokens:,} in {count(quote.texts, 'text')}", width),
-        labelled("requests", requests_words(quote), width),
+        labelled("requests", requests_words(quote, ""), width),
         *where_lines(quote, width),
     ]
     cap = "none" if quote.cap is None else show_usd(quote.cap)

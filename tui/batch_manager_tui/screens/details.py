@@ -111,6 +111,8 @@ class DetailsScreen(AppScreen):
         except BatchManagerError as error:
             self.say(shown(str(error)), "error")
             return
+        if not self.query("#exact-text"):
+            return  # left meanwhile
         text = self.query_one("#exact-text", TextPane)
         if detail is None:
             self.say("This item is no longer in the store.", "warning")

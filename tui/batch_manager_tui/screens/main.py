@@ -16,12 +16,13 @@ from batch_manager.events import Notice, RunView
 from batch_manager_tui.bridge import TICK, Bridge
 from batch_manager_tui.commands import BY_ID, COMMANDS
 from batch_manager_tui.desk import Desk
-from batch_manager_tui.display import shown
+from batch_manager_tui.display import clip, shown
 from batch_manager_tui.screens.base import AppScreen, too_small
 from batch_manager_tui.screens.deeds import Deeds
 from batch_manager_tui.situation import PANES, Pane, Situation
 from batch_manager_tui.widgets.batch_bars import BatchBars
 from batch_manager_tui.widgets.cost_panel import CostPanel
+from batch_manager_tui.widgets.detail_lines import failure_lines
 from batch_manager_tui.widgets.filter_box import FilterBox
 from batch_manager_tui.widgets.guide import empty_lines, idle_lines
 from batch_manager_tui.widgets.item_list import ColumnHeads, ItemList
@@ -32,6 +33,9 @@ from batch_manager_tui.widgets.words import SORT
 
 PAUSE = 0.06
 """Seconds without a change after which a filter is applied, a quote made, a preview read."""
+
+MOST_REASONS = 6
+"""Lines under the list that say why the item under the cursor failed."""
 
 RUN_PAUSE = 1.0
 """Seconds between two readings of the rows in sight while a run changes them."""
@@ -62,6 +66,7 @@ class MainScreen(AppScreen):
                 yield ColumnHeads()
                 yield ItemList(self.desk.selection, id="items")
                 yield Lines(id="guide")
+                yield Lines(id="why")
                 yield FilterBox(id="filter")
             cost = CostPanel(id="cost", classes="pane")
             cost.border_title = _title("2", "Cost")
@@ -81,7 +86,8 @@ class MainScreen(AppScreen):
         self._composed = True
         self.add_class("-at-items")
         self.items.focus()
-        self.query_one("#guide", Lines).can_focus = False
+        for name in ("#guide", "#why"):
+            self.query_one(name, Lines).can_focus = False
         self.query_one("#preview").can_focus = False
         self.set_interval(TICK, self._tick)
         if self.batch_app.opened is not None:
@@ -107,6 +113,11 @@ class MainScreen(AppScreen):
         focused = self.focused.id if self.focused is not None else None
         return focused if focused in PANES else "items"
 
+    @property
+    def gone(self) -> bool:
+        """The app is closing: what was asked for before has nowhere to be shown."""
+        return not self.query("#items")
+
     def situation(self) -> Situation:
         """The moment, as commands judge it."""
         return self.desk.situation(self.pane)
@@ -129,14 +140,14 @@ class MainScreen(AppScreen):
         """Titles, panels, guide and keys, as things stand."""
         desk, now = self.desk, self.situation()
         empty = not now.listed
-        self.items.display = not empty
         self.query_one(ColumnHeads).display = not empty
+        self.query_one("#items-pane").set_class(empty, "-empty")
         guide = self.query_one("#guide", Lines)
         guide.display = empty
         if empty:
             guide.show_lines(empty_lines(now, max(20, guide.line_width)))
         pane = self.query_one("#items-pane")
-        pane.border_title = _title("1", "Items")
+        pane.border_title = _title("1", "Items", self._filter_words(now))
         pane.border_subtitle = Content(self._list_words(now))
         self.query_one("#cost", CostPanel).show(desk.cost_state())
         batches = self.query_one("#batches", BatchBars)
@@ -158,15 +169,17 @@ class MainScreen(AppScreen):
         words = [f"{now.listed:,} of {now.counts.total():,}"]
         if now.marked:
             words.append(f"{now.marked:,} marked")
-        if chosen := self.desk.selection.words():
-            words.append(chosen)
-        if now.wanted.text:
-            words.append(f"/{shown(now.wanted.text)}")
         if now.wanted.sort != "added":
             words.append(SORT[now.wanted.sort])
         if self.items.range_from is not None:
             words.append("range: v marks it")
         return " · ".join(words)
+
+    def _filter_words(self, now: Situation) -> str:
+        words = [self.desk.selection.words()]
+        if now.wanted.text:
+            words.append("/" + clip(shown(now.wanted.text), 24))
+        return " ".join(word for word in words if word)
 
     # Commands
 
@@ -215,8 +228,7 @@ class MainScreen(AppScreen):
 
     def on_item_list_cursor_moved(self, message: ItemList.CursorMoved) -> None:
         """The preview follows, a moment later."""
-        if self.query_one("#preview").display:
-            self._soon("preview", self._preview)
+        self._soon("preview", self._preview)
 
     def on_item_list_marks_changed(self) -> None:
         """A click marked something."""
@@ -255,7 +267,9 @@ class MainScreen(AppScreen):
         try:
             ids = await self.desk.read(self.batch_app.back)
         except BatchManagerError as error:
-            self.say(shown(str(error)), "error")
+            self.batch_app.say(shown(str(error)), "error")
+            return
+        if self.gone:
             return
         self.items.show(ids)
         self.redraw()
@@ -267,6 +281,8 @@ class MainScreen(AppScreen):
 
     async def _price_now(self) -> None:
         await self.desk.price(self.batch_app.back)
+        if self.gone:
+            return
         self.query_one("#cost", CostPanel).show(self.desk.cost_state())
 
     def _preview(self) -> None:
@@ -280,7 +296,19 @@ class MainScreen(AppScreen):
         detail = None
         if item_id is not None:
             detail = await self.batch_app.back.read(workspace.store.items.detail, item_id)
-        self.query_one("#preview", Preview).show_item(detail)
+        if self.gone:
+            return
+        if item_id != self.items.current_id:
+            return
+        preview = self.query_one("#preview", Preview)
+        preview.show_item(detail)
+        why = self.query_one("#why", Lines)
+        troubled = detail is not None and bool(detail.row.code or detail.row.problem) and not preview.display
+        why.display = troubled
+        if detail is not None and troubled:
+            lines = failure_lines(detail, max(20, self.items.line_width - 2))[:MOST_REASONS]
+            why.styles.height = len(lines) + 1
+            why.show_lines(lines)
 
     def _soon(self, name: str, work: Callable[[], None]) -> None:
         if name in self._pauses:
@@ -301,7 +329,11 @@ class MainScreen(AppScreen):
     async def _read_while_running(self) -> None:
         await self.desk.read_counts(self.batch_app.back)
         if self.desk.selection.wanted.status is not None or self.desk.selection.wanted.sort == "status":
-            self.items.show(await self.desk.read(self.batch_app.back))
+            ids = await self.desk.read(self.batch_app.back)
+            if not self.gone:
+                self.items.show(ids)
+        if self.gone:
+            return
         self.items.rows_changed()
         self.redraw()
 
@@ -327,9 +359,12 @@ class MainScreen(AppScreen):
             self.say(shown(f"{view.reason} {view.next_step}"), "error" if view.state == "stopped" else "warning")
 
     def _noticed(self, notice: Notice) -> None:
-        self.say(notice.message, notice.level)
+        if notice.level == "error":
+            self.say(notice.message, notice.level)
+        # Retries and the like come by the dozen: they must not take the keys' line.
+        self.query_one("#batches", BatchBars).note(notice.message)
 
 
-def _title(key: str, name: str) -> Content:
-    return Content.assemble((f"{key} ", "$soft"), (name, "bold"))
+def _title(key: str, name: str, more: str = "") -> Content:
+    return Content.assemble((f"{key} ", "$soft"), (name, "bold"), (f"  {more}" if more else "", "$warning"))
 

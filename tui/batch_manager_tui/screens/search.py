@@ -239,6 +239,8 @@ class SearchScreen(AppScreen):
             return
         finally:
             box.border_title = "Nearest items"
+        if not self.query("#hits"):
+            return  # left meanwhile
         self._asked = query
         box.show(hits)
         self.query_one(self.PASSAGE, TextPane).show(hits[0].document if hits else "")
@@ -249,7 +251,8 @@ class SearchScreen(AppScreen):
 
     async def _price(self, query: str) -> None:
         words = await self.batch_app.back.quote(self._price_words, query)
-        self.query_one("#query-price", Static).update(words)
+        for box in self.query("#query-price").results(Static):
+            box.update(words)
 
     def _price_words(self, query: str) -> str:
         if not query.strip():

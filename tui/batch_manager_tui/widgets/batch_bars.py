@@ -6,7 +6,7 @@ from textual.strip import Strip
 
 from batch_manager.events import BatchView, RunView
 from batch_manager.pricing import show_usd
-from batch_manager_tui.display import clip, count, duration, fit, pad, shown, wrap
+from batch_manager_tui.display import cell_len, clip, count, duration, fit, pad, shown, wrap
 from batch_manager_tui.widgets.strips import Line, LineView, clip_line, strip_of
 from batch_manager_tui.widgets.words import BATCH, RUN
 
@@ -23,6 +23,10 @@ _BATCH_PARTS = {
 _RUN_PARTS = {"done": "success", "stopped": "error", "paused": "warning", "interrupted": "warning"}
 
 
+FEW_ROWS = 12
+"""Below this the total says it in two lines."""
+
+
 class BatchBars(LineView):
     """The run's total and its batches; before the first run, what was there before."""
 
@@ -31,7 +35,7 @@ class BatchBars(LineView):
         self.view = RunView()
         self._idle: list[Line] = []
         self._head: list[Line] = []
-        self._follow = True
+        self._note = ""
 
     def show(self, view: RunView) -> None:
         """Show the run as it stands; draws only when there is something new."""
@@ -40,6 +44,10 @@ class BatchBars(LineView):
         self.view = view
         self._lay_out()
 
+    def note(self, message: str) -> None:
+        """The latest word of the engine; it stands under the total while the run goes on."""
+        self._note = message
+
     def show_idle(self, lines: list[Line]) -> None:
         """What to show while there was no run yet."""
         self._idle = lines
@@ -47,23 +55,34 @@ class BatchBars(LineView):
             self._lay_out()
 
     def fit_lines(self) -> None:
-        """The head's words wrap to the width."""
+        """The head's words wrap to the width, and shrink where there are few rows."""
         if self.view.run_id:
-            self._head = [*total_lines(self.view, max(10, self.line_width)), []]
+            few = self.scrollable_content_region.height < FEW_ROWS
+            self._head = total_lines(self.view, max(10, self.line_width), few)
+            if not few:
+                if self._note and self.view.active:
+                    self._head.append([("→ " + shown(self._note), "soft")])
+                self._head.append([])
         super().fit_lines()
 
     def line_count(self) -> int:
         """The total, and one for each batch."""
         return len(self._head) + len(self.view.batches) if self.view.run_id else len(self._idle)
 
+    def render_line(self, y: int) -> Strip:
+        """The total stays in sight; the batches scroll under it."""
+        if self.view.run_id and y < len(self._head):
+            return self._strip(self._head[y], self.line_width)
+        return super().render_line(y)
+
     def draw_line(self, index: int, width: int) -> Strip:
-        """The total's lines, then bars."""
+        """A line of the idle picture, or a batch."""
         if not self.view.run_id:
-            line = self._idle[index]
-        elif index < len(self._head):
-            line = self._head[index]
-        else:
-            line = batch_line(self.view.batches[index - len(self._head)], width)
+            return self._strip(self._idle[index], width)
+        place = index - len(self._head)
+        return self._strip(batch_line(self.view.batches[place], width) if place >= 0 else [], width)
+
+    def _strip(self, line: Line, width: int) -> Strip:
         pieces = ((text, self.part(name)) for text, name in clip_line(line, width))
         return strip_of(pieces, width, self.rich_style)
 
@@ -73,66 +92,81 @@ class BatchBars(LineView):
             self.scroll_to(y=self._first_at_work(), animate=False)
 
     def _first_at_work(self) -> int:
-        """Where to look while nobody scrolls: the total when all fits, else the first batch that is at work."""
-        height = self.scrollable_content_region.height
-        if self.line_count() <= height:
-            return 0
+        """Where to look while nobody scrolls: one finished batch, then those at work."""
         for index, batch in enumerate(self.view.batches):
-            if batch.state in ("sending", "backing off", "splitting", "waiting"):
-                return max(0, index + len(self._head) - height // 2) if index else 0
-        return 0
+            if batch.state not in ("indexed", "failed", "stopped", "answered"):
+                return max(0, index - 1)
+        return len(self.view.batches)
 
 
-def total_lines(view: RunView, width: int) -> list[Line]:
-    """The run as a whole: state, percent, bar, rate, time, money, and why it waits."""
+def total_lines(view: RunView, width: int, few: bool = False) -> list[Line]:
+    """The run as a whole: state, percent, bar, rate, time, money, and why it waits.
+
+    Args:
+        view: The run.
+        width: Cells.
+        few: There are few rows: say it in two.
+    """
     glyph, word = RUN[view.state]
     through = view.indexed + view.failed
     percent = 100 if not view.items else through * 100 // view.items
     figures = f" {percent:3d}%"
-    head = f"{glyph} {word}"
-    size = max(4, width - len(head) - 1 - len(figures))
+    head = f"{glyph} {word} "
+    size = max(4, width - len(head) - len(figures))
     lines: list[Line] = [
-        [(head + " ", _RUN_PARTS.get(view.state, "accent")), *bar(size, through, view.answered, view.items),
+        [(head, _RUN_PARTS.get(view.state, "accent")), *bar(size, through, view.answered, view.items),
          (figures, "strong")],
     ]
-    counts: Line = [(f"{view.indexed:,} of {view.items:,} indexed", "")]
+    if view.reason and view.state not in ("running", "done"):
+        words = wrap(view.reason, width)
+        lines += [[(text, "warning")] for text in (words[:1] if few else words)]
+        lines += [] if few else [[(text, "")] for text in wrap(view.next_step, width)]
+        if few:
+            return lines
+    counts: Line = [(f"{view.indexed:,} of {view.items:,}" + ("" if few else " indexed"), "")]
     if view.failed:
         counts.append((f" · {view.failed:,} failed", "error"))
-    waiting = view.delivering
-    if waiting:
-        counts.append((f" · {waiting:,} paid for, on their way", "soft"))
+    if few:
+        counts += [(f" · {words}", "soft") for words in _left(view)]
+        return [*lines, counts]
+    if view.delivering:
+        counts.append((f" · {view.delivering:,} paid for, on their way", "soft"))
     lines.append(counts)
     lines.append([(" · ".join(_pace(view)), "soft")])
-    if view.reason and view.state not in ("running", "done"):
-        lines += [[(text, "warning")] for text in wrap(view.reason, width)]
-        lines += [[(text, "")] for text in wrap(view.next_step, width)]
     return lines
 
 
 def batch_line(batch: BatchView, width: int) -> Line:
     """One batch: number, state, bar or what it waits for, items, tokens, tries, seconds."""
     glyph, word = BATCH[batch.state]
+    number = "$0" if batch.number == 0 else f"{batch.number:,}"
     line: Line = [
-        (fit("$0" if batch.number == 0 else str(batch.number), 4, ">") + " ", "soft"),
-        (fit(f"{glyph} {word}", 13 if width >= 44 else 11) + " ", _BATCH_PARTS[batch.state]),
+        (fit(number, max(3, len(number)), ">") + " ", "soft"),
+        (fit(f"{glyph} {word}", 13) + " ", _BATCH_PARTS[batch.state]),
     ]
     done = batch.indexed + batch.failed
-    figures = fit(f"{max(batch.answered, done):,}/{batch.items:,}", 9, ">")
+    figures = fit(f"{max(batch.answered, done):,}/{batch.items:,}", 8, ">")
     if width >= 58:
         figures += fit(f"{batch.tokens:,} tok", 12, ">")
     if width >= 68:
         figures += fit(count(batch.tries, "try", "tries") if batch.tries else "", 9, ">")
-    figures += fit(duration(batch.seconds) if batch.seconds else "", 8, ">")
-    room = width - sum(len(text) for text, _ in line) - len(figures)
-    failed = f" {batch.failed} failed" if batch.failed and room >= 16 else ""
+    figures += fit(duration(batch.seconds) if batch.tries else "", 8, ">")
+    used = sum(cell_len(text) for text, _ in line)
+    room = width - used - len(figures)
     waits = shown(batch.waits_for)
-    if waits and room < 46:
-        line.append((pad(clip(waits, room), room), "warning"))
-    elif waits:
-        line += [*bar(16, done, batch.answered, batch.items), (pad(" " + clip(waits, room - 18), room - 16), "warning")]
-    elif room >= 4:
-        line += bar(max(1, min(room - len(failed), 40)), done, batch.answered, batch.items)
-        line.append((pad(failed, room - min(room - len(failed), 40)), "error"))
+    if waits and room < 30:
+        # Where there is no room for both, what it waits for says more than figures that stand still.
+        return [*line, (clip(waits, width - used), "warning")]
+    if waits:
+        size = max(0, min(16, room - 32))
+        line += bar(size, done, batch.answered, batch.items) if size >= 4 else []
+        size = size if size >= 4 else 0
+        line.append((fit(clip((" " if size else "") + waits, room - size - 1), room - size), "warning"))
+    else:
+        failed = f" {batch.failed} failed" if batch.failed and room >= 20 else ""
+        size = min(room - len(failed), 40)
+        line += bar(size, done, batch.answered, batch.items) if size >= 4 else [(" " * max(0, size), "")]
+        line.append((pad(failed, room - max(0, size)), "error"))
     line.append((figures, "soft" if batch.state in ("waiting", "stopped") else ""))
     return line
 
@@ -150,10 +184,15 @@ def _pace(view: RunView) -> list[str]:
     parts = [duration(view.seconds)]
     if view.rate:
         parts.insert(0, f"{view.rate:,.1f} docs/s")
-    if view.eta is not None and view.active:
-        soonest, latest = (duration(seconds) for seconds in view.eta)
-        parts.append(f"{soonest} left" if soonest == latest else f"{soonest} to {latest} left")
+    parts += _left(view)
     if view.requests:
         parts.append(count(view.requests, "request"))
     parts.append(f"{show_usd(view.billed)} of {show_usd(view.quoted)}")
     return parts
+
+
+def _left(view: RunView) -> list[str]:
+    if view.eta is None or not view.active:
+        return []
+    soonest, latest = (duration(seconds) for seconds in view.eta)
+    return [f"{soonest} left" if soonest == latest else f"{soonest} to {latest} left"]

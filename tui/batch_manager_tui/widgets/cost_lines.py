@@ -51,7 +51,8 @@ def where_lines(quote: Quote, width: int) -> list[Line]:
     if quote.space.provider == "local":
         other = PRICES[DEFAULT_MODEL] * quote.tokens / 1_000_000
         lines.append(labelled("price", f"$0: {quote.price.source}", width))
-        lines.append(labelled("", f"{show_usd(other)} with {DEFAULT_MODEL}", width, "soft"))
+        lines.append(labelled("elsewhere", f"{show_usd(other)} with OpenAI's", width, "soft"))
+        lines.append(labelled("", DEFAULT_MODEL, width, "soft"))
     else:
         lines.append(labelled("price", f"{show_usd(quote.price.per_million)} a million tokens", width))
         lines.append(labelled("", quote.price.source, width, "soft"))
@@ -97,16 +98,17 @@ def money_lines(view: RunView, width: int) -> list[Line]:
     return lines
 
 
-def requests_words(quote: Quote) -> str:
-    """`2 requests, about 3 s`."""
-    words = count(quote.requests, "request")
+def requests_words(quote: Quote, noun: str = "request") -> str:
+    """`2 requests, about 3 s`; without the noun where a label says it."""
+    words = count(quote.requests, noun) if noun else f"{quote.requests:,}"
     seconds: float | None = getattr(quote, "seconds", None)
     return words if seconds is None else f"{words}, about {duration(seconds)}"
 
 
-def labelled(label: str, value: str, width: int, part: str = "") -> Line:
-    """A quiet label and its value; a long value keeps both its ends."""
-    return [(pad(label, LABEL), "soft"), (clip_middle(value, max(8, width - LABEL)), part)]
+def labelled(label: str, value: str, width: int, part: str = "", *, both_ends: bool = False) -> Line:
+    """A quiet label and its value; `both_ends` for paths and hashes, whose middle says least."""
+    room = max(8, width - LABEL)
+    return [(pad(label, LABEL), "soft"), (clip_middle(value, room) if both_ends else clip(value, room), part)]
 
 
 def _share(label: str, share: Share, width: int) -> Line:

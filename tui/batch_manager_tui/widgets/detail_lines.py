@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from batch_manager.pricing import show_usd
 from batch_manager.store.items import ItemDetail
-from batch_manager_tui.display import count, shown, wrap
+from batch_manager_tui.display import count, shown, when, wrap
 from batch_manager_tui.widgets.cost_lines import labelled
 from batch_manager_tui.widgets.strips import Line
 from batch_manager_tui.widgets.words import STATUS
@@ -36,14 +36,15 @@ def detail_lines(detail: ItemDetail, price: Decimal | None, width: int) -> list[
     if detail.model:
         lines.append(labelled("model", shown(detail.model), width))
     if detail.text_hash:
-        lines.append(labelled("hash", detail.text_hash, width, "soft"))
+        lines.append(labelled("hash", detail.text_hash, width, "soft", both_ends=True))
     for label, source, at in (
         ("structure", detail.structure_from, detail.structure_at),
         ("words", detail.words_from, detail.words_at),
     ):
-        lines.append(labelled(label, shown(source) if source else "none yet", width, "" if source else "soft"))
+        words = shown(source) if source else "none yet"
+        lines.append(labelled(label, words, width, "" if source else "soft", both_ends=True))
         if at:
-            lines.append(labelled("", shown(at), width, "soft"))
+            lines.append(labelled("", when(at), width, "soft"))
     return lines
 
 

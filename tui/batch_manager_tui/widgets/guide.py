@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from batch_manager.pricing import show_usd
 from batch_manager.store.ledger import RunRow
-from batch_manager_tui.display import count, pad, shown, wrap
+from batch_manager_tui.display import count, pad, shown, when, wrap
 from batch_manager_tui.situation import Situation
 from batch_manager_tui.widgets.strips import Line
 
@@ -28,6 +28,7 @@ def empty_lines(now: Situation, width: int) -> list[Line]:
 
 
 def _first_run(now: Situation, width: int) -> list[Line]:
+    width = min(width, 62)  # longer lines read badly
     lines: list[Line] = [[], [("Nothing here yet.", "strong")], []]
     words = "Bring in what is to be searched: the structure from a database, the words from a file, or both."
     lines += [[(line, "")] for line in wrap(words, width)]
@@ -74,7 +75,7 @@ def _run(run: RunRow, width: int) -> Line:
     ]
     if width >= 48:
         line.append((count(run.requests, "request") + "  ", "soft"))
-    line.append((shown(run.agreed_at[:16].replace("T", " ")), "soft"))
+    line.append((when(run.agreed_at), "soft"))
     return line
 
 

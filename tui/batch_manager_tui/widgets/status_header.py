@@ -8,7 +8,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from batch_manager.settings import Settings
-from batch_manager_tui.display import cell_len, clip_middle, home_path, shown
+from batch_manager_tui.display import cell_len, clip, clip_middle, home_path, shown
 from batch_manager_tui.widgets.strips import strip_of
 
 NAME = " ■ batch manager "
@@ -56,7 +56,7 @@ class StatusHeader(Widget):
         route = f"  {model} → {host}"
         home = home_path(settings.home) + " "
         if used + cell_len(route) > width:
-            route = clip_middle(route, max(0, width - used))
+            route = clip(f"  → {host}", max(0, width - used))  # where it is sent matters most
         pieces.append((route, style("status-header--strong")))
         left = width - used - cell_len(route) - 2
         if left >= 12:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from batch_manager.cli import terminal
 from batch_manager.cli.opening import for_looking
 from batch_manager.cli.plain_json import lines_of
+from batch_manager.cli.vector_counts import vector_counts
 from batch_manager.documents import KINDS, Kind
 from batch_manager.errors import VectorStoreError
 from batch_manager.pricing import show_usd
@@ -32,7 +33,7 @@ def status(flags: Flags) -> int:
         trouble: VectorStoreError | None = None
         vectors: dict[Kind, int] = {}
         try:
-            vectors = index_counts(look)
+            vectors = vector_counts(look)
         except VectorStoreError as error:
             trouble = error
         counts = look.store.items.counts()
@@ -44,17 +45,6 @@ def status(flags: Flags) -> int:
             terminal.say(f"error: {trouble}")
             return trouble.exit_code
     return 0
-
-
-def index_counts(look: Look) -> dict[Kind, int]:
-    """Vectors in each collection; an index that was never made is left unmade.
-
-    Raises:
-        VectorStoreError: Chroma doesn't answer.
-    """
-    if look.settings.chroma_url is None and not look.settings.vectors_directory.exists():
-        return dict.fromkeys(KINDS, 0)
-    return look.engine.index_counts()
 
 
 def _as_json(look: Look, counts: Counts, vectors: dict[Kind, int]) -> dict[str, Any]:

@@ -1,0 +1,156 @@
+"""The books of a run: every request is written down before it leaves, every answer before anything is done with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from batch_manager.documents import PROBLEMS
+from batch_manager.embedding import Answer
+from batch_manager.engine.control import Control
+from batch_manager.engine.progress import BatchProgress
+from batch_manager.errors import Refusal, StoreError
+from batch_manager.home import free_bytes
+from batch_manager.packing import Input, Limits
+from batch_manager.pricing import show_usd
+from batch_manager.quote import Quote
+from batch_manager.store import DocumentationStore
+from batch_manager.store.answers import Deliverable
+
+LEAST_FREE = 64 * 1024 * 1024
+"""Bytes that must be free before a request leaves: room for the answers in flight, the log and the index."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """A request in the ledger, with the money that it holds (picodollars)."""
+
+    request_id: int
+    tokens: int
+    cost: int
+
+
+class Books:
+    """Between one run and the store: money, answers, failures, marks."""
+
+    def __init__(self, run_id: int, space_id: int, quote: Quote, store: DocumentationStore, control: Control) -> None:
+        """The books of a run that was agreed under that quote."""
+        self.run_id = run_id
+        self.space_id = space_id
+        self.quote = quote
+        self.store = store
+        self._control = control
+        self._progress = control.progress
+
+    def open(self) -> None:
+        """Say what can't be sent, and take in what an earlier run paid for and didn't deliver."""
+        for one in self.quote.unsendable:
+            self._control.item_failed(one.kind, one.name, one.code, PROBLEMS[one.code][0])
+        progress, answers = self._progress, self.store.answers
+        progress.delivering = progress.answered = answers.waiting(self.space_id)
+        # What was left undelivered comes along, whatever this run's scope is.
+        progress.items += progress.answered - answers.waiting(self.space_id, self.run_id)
+
+    def reserve(self, batch: BatchProgress, inputs: Sequence[Input], tokens: int) -> Reservation:
+        """Write a request down, its worst cost held, before it leaves.
+
+        Raises:
+            StopRun: It doesn't fit under the cap, so the run stops in good order.
+            StoreError: Its answer could not be kept; nothing may be sent.
+        """
+        folder = self.store.path.parent
+        if free_bytes(folder) < LEAST_FREE:
+            raise StoreError(
+                f"The disk of {str(folder)!r} is nearly full, so answers could not be kept.",
+                next_step="Free some space, then start again to go on.",
+                code="store_full",
+            )
+        price = self.quote.price
+        cost = price.pico(tokens)
+        if not self._progress.budget.fits(cost):
+            left, left_tokens = self.store.work.left(self.run_id)
+            raise self._control.stop(
+                "cap_reached",
+                f"The cap of {show_usd(self.quote.cap or self.quote.cost)} is reached: {left:,} texts are left,"
+                f" which would cost {show_usd(price.cost(left_tokens))}.",
+                "Start again with a higher cap for the rest.",
+            )
+        request_id = self.store.ledger.reserve(
+            self.run_id,
+            batch.number,
+            batch.tries,
+            self.quote.space.model,
+            len(inputs),
+            tokens,
+            price.per_million,
+            cost,
+        )
+        self._progress.budget.reserve(cost)
+        self._progress.requests += 1
+        return Reservation(request_id, tokens, cost)
+
+    def answered(
+        self, held: Reservation, batch: BatchProgress, inputs: Sequence[Input], answer: Answer, seconds: float
+    ) -> None:
+        """Keep an answer: vectors, usage and the items' state, in one transaction.
+
+        Raises:
+            StoreError: It could not be written; nothing of it was.
+        """
+        counted_by = "estimate" if answer.tokens is None else "server"
+        tokens = held.tokens if answer.tokens is None else answer.tokens
+        cost = self.quote.price.pico(tokens)
+        with self.store.transaction():
+            moved = self.store.answers.keep(
+                self.run_id, self.space_id, held.request_id, [one.text_id for one in inputs], answer.vectors
+            )
+            self.store.ledger.settle(held.request_id, tokens, cost, counted_by, seconds)
+        progress = self._progress
+        progress.budget.settle(held.cost, cost)
+        progress.requests_answered += 1
+        progress.tokens_answered += held.tokens
+        progress.tokens_billed += tokens
+        progress.estimated_pico += held.cost
+        progress.billed_pico += cost
+        progress.answered += moved
+        progress.delivering += moved
+        batch.answered += len(inputs)
+
+    def refused(self, held: Reservation, refusal: Refusal, seconds: float) -> None:
+        """Note a refusal; its money is let go unless the server may have billed it."""
+        self.store.ledger.refuse(
+            held.request_id, refusal.code, refusal.message, held=refusal.maybe_billed, seconds=seconds
+        )
+        if not refusal.maybe_billed:
+            self._progress.budget.release(held.cost)
+
+    def failed(self, batch: BatchProgress, inputs: Sequence[Input], refusal: Refusal) -> None:
+        """These inputs can't be embedded: their items fail, and the rest goes on."""
+        names = self.store.answers.fail(
+            self.run_id,
+            [one.text_id for one in inputs],
+            refusal.code,
+            refusal.message,
+            refusal.next_step,
+            batch.tries,
+        )
+        batch.failed += len(inputs)
+        self._progress.failed += len(names)
+        for kind, name in names:
+            self._control.item_failed(kind, name, refusal.code, refusal.message)
+
+    def delivered(self, rows: Sequence[Deliverable], now: float) -> None:
+        """Chroma has these rows: mark their items."""
+        items = dict.fromkeys((row.item_id, row.item_hash) for row in rows)
+        self._progress.indexed += self.store.answers.mark_indexed(list(items))
+        self._progress.delivering = self.store.answers.waiting(self.space_id)
+        for row in rows:
+            if row.run_id == self.run_id and row.batch is not None:
+                self._progress.delivered(row.batch, 1, now)
+
+    def learned(self, limits: Limits) -> None:
+        """This server takes smaller requests than was thought; remembered for it."""
+        self.store.set_note(f"limits:{self.quote.space.server}", f"{limits.inputs},{limits.tokens}")
+        self._control.notice(
+            f"{self.quote.host} takes at most {limits.inputs} inputs and {limits.tokens:,} tokens a request.", "info"
+        )

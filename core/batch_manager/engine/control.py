@@ -1,0 +1,150 @@
+"""Control: whether a run may go on. It owns the run's states, and says every change to whoever listens.
+
+starting → running ⇄ paused → stopping → done, stopped or interrupted
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from typing import Literal
+
+from batch_manager.documents import Kind
+from batch_manager.engine.progress import BatchProgress, Progress
+from batch_manager.errors import BatchManagerError
+from batch_manager.events import BatchChanged, Event, ItemFailed, Notice, RunChanged, RunState
+
+log = logging.getLogger("batch_manager.engine")
+
+OnTrouble = Literal["pause", "stop"]
+Level = Literal["info", "warning", "error"]
+
+_LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+class StopRun(Exception):
+    """Nothing more is sent; the run's progress says why."""
+
+
+class Control:
+    """Pause, resume and stop of one run. It lives in the engine's event loop."""
+
+    def __init__(self, progress: Progress, publish: Callable[[Event], None], on_trouble: OnTrouble) -> None:
+        """A run that is about to start.
+
+        Args:
+            progress: What is known of the run; the reason of every state is kept there.
+            publish: Where events go.
+            on_trouble: `pause` where somebody can cure and resume, `stop` where nobody is there.
+        """
+        self.progress = progress
+        self._publish = publish
+        self._on_trouble: OnTrouble = on_trouble
+        self._going = asyncio.Event()
+        self._going.set()
+        self._stopping = asyncio.Event()
+        self.cancelled = False
+
+    @property
+    def stopping(self) -> bool:
+        """Nothing more may be sent."""
+        return self._stopping.is_set()
+
+    # What a person does
+
+    def pause(self, reason: str, next_step: str, code: str = "") -> None:
+        """Send nothing more for now; what is in flight comes in."""
+        if self.progress.state not in ("running", "starting"):
+            return
+        self._going.clear()
+        self.progress.pause(time.monotonic())
+        self.remember(code, reason, next_step)
+        self.enter("paused")
+
+    def resume(self) -> None:
+        """Go on."""
+        if self.progress.state != "paused":
+            return
+        self.remember("", "", "")
+        self.progress.resume(time.monotonic())
+        self.enter("running")
+        self._going.set()
+
+    def cancel(self) -> None:
+        """End in good order: nothing new is sent, what is in flight is kept."""
+        self.cancelled = True
+        self.stop("", "Stopped by you; what was paid for is kept.", "Start again to go on.")
+
+    # What the run's own parts do
+
+    def stop(self, code: str, reason: str, next_step: str) -> StopRun:
+        """Stop all sending; the first reason counts. Returns what the caller raises."""
+        if not self.stopping:
+            self.remember(code, reason, next_step)
+            self._stopping.set()
+            self._going.set()  # whoever waits at the gate has to learn of it
+            self.enter("stopping")
+        return StopRun()
+
+    async def trouble(self, error: BatchManagerError) -> None:
+        """Something outside is wrong. With somebody there the run pauses until it is cured; else it stops.
+
+        Raises:
+            StopRun: Nobody is there, or the run is stopped meanwhile.
+        """
+        self.notice(error.message, "error")
+        if self._on_trouble == "stop":
+            raise self.stop(error.code, error.message, error.next_step)
+        self.pause(error.message, error.next_step, error.code)
+        await self.gate()
+
+    async def gate(self) -> None:
+        """Pass when the run goes on.
+
+        Raises:
+            StopRun: It stops.
+        """
+        await self._going.wait()
+        if self.stopping:
+            raise StopRun
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait, but not longer than the run goes on.
+
+        Raises:
+            StopRun: It stops.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        except TimeoutError:
+            return
+        raise StopRun
+
+    # What is said
+
+    def enter(self, state: RunState) -> None:
+        """A new state, with the reason that is remembered."""
+        progress = self.progress
+        progress.state = state
+        log.info("run %d is %s%s", progress.run_id, state, f": {progress.reason}" if progress.reason else "")
+        self._publish(RunChanged(progress.next(), state, progress.reason, progress.next_step))
+
+    def remember(self, code: str, reason: str, next_step: str) -> None:
+        """Why the run is in its state."""
+        self.progress.code, self.progress.reason, self.progress.next_step = code, reason, next_step
+
+    def notice(self, message: str, level: Level) -> None:
+        """Something that a person should know; the log gets it too."""
+        log.log(_LEVELS[level], "%s", message)
+        self._publish(Notice(self.progress.next(), message, level))
+
+    def item_failed(self, kind: Kind, name: str, code: str, message: str) -> None:
+        """An item failed for good in this run."""
+        self._publish(ItemFailed(self.progress.next(), kind, name, code, message))
+
+    def batch_over(self, batch: BatchProgress) -> None:
+        """A batch is through, or stopped."""
+        self._publish(BatchChanged(self.progress.next(), batch.view(time.monotonic())))

@@ -1,0 +1,80 @@
+"""Care of the index: that it is of the model in use, and that it is there; what is lost is put back for $0."""
+
+from __future__ import annotations
+
+from batch_manager.documents import KINDS
+from batch_manager.engine.books import Books
+from batch_manager.engine.control import Control
+from batch_manager.errors import UsageError, VectorStoreError
+from batch_manager.home import put_aside
+from batch_manager.quote import Space
+from batch_manager.settings import Settings
+from batch_manager.store import DocumentationStore
+from batch_manager.vectors import VectorStore
+
+INDEX_SPACE = "index_space"
+"""The store's note of the model and dimensions that Chroma's vectors are of."""
+
+REBUILD = "Rebuild the index (R in the app, --rebuild-indexes): it is put aside and built again from the store for $0."
+
+
+def require_same_model(store: DocumentationStore, space: Space) -> None:
+    """Make sure that the index, if there is one, is of this model.
+
+    Raises:
+        UsageError: It is of another one.
+    """
+    noted = store.note(INDEX_SPACE)
+    if noted is None or noted == _note(space):
+        return
+    model, dimensions = noted.split("\n")
+    raise UsageError(
+        f"The index was built with {model} ({dimensions} dimensions), not with {space.model}.",
+        next_step=f"Use --model {model} or its provider, or build the index anew with --rebuild-indexes.",
+        code="other_model",
+    )
+
+
+async def prepare(books: Books, control: Control, vectors: VectorStore, settings: Settings) -> None:
+    """Make the index ready for a run: emptied when a rebuild changes the model, refilled when it was lost.
+
+    Raises:
+        VectorStoreError: It can't be used. A rebuild puts a damaged one aside, since that was agreed to.
+    """
+    store, quote = books.store, books.quote
+    rebuild = quote.scope.which == "all"
+    store.answers.release(books.space_id)
+    foreign = await _opened(control, vectors, settings, rebuild=rebuild, dimensions=quote.space.dimensions)
+    if foreign is None:
+        store.answers.index_lost()
+    elif rebuild and (foreign or store.note(INDEX_SPACE) not in (None, _note(quote.space))):
+        await vectors.reset()
+        store.answers.forget_index()
+    elif store.items.counts().total("indexed") and not sum((await vectors.counts()).values()):
+        control.notice("Chroma has lost its vectors; they are put back from the store for $0.", "warning")
+        store.answers.index_lost()
+    store.set_note(INDEX_SPACE, _note(quote.space))
+
+
+async def _opened(
+    control: Control, vectors: VectorStore, settings: Settings, *, rebuild: bool, dimensions: int | None
+) -> bool | None:
+    """Open the index; True when its vectors have another size, None when it was damaged and is put aside."""
+    try:
+        await vectors.open()
+        sizes = {await vectors.dimensions(kind) for kind in KINDS} - {None, dimensions}
+        return dimensions is not None and bool(sizes)
+    except VectorStoreError as error:
+        if error.code != "vectors_damaged" or settings.chroma_url:
+            raise
+        if not rebuild:
+            raise VectorStoreError(error.message, next_step=REBUILD, code=error.code) from None
+        control.notice(f"{error.message} It is put aside and built again for $0.", "warning")
+        await vectors.close()
+        put_aside(settings.vectors_directory)
+        return None
+
+
+def _note(space: Space) -> str:
+    # Not the server: vectors of one model are alike wherever they were paid for.
+    return f"{space.model}\n{space.dimensions or 'its own'}"

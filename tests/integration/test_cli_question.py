@@ -1,0 +1,163 @@
+"""The question before spending and the bars, at a pseudo terminal; and signals in the middle of a run."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from batch_manager.rehearsal import RehearsalOptions, RehearsalServer
+from command import THREE, Command, ends, jsonl, tables
+
+KEY = "sk-test-0123456789abcdef"
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[RehearsalServer]:
+    with RehearsalServer.start(RehearsalOptions(seed=5, key=KEY)) as running:
+        yield running
+
+
+@pytest.fixture
+def server(shared: RehearsalServer) -> RehearsalServer:
+    shared.set_options(faults=[], latency_ms=0.0)
+    shared.clear()
+    return shared
+
+
+@pytest.fixture
+def command(tmp_path: Path, server: RehearsalServer) -> Command:
+    command = Command(tmp_path / "home", {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": KEY})
+    assert command("--import", "-", text=jsonl(*THREE)).code == 0
+    return command
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [b"\n", b"n\n", b"no\n", b"maybe\n", b"\x04", b"\x03"],
+    ids=["enter", "n", "no", "maybe", "ctrl-d", "ctrl-c"],
+)
+def test_anything_but_y_is_no(command: Command, server: RehearsalServer, keys: bytes) -> None:
+    with command.at_terminal("--batch-index") as terminal:
+        terminal.wait_for("[y/N]")
+        assert "price" in terminal.seen and "$0.0000" in terminal.seen and "text-embedding-3-small" in terminal.seen
+        terminal.type(keys)
+        done = terminal.end()
+    assert (done.code, done.out) == (3, "")
+    assert "nothing was sent" in done.err and server.ledger() == []
+
+
+def test_sigterm_at_the_question_is_no_answer(command: Command, server: RehearsalServer) -> None:
+    with command.at_terminal("--batch-index") as terminal:
+        terminal.wait_for("[y/N]")
+        terminal.process.send_signal(signal.SIGTERM)
+        done = terminal.end()
+    assert (done.code, done.out) == (130, "") and server.ledger() == []
+
+
+@pytest.mark.parametrize("keys", [b"y\n", b"Yes\n"])
+def test_y_spends_and_shows_bars(command: Command, server: RehearsalServer, keys: bytes) -> None:
+    with command.at_terminal("--batch-index", "--json") as terminal:
+        terminal.wait_for("[y/N]")
+        assert server.ledger() == []
+        terminal.type(keys)
+        done = terminal.end()
+    assert done.code == 0 and done.json["table_processing_results"] == {"users": True, "orders": True}
+    assert len(server.ledger()) == 1
+    assert "█" in done.err and "\x1b[" in done.err and "3 of 3 indexed" in done.err
+
+
+def test_no_color_is_honoured(command: Command) -> None:
+    with command.but(NO_COLOR="1").at_terminal("--batch-index", "--yes", "--json") as terminal:
+        done = terminal.end()
+    assert done.code == 0 and "█" in done.err
+    assert "\x1b[36m" not in done.err and "\x1b[1;3" not in done.err and "\x1b[32m" not in done.err
+
+
+def test_a_key_lured_by_dotenv_is_named_in_the_question(command: Command, server: RehearsalServer) -> None:
+    (command.folder / ".env").write_text(f"OPENAI_BASE_URL={server.base_url}\n")
+    with Command(command.home, {"OPENAI_API_KEY": KEY}).at_terminal("--batch-index") as terminal:
+        terminal.wait_for("[y/N]")
+        assert "CAREFUL" in terminal.seen and ".env" in terminal.seen
+        terminal.type(b"n\n")
+        assert terminal.end().code == 3
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda one: one.name)
+def test_one_signal_ends_in_good_order(command: Command, server: RehearsalServer, number: signal.Signals) -> None:
+    command("--import", "-", text=tables(60))
+    server.set_options(latency_ms=400.0)
+    process = command.start("--batch-index", "--yes", "--json", "--batch-size", "3", "--concurrency", "2")
+    wait_for_requests(server, 3)
+    done = ends(process, number)
+    assert done.code == 130, done.err
+    results = done.json["table_processing_results"]
+    assert len(results) == 62 and any(results.values()) and not all(results.values())
+    assert "Traceback" not in done.err and number.name in done.err
+    server.set_options(latency_ms=0.0)
+    rest = command("--batch-index", "--yes", "--json")
+    assert rest.code == 0
+    status = command("--status", "--json").json
+    assert status["tables"] == {"pending": 0, "indexed": 62, "failed": 0}
+    # What was in flight was awaited and kept: nothing was paid for twice.
+    assert status["billed_tokens"] == server.totals()["billed_tokens"] == distinct_tokens(server)
+
+
+def test_the_second_signal_ends_at_once_and_loses_nothing(command: Command, server: RehearsalServer) -> None:
+    command("--import", "-", text=tables(30))
+    server.set_options(latency_ms=4_000.0)
+    process = command.start("--batch-index", "--yes", "--batch-size", "3", "--concurrency", "2")
+    wait_for_requests(server, 1)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.5)
+    began = time.monotonic()
+    done = ends(process, signal.SIGINT)
+    assert done.code == 130 and time.monotonic() - began < 2
+    server.set_options(latency_ms=0.0)
+    assert command("--batch-index", "--yes").code == 0
+    assert command("--status", "--json").json["tables"]["indexed"] == 32
+
+
+def test_a_reader_that_goes_away_does_not_end_the_work(command: Command, server: RehearsalServer) -> None:
+    process = command.start("--batch-index", "--yes", "--json")
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.wait(60) == 0
+    assert process.stderr is not None and b"Traceback" not in process.stderr.read()
+    process.stderr.close()
+    assert command("--status", "--json").json["tables"]["indexed"] == 2
+
+
+def test_a_signal_that_the_parent_ignores_stays_ignored(command: Command, server: RehearsalServer) -> None:
+    command("--import", "-", text=tables(20))
+    server.set_options(latency_ms=300.0)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does, for what is started now
+    try:
+        process = command.start("--batch-index", "--yes", "--batch-size", "5")
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    wait_for_requests(server, 1)
+    assert ends(process, signal.SIGHUP).code == 0
+
+
+def wait_for_requests(server: RehearsalServer, count: int) -> None:
+    """Until that many requests have arrived."""
+    end = time.monotonic() + 60
+    while server.totals()["requests"] < count:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def distinct_tokens(server: RehearsalServer) -> int:
+    """Tokens of the inputs that the server saw, each text once."""
+    seen: set[str] = set()
+    tokens = 0
+    for entry in server.ledger():
+        hashes = set(entry["hashes"])
+        assert not hashes & seen, "a text was sent twice"
+        seen |= hashes
+        tokens += entry["billed_tokens"]
+    return tokens
