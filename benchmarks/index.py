@@ -29,7 +29,7 @@ import corpus
 from batch_manager.rehearsal import RehearsalOptions, RehearsalServer
 
 BARE = "bare loop"
-PROGRAMS = {BARE: "bare_loop.py", "batch-manager": "one_run.py"}
+PROGRAMS = {BARE: "bare_loop.py", "raw pipeline": "raw_pipeline.py", "batch-manager": "one_run.py"}
 
 
 @dataclass

@@ -53,20 +53,43 @@ def pack(inputs: Iterable[Input], limits: Limits) -> Iterator[list[Input]]:
 
 def pack_window(inputs: Sequence[Input], limits: Limits) -> list[list[Input]]:
     """Pack what is at hand. In order when that takes no more requests than must be; otherwise balanced."""
-    least = lower_bound(inputs, limits)
     in_order = _next_fit(inputs, limits)
-    if len(in_order) <= least:
+    if len(in_order) <= lower_bound(inputs, limits):
         return in_order
-    for count in range(least, len(in_order)):
-        balanced = _deal(inputs, limits, count)
-        if balanced is not None:
-            return balanced
-    return in_order
+    alone = [[one] for one in inputs if one.weight > limits.tokens]
+    others = [one for one in inputs if one.weight <= limits.tokens] if alone else inputs
+    balanced = _fewest(others, limits, len(in_order) - len(alone))
+    return in_order if balanced is None else sorted([*alone, *balanced], key=lambda batch: batch[0].text_id)
+
+
+def _fewest(inputs: Sequence[Input], limits: Limits, most: int) -> list[list[Input]] | None:
+    """The balanced packing of fewest requests, under `most`; None when there is none that is found.
+
+    Dealing is no exact science, so that one count works hardly ever means that a smaller one doesn't: strides that
+    double and then halve find the turn in a few deals.
+    """
+    best: list[list[Input]] | None = None
+    low, stride = lower_bound(inputs, limits), 1
+    while low < most and best is None:
+        count = min(low + stride - 1, most - 1)
+        best = _deal(inputs, limits, count)
+        if best is None:
+            low, stride = count + 1, stride * 2
+        else:
+            most = count
+    while low < most:
+        count = (low + most) // 2
+        packed = _deal(inputs, limits, count)
+        if packed is None:
+            low = count + 1
+        else:
+            best, most = packed, count
+    return best
 
 
 def lower_bound(inputs: Sequence[Input], limits: Limits) -> int:
     """No packing of these inputs can have fewer requests than this."""
-    total = sum(one.weight for one in inputs)
+    total = sum(min(one.weight, limits.tokens) for one in inputs)
     return max(-(-len(inputs) // limits.inputs), -(-total // limits.tokens))
 
 
@@ -98,5 +121,4 @@ def _deal(inputs: Sequence[Input], limits: Limits, count: int) -> list[list[Inpu
         members[number].append(index)
         if held + 1 < limits.inputs:
             heapq.heappush(heap, (lightest + weight, held + 1, number))
-    packed = [[inputs[index] for index in sorted(group)] for group in members if group]
-    return sorted(packed, key=lambda batch: batch[0].text_id)
+    return [[inputs[index] for index in sorted(group)] for group in members if group]

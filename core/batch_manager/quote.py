@@ -90,7 +90,6 @@ class Quote:
         fingerprint: Hash over space, price, cap and the set of texts; the run starts only if it still holds.
         texts: Distinct inputs that are sent.
         requests: Requests that one run without faults sends.
-        seconds: Rough time of the run, or None when nothing is known.
     """
 
     scope: Scope

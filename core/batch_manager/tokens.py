@@ -48,6 +48,7 @@ def split_text(text: str, limit: int = MAX_INPUT_TOKENS) -> list[tuple[str, int]
     Raises:
         UnicodeEncodeError: The text has a lone surrogate.
     """
+    text.encode("utf-8")
     if not _surely_longer(text, limit):
         whole = count_tokens(text)
         if whole <= limit:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sqlite3
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from command import EMPTY, THREE, Command, jsonl
+from command import EMPTY, THREE, Command, Done, jsonl, tables
 
 SUMMARY = {"new", "changed", "unchanged", "bad", "warnings"}
 
@@ -265,6 +267,19 @@ def test_a_full_disk_under_the_export_is_one_line(command: Command) -> None:
     assert done.code == 2 and "space" in done.error
 
 
+@pytest.mark.parametrize("blocks", [0, 8, 40])
+def test_no_room_for_files_at_the_start(command: Command, blocks: int) -> None:
+    limited = ["sh", "-c", f'ulimit -f {blocks}; exec "$@"', "sh", *command.line("--import", "-")]
+    done = subprocess.run(
+        limited, input=tables(300).encode(), capture_output=True, env=command.env(), cwd=command.folder, timeout=60
+    )
+    told = Done(done.returncode, done.stdout.decode(), done.stderr.decode())
+    assert (told.code, told.out) == (2, "")
+    assert str(command.home) in told.error
+    # With room again nothing is in the way.
+    assert command("--import", "-", text=jsonl(*THREE)).code == 0
+
+
 def test_a_store_that_is_some_other_database(command: Command, shop: Path) -> None:
     for action in (("--status",), ("--import", "-")):
         done = command.but(DOCUMENTATION_STORE_URL=f"sqlite:///{shop}")(*action, text=jsonl(*THREE))
@@ -288,9 +303,6 @@ def test_a_log_file_that_cannot_be_written(command: Command) -> None:
 
 
 def test_an_interrupted_read_is_130(command: Command) -> None:
-    import signal
-    import subprocess
-
     process = subprocess.Popen(
         command.line("--import", "-"),
         stdin=subprocess.PIPE,

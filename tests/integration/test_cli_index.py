@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 from collections.abc import Iterator
 from decimal import Decimal
@@ -31,12 +32,19 @@ def server(shared: RehearsalServer) -> RehearsalServer:
     return shared
 
 
-@pytest.fixture
-def command(tmp_path: Path, server: RehearsalServer) -> Command:
-    """A home with three documents, whose provider is the server."""
-    command = Command(tmp_path / "home", {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": KEY})
+@pytest.fixture(scope="module")
+def imported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with three documents, to be copied."""
+    command = Command(tmp_path_factory.mktemp("imported") / "home")
     assert command("--import", "-", text=jsonl(*THREE)).code == 0
-    return command
+    return command.home
+
+
+@pytest.fixture
+def command(tmp_path: Path, server: RehearsalServer, imported: Path) -> Command:
+    """A home with three documents, whose provider is the server."""
+    shutil.copytree(imported, tmp_path / "home")
+    return Command(tmp_path / "home", {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": KEY})
 
 
 @pytest.fixture
@@ -296,7 +304,7 @@ def test_a_rehearsal_of_ones_own_items_leaves_them_alone(local: Command) -> None
 
 
 def test_demo_anew(local: Command) -> None:
-    local("--demo", "--import", "-", text=jsonl(*THREE))
+    local("--demo", "--import", "-", text=tables(3))
     before = local("--demo", "--estimate-costs", "--json").json["total_pending"]
     assert local("--demo", "--reset", "--estimate-costs", "--json").json["total_pending"] == before - 3
     refused = local("--reset", "--status")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -28,11 +29,18 @@ def server(shared: RehearsalServer) -> RehearsalServer:
     return shared
 
 
-@pytest.fixture
-def command(tmp_path: Path, server: RehearsalServer) -> Command:
-    command = Command(tmp_path / "home", {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": KEY})
+@pytest.fixture(scope="module")
+def imported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with three documents, to be copied."""
+    command = Command(tmp_path_factory.mktemp("imported") / "home")
     assert command("--import", "-", text=jsonl(*THREE)).code == 0
-    return command
+    return command.home
+
+
+@pytest.fixture
+def command(tmp_path: Path, server: RehearsalServer, imported: Path) -> Command:
+    shutil.copytree(imported, tmp_path / "home")
+    return Command(tmp_path / "home", {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": KEY})
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,16 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
+def span(soonest: float, latest: float) -> str:
+    """A range of time: `19–36 s`, `50 s–1 min 20 s`."""
+    first, last = duration(soonest), duration(latest)
+    if first == last:
+        return first
+    if first.endswith(" s") and last.endswith(" s") and "min" not in first + last:
+        return f"{first[:-2]}–{last}"
+    return f"{first}–{last}"
+
+
 def when(at: str) -> str:
     """A stored time for people: `2026-11-24 11:42 UTC`."""
     return shown(at[:16].replace("T", " ")) + " UTC"

@@ -49,7 +49,7 @@ def quote_lines(quote: Quote, settings: Settings) -> list[str]:
     """The quote for a person to decide on."""
     price = f"{show_usd(quote.cost)}  ({show_usd(quote.price.per_million)} per million tokens, {quote.price.source})"
     rows = [
-        ("items", f"{quote.items:,} ({quote.tables.items:,} tables, {quote.relationships.items:,} relationships)"),
+        ("items", f"{quote.items:,} (tables {quote.tables.items:,}, relationships {quote.relationships.items:,})"),
         ("requests", f"{quote.requests:,} (of {settings.batch_size:,} documents at most)"),
         ("tokens", f"{quote.tokens:,}"),
         ("price", price),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from decimal import Decimal
 
 from batch_manager.events import BatchView, RunView
 from batch_manager.pricing import show_usd
@@ -19,7 +18,7 @@ def total_line(view: RunView) -> str:
     if view.answered > view.indexed:
         parts.append(f"{view.answered - view.indexed:,} answered")
     parts.append(f"{view.batches_done:,} of {view.batches_total:,} batches")
-    parts.append(money(view.billed, view.reserved, view.quoted, view.cap))
+    parts.append(money(view))
     if view.rate and view.active:
         parts.append(f"{view.rate:,.0f} items/s" if view.rate >= 10 else f"{view.rate:.1f} items/s")
     if view.state == "running":
@@ -47,14 +46,15 @@ def bar(done: int, whole: int, width: int = BAR) -> str:
     return "█" * cells + "░" * (width - cells)
 
 
-def money(billed: Decimal, reserved: Decimal, quoted: Decimal, cap: Decimal | None) -> str:
-    """What is billed of what was quoted; what is in flight and the cap, where there is any."""
-    if not quoted and not billed:
+def money(view: RunView) -> str:
+    """What is billed of what was quoted; what may come on top of it, and the cap, where there is any."""
+    if not view.quoted and not view.billed:
         return "$0"
-    text = f"{show_usd(billed)} of {show_usd(quoted)}"
-    if reserved:
-        text += f" (+{show_usd(reserved)} in flight)"
-    return text if cap is None else f"{text}, cap {show_usd(cap)}"
+    text = f"{show_usd(view.billed)} of {show_usd(view.quoted)}"
+    if view.reserved:
+        # After the end it is held for requests whose answer never came: they may have been billed.
+        text += f" (+{show_usd(view.reserved)} {'in flight' if view.active else 'maybe'})"
+    return text if view.cap is None else f"{text}, cap {show_usd(view.cap)}"
 
 
 def eta(seconds: tuple[float, float] | None) -> str:

@@ -45,10 +45,10 @@ def follow(engine: Engine, stop: Stop, screen: Screen) -> RunView:
         while True:
             view = engine.wait(LOOK)
             _tell(screen, subscription.drain())
+            stop.check(screen.tell)
             screen.show(view)
             if not view.active:
                 return view
-            stop.check()
     finally:
         engine.unsubscribe(subscription)
 
@@ -109,7 +109,8 @@ def _tell(to: Screen, events: list[Event]) -> None:
 
 def _tell_one(to: Screen, event: Notice | ItemFailed | BatchChanged) -> None:
     if isinstance(event, Notice):
-        to.tell(event.message if event.level == "info" else f"{event.level}: {event.message}")
+        # What is an error is said at the end, once, with the next step.
+        to.tell(event.message if event.level == "info" else f"warning: {event.message}")
     elif isinstance(event, ItemFailed):
         to.tell(f"failed: {event.kind} {event.name}: {event.code}: {event.message}")
     else:

@@ -40,16 +40,15 @@ class Stop:
     anything else happens to it.
     """
 
-    def __init__(self, cancel: Callable[[], None], announce: Callable[[str], None]) -> None:
+    def __init__(self, cancel: Callable[[], None]) -> None:
         """Nothing is installed before the context is entered.
 
         Args:
             cancel: Asks the run to end; returns at once.
-            announce: Tells the person what happens now.
         """
         self._cancel = cancel
-        self._announce = announce
         self._asked_at: float | None = None
+        self._unsaid = ""
         self._context: Any = None
 
     @property
@@ -57,8 +56,14 @@ class Stop:
         """Whether a signal has come."""
         return self._asked_at is not None
 
-    def check(self) -> None:
-        """End the process when the run doesn't end in time; called while it is waited for."""
+    def check(self, tell: Callable[[str], None]) -> None:
+        """Tell of a signal, and end the process when the run doesn't end in time; called while it is waited for.
+
+        A handler can't tell: it may have come in the middle of a write to the same stream.
+        """
+        if self._unsaid:
+            tell(self._unsaid)
+            self._unsaid = ""
         if self._asked_at is not None and time.monotonic() - self._asked_at > PATIENCE:
             os._exit(INTERRUPTED)
 
@@ -66,10 +71,10 @@ class Stop:
         if self.asked:
             os._exit(INTERRUPTED)
         self._asked_at = time.monotonic()
-        self._cancel()
-        self._announce(
+        self._unsaid = (
             f"Stopping ({signal.Signals(number).name}): what is in flight is awaited and kept. Again ends at once."
         )
+        self._cancel()
 
     def __enter__(self) -> Stop:
         self._context = _handled(SIGNALS, self._handle)

@@ -27,4 +27,4 @@ def backoff(tried: int, asked: float | None, random: float) -> float:
 
 def timeout(tried: int) -> float:
     """Seconds that a try may take; it grows, since a slow server may need it."""
-    return min(LONGEST_TIMEOUT, FIRST_TIMEOUT * 1.5 ** (tried - 1))
+    return min(LONGEST_TIMEOUT, FIRST_TIMEOUT * 1.5 ** min(tried - 1, 16))

@@ -6,20 +6,27 @@ starting → running ⇄ paused → stopping → done, stopped or interrupted
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import time
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, TypeVar
 
 from batch_manager.documents import Kind
 from batch_manager.engine.progress import BatchProgress, Progress
-from batch_manager.errors import BatchManagerError
+from batch_manager.errors import BatchManagerError, StoreError
 from batch_manager.events import BatchChanged, Event, ItemFailed, Notice, RunChanged, RunState
 
 log = logging.getLogger("batch_manager.engine")
 
 OnTrouble = Literal["pause", "stop"]
 Level = Literal["info", "warning", "error"]
+
+PERSIST_TRIES = 5
+PERSIST_WAIT = 1.0
+"""Tries, and seconds between them, to write to the store before somebody is called."""
+
+T = TypeVar("T")
 
 _LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
@@ -99,6 +106,32 @@ class Control:
             raise self.stop(error.code, error.message, error.next_step)
         self.pause(error.message, error.next_step, error.code)
         await self.gate()
+
+    async def persist(self, write: Callable[[], T], *, at_stake: bool = True) -> T:
+        """Write to the store. While it is busy or full that is tried again, a second apart; then somebody is called.
+
+        Args:
+            write: All of it or nothing; what it returns is returned.
+            at_stake: It would be lost. Otherwise somebody is called at once, unless the store is only busy.
+
+        Raises:
+            StopRun: The run stops without it.
+            StoreError: The run stops, and the very last try failed as well.
+        """
+        for tried in itertools.count(1):
+            try:
+                return write()
+            except StoreError as error:
+                if tried % PERSIST_TRIES and (at_stake or error.code == "store_busy"):
+                    await asyncio.sleep(PERSIST_WAIT)
+                    continue
+                try:
+                    await self.trouble(error)
+                except StopRun:
+                    if not at_stake:
+                        raise
+                    return write()  # the trouble may be over, and nobody have said so but by ending
+        raise AssertionError("it counts for ever")
 
     async def gate(self) -> None:
         """Pass when the run goes on.

@@ -81,7 +81,7 @@ class Delivery:
                 else:
                     self._control.notice(f"{error.message} Trying again.", "warning")
                     await self._control.sleep(0.5 * tried)
-        self._books.delivered(rows, time.monotonic())
+        await self._control.persist(lambda: self._books.delivered(rows, time.monotonic()))
 
     async def _write(self, rows: list[Deliverable]) -> None:
         for kind in KINDS:

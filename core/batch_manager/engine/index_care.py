@@ -39,7 +39,8 @@ async def prepare(books: Books, control: Control, vectors: VectorStore, settings
     """Make the index ready for a run: emptied when a rebuild changes the model, refilled when it was lost.
 
     Raises:
-        VectorStoreError: It can't be used. A rebuild puts a damaged one aside, since that was agreed to.
+        VectorStoreError: It can't be used, or holds vectors of another size. A rebuild puts a damaged one aside,
+            since that was agreed to.
     """
     store, quote = books.store, books.quote
     rebuild = quote.scope.which == "all"
@@ -47,6 +48,13 @@ async def prepare(books: Books, control: Control, vectors: VectorStore, settings
     foreign = await _opened(control, vectors, settings, rebuild=rebuild, dimensions=quote.space.dimensions)
     if foreign is None:
         store.answers.index_lost()
+    elif foreign and not rebuild:
+        # Said before anything is paid for what would have no place.
+        raise VectorStoreError(
+            f"The index holds vectors of another size than the {quote.space.dimensions} of {quote.space.model}.",
+            next_step="Rebuild the index (R in the app, --rebuild-indexes), or use the model that it was made with.",
+            code="vectors_other_shape",
+        )
     elif rebuild and (foreign or store.note(INDEX_SPACE) not in (None, _note(quote.space))):
         await vectors.reset()
         store.answers.forget_index()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -13,24 +12,22 @@ import tenacity
 from batch_manager.embedding import Answer, Embedder
 from batch_manager.embedding.backoff import backoff
 from batch_manager.embedding.pacing import Pacer
-from batch_manager.engine.books import Books, Reservation
+from batch_manager.engine.books import Books
 from batch_manager.engine.control import Control
 from batch_manager.engine.progress import BatchProgress
-from batch_manager.errors import Refusal, RequestRefused, StoppedError, StoreError, Verdict
+from batch_manager.errors import Refusal, RequestRefused, StoppedError, Verdict
 from batch_manager.events import LimitsView
 from batch_manager.packing import Input, Limits, pack_window
 from batch_manager.settings import Settings
 
-EXHAUSTED_IN_A_ROW = 3
-"""Batches that used up their tries, one after the other without an answer between, until the server counts as gone."""
+EXHAUSTED_BATCHES = 3
+EXHAUSTED_PIECES = 8
+"""Batches, or pieces of them, that used up their tries without any answer between, until the server counts as gone.
+Halving a batch with one bad input gives two such pieces in a row, with three of them seven."""
+
+_SILENT = frozenset({"connection_lost", "timeout"})
 
 GIVEN_UP = Refusal(Verdict.RETRY, "no_answer", "The run ended before the answer came.", maybe_billed=True)
-
-_SIZE_WORDS = ("token", "too large", "too many", "too long", "array")
-
-KEEP_TRIES = 5
-KEEP_WAIT = 1.0
-"""Tries, and seconds between them, to write an answer down before somebody is called."""
 
 DRIFT = 1.02
 DRIFT_REQUESTS = 10
@@ -67,16 +64,13 @@ class Sender:
         self._tries = settings.max_retries + 1
         self._pacer = Pacer(settings.requests_per_minute, settings.tokens_per_minute, time.monotonic())
         self._turn = asyncio.Lock()
-        self._exhausted = 0
+        self._exhausted: list[int] = []
         self._drift_agreed = False
 
     async def send(self, batch: BatchProgress, inputs: Sequence[Input]) -> None:
         """Send a batch until each of its inputs is answered or failed, or the run stops."""
         batch.started = time.monotonic()
-        # Limits learnt since the batch was packed count for it too.
-        pieces = pack_window(inputs, self.limits)
-        for piece in pieces:
-            await self._send(batch, piece)
+        await self._send(batch, inputs)
         batch.waits_for = ""
         batch.state = "answered" if batch.answered > batch.indexed else ("failed" if batch.failed else "indexed")
         if batch.state != "answered":
@@ -84,28 +78,36 @@ class Sender:
 
     async def _send(self, batch: BatchProgress, inputs: Sequence[Input]) -> bool:
         """Send these inputs, halving them where they are refused; True when all of them were answered."""
-        refusal = await self._with_retries(batch, inputs)
+        done = True
+        # Limits learnt since the inputs were packed count for them too.
+        for piece in pack_window(inputs, self.limits):
+            done &= await self._settle(batch, piece, await self._with_retries(batch, piece))
+        return done
+
+    async def _settle(self, batch: BatchProgress, inputs: Sequence[Input], refusal: Refusal | None) -> bool:
+        """What follows from an outcome: nothing, an input that fails, or halves."""
         if refusal is None:
             return True
         if len(inputs) == 1:
-            self._books.failed(batch, inputs, refusal)
+            await self._control.persist(lambda: self._books.failed(batch, inputs, refusal))
             return False
-        return await self._halve(batch, inputs, refusal)
-
-    async def _halve(self, batch: BatchProgress, inputs: Sequence[Input], refusal: Refusal) -> bool:
         batch.state = "splitting"
         middle = len(inputs) // 2
         left, right = inputs[:middle], inputs[middle:]
-        failed = batch.failed
-        left_done = await self._send(batch, left)
-        if left_done and refusal.verdict is Verdict.SPLIT and len(right) > 1 and not _about_size(refusal):
+        if refusal.verdict is not Verdict.SPLIT:
+            # Both halves before a closer look at one: an answer to either tells that the server isn't gone.
+            outcomes = [await self._with_retries(batch, half) for half in (left, right)]
+            settled = [await self._settle(batch, half, one) for half, one in zip((left, right), outcomes, strict=True)]
+            return all(settled)
+        done = await self._send(batch, left)
+        if done and len(right) > 1 and not _about_size(refusal):
             # What the server refused must be in the other half: sending that whole would only be refused again.
-            right_done = await self._halve(batch, right, refusal)
+            done = await self._settle(batch, right, refusal)
         else:
-            right_done = await self._send(batch, right)
-        if left_done and right_done and batch.failed == failed and refusal.verdict is Verdict.SPLIT:
+            done &= await self._send(batch, right)
+        if done:
             self._learn(left, right)
-        return left_done and right_done
+        return done
 
     def _learn(self, *halves: Sequence[Input]) -> None:
         """Nothing in the batch was wrong, so it was too large for this server: what follows is smaller."""
@@ -146,7 +148,7 @@ class Sender:
                 async for attempt in retrying:
                     with attempt:
                         await self._once(batch, inputs, attempt.retry_state.attempt_number)
-                self._exhausted = 0
+                self._exhausted.clear()
                 return None
             except RequestRefused as error:
                 if not await self._cured(batch, error):
@@ -162,16 +164,21 @@ class Sender:
         if refusal.verdict is Verdict.STOP:
             raise self._control.stop(refusal.code, refusal.message, refusal.next_step)
         if refusal.verdict is not Verdict.RETRY:
-            self._exhausted = 0
+            self._exhausted.clear()  # it speaks
             return False
-        self._exhausted += 1
-        gone = refusal.code in ("unreachable", "connection_lost", "timeout")
-        if self._exhausted < EXHAUSTED_IN_A_ROW and not (gone and self._progress.requests_answered == 0):
+        self._exhausted.append(batch.number)
+        if not self._is_gone(refusal.code):
             return False
         batch.waits_for = "the server"
         await self._control.trouble(error)
-        self._exhausted = 0
+        self._exhausted.clear()
         return True
+
+    def _is_gone(self, code: str) -> bool:
+        """Whether the server is in trouble, rather than one of the inputs: those aren't to fail for that."""
+        if code == "unreachable" or (code in _SILENT and not self._progress.requests_answered):
+            return True
+        return len(set(self._exhausted)) >= EXHAUSTED_BATCHES or len(self._exhausted) >= EXHAUSTED_PIECES
 
     async def _once(self, batch: BatchProgress, inputs: Sequence[Input], tried: int) -> None:
         """One request: wait for its turn, reserve its worst cost, send, keep the answer or note the refusal."""
@@ -182,41 +189,28 @@ class Sender:
         batch.state, batch.waits_for = "sending", ""
         batch.tries += 1
         limits = None
-        sent = time.monotonic()
         try:
-            reservation = books.reserve(batch, inputs, tokens)
+            reservation = await self._control.persist(lambda: books.reserve(batch, inputs, tokens), at_stake=False)
+            sent = time.monotonic()
             try:
                 answer = await self._embedder.embed(
                     [texts[one.text_id] for one in inputs], tried=tried, expected_tokens=tokens
                 )
             except RequestRefused as error:
-                books.refused(reservation, error.refusal, time.monotonic() - sent)
+                refusal, seconds = error.refusal, time.monotonic() - sent
+                await self._control.persist(lambda: books.refused(reservation, refusal, seconds))
                 raise
             except asyncio.CancelledError:
                 books.refused(reservation, GIVEN_UP, time.monotonic() - sent)
                 raise
-            limits = answer.limits
-            await self._keep(reservation, batch, inputs, answer, time.monotonic() - sent)
+            limits, seconds = answer.limits, time.monotonic() - sent
+            # It is paid for and lives only here, so a store that is full or busy is tried for long.
+            await self._control.persist(lambda: books.answered(reservation, batch, inputs, answer, seconds))
+            self._wake()
         finally:
             self._pacer.back(ticket, limits, time.monotonic())
             self._show_limits()
         await self._check_drift(answer)
-
-    async def _keep(
-        self, held: Reservation, batch: BatchProgress, inputs: Sequence[Input], answer: Answer, seconds: float
-    ) -> None:
-        """Keep an answer. It is paid for and lives only here, so a store that is full or busy is tried for long."""
-        for tried in itertools.count(1):
-            try:
-                self._books.answered(held, batch, inputs, answer, seconds)
-                self._wake()
-                return
-            except StoreError as error:
-                batch.waits_for = error.code
-                if tried % KEEP_TRIES:
-                    await asyncio.sleep(KEEP_WAIT)
-                else:
-                    await self._control.trouble(error)
 
     async def _wait_for_turn(self, batch: BatchProgress, weight: int) -> int:
         async with self._turn:  # first come, first served: a large request isn't overtaken for ever

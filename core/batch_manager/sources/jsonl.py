@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import codecs
-import contextlib
-import io
 import json
 import re
-import sys
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, NoReturn
 
 from batch_manager.documents import from_payload
 from batch_manager.errors import InputError
 from batch_manager.sources import Brings, Found, Unreadable
 from batch_manager.sources.export import write_jsonl
-from batch_manager.sources.shown import expanded, reason_of, shown
+from batch_manager.sources.opening import Bytes
+from batch_manager.sources.shown import shown
 
 __all__ = ["JsonlSource", "write_jsonl"]
 
 MAX_LINE = 64 * 1024 * 1024
 """Longest line that is read, in bytes. Longer ones are skipped as they pass, without being held."""
 
-CHUNK = 64 * 1024
-"""Bytes read at once; the first of them decide whether this is text at all."""
+RECODE = "iconv -f LATIN1 -t UTF-8 converts an old file"
 
 ONE_A_LINE = "Write one JSON document a line (JSON Lines), as --export does."
 
@@ -37,11 +34,10 @@ _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 class JsonlSource:
-    """Words from a JSON Lines file, or from stdin when the path is the text `-`."""
+    """Words from a JSON Lines file, packed or not, or from stdin when the path is the text `-`."""
 
     def __init__(self, path: str | Path) -> None:
-        # Only the text means stdin: Path("./-") is a file of that name.
-        self._path = None if path == "-" else expanded(path)
+        self._bytes = Bytes(path)
 
     @property
     def brings(self) -> Brings:
@@ -51,84 +47,44 @@ class JsonlSource:
     @property
     def title(self) -> str:
         """The path, with control characters escaped."""
-        return "standard input" if self._path is None else shown(str(self._path))
+        return self._bytes.title
 
     def read(self) -> Iterator[Found | Unreadable]:
-        """Yield the lines' documents in order; `where` is `line N`, counted from one, empty lines included.
-
-        Memory is bounded by the longest line that is let through (`MAX_LINE`), not by the file.
+        """Yield the lines' documents in order; see `read_lines`.
 
         Raises:
-            InputError: `no_such_file`, `is_directory`, `unreadable_file`, `empty_file`, `not_documentation`
-                (a binary file) or `not_one_a_line` (a JSON array, or JSON over several lines).
+            InputError: What `Bytes.chunks` and `read_lines` raise.
         """
-        with self._opened() as stream:
-            chunks = self._chunks(stream)
-            head = next(chunks, b"").removeprefix(codecs.BOM_UTF8)
-            if head.startswith(_UTF16) or _is_binary(head):
-                raise InputError(
-                    f"{self.title} is not UTF-8 text, so it can't be documentation.",
-                    next_step="Give a JSON Lines file in UTF-8, unpacked; a database is read with --scan.",
-                    code="not_documentation",
-                )
-            lines = ((number, line) for number, line in split(chain([head], chunks)) if line is None or line.strip())
-            first_two = list(islice(lines, 2))
-            if not first_two:
-                raise InputError(
-                    f"{self.title} is empty.", next_step="Give a file with one document a line.", code="empty_file"
-                )
-            if _goes_over_lines([line for _, line in first_two]):
-                raise InputError(
-                    f"{self.title} is JSON, but not one document a line.", next_step=ONE_A_LINE, code="not_one_a_line"
-                )
-            entries = chain(first_two, lines)
-            del first_two  # or the first lines, however long, would be held to the end
-            for number, line in entries:
-                yield read_line(line, f"line {number}")
+        with self._bytes.chunks() as chunks:
+            yield from read_lines(chunks, self.title)
 
-    @contextlib.contextmanager
-    def _opened(self) -> Iterator[BinaryIO]:
-        if self._path is None:
-            if sys.stdin is None:
-                raise InputError("There is no standard input.", next_step="Give a file.", code="unreadable_file")
-            yield sys.stdin.buffer
-            return
-        try:
-            if self._path.is_dir():
-                raise IsADirectoryError
-            # Unbuffered: chunks are read whole, and a pipe's bytes are handed on as they come.
-            stream = self._path.open("rb", buffering=0)
-        except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-            self._refuse(error)
-        with stream:
-            yield stream
 
-    def _chunks(self, stream: BinaryIO) -> Iterator[bytes]:
-        # A pipe may hand over a few bytes at a time, and the first chunk has to say what the file is.
-        head = bytearray()
-        try:
-            while len(head) < CHUNK and (chunk := _some(stream, CHUNK - len(head))):
-                head += chunk
-            yield bytes(head)
-            while chunk := _some(stream, CHUNK):
-                yield chunk
-        except OSError as error:
-            self._refuse(error)
+def read_lines(chunks: Iterator[bytes], title: str) -> Iterator[Found | Unreadable]:
+    """Yield the lines' documents in order; `where` is `line N`, counted from one, empty lines included.
 
-    def _refuse(self, error: OSError | ValueError) -> NoReturn:
-        if isinstance(error, IsADirectoryError):
-            raise InputError(
-                f"{self.title} is a directory.", next_step="Name a file in it.", code="is_directory"
-            ) from None
-        if isinstance(error, FileNotFoundError):
-            raise InputError(
-                f"There is no file {self.title}.", next_step="Check the path.", code="no_such_file"
-            ) from None
+    Memory is bounded by the longest line that is let through (`MAX_LINE`), not by the file.
+
+    Raises:
+        InputError: `empty_file`, `not_documentation` (a binary file) or `not_one_a_line` (a JSON array, or JSON
+            over several lines).
+    """
+    head = next(chunks, b"")
+    if head.startswith(_UTF16) or _is_binary(head):
         raise InputError(
-            f"{self.title} can't be read: {reason_of(error)}.",
-            next_step="Check the path and who may read it.",
-            code="unreadable_file",
-        ) from None
+            f"{title} is not UTF-8 text, so it can't be documentation.",
+            next_step="Give a JSON Lines file in UTF-8; a database is read with --scan.",
+            code="not_documentation",
+        )
+    lines = ((number, line) for number, line in split(chain([head], chunks)) if line is None or line.strip())
+    first_two = list(islice(lines, 2))
+    if not first_two:
+        raise InputError(f"{title} is empty.", next_step="Give a file with one document a line.", code="empty_file")
+    if _goes_over_lines([line for _, line in first_two]):
+        raise InputError(f"{title} is JSON, but not one document a line.", next_step=ONE_A_LINE, code="not_one_a_line")
+    entries = chain(first_two, lines)
+    del first_two  # or the first lines, however long, would be held to the end
+    for number, line in entries:
+        yield read_line(line, f"line {number}")
 
 
 def split(chunks: Iterable[bytes]) -> Iterator[Line]:
@@ -166,7 +122,7 @@ def read_line(line: bytes | None, where: str) -> Found | Unreadable:
     try:
         return Found(from_payload(_object(line.decode("utf-8"))), where)
     except UnicodeDecodeError as error:
-        return Unreadable(where, f"not UTF-8: byte {error.start + 1} is 0x{line[error.start]:02x}")
+        return Unreadable(where, f"not UTF-8: byte {error.start + 1} is 0x{line[error.start]:02x}; {RECODE}")
     except json.JSONDecodeError as error:
         reason = error.msg[:1].lower() + error.msg[1:].removesuffix(" at")
         return Unreadable(where, f"not JSON: {reason} at column {error.colno}")
@@ -174,13 +130,6 @@ def read_line(line: bytes | None, where: str) -> Found | Unreadable:
         return Unreadable(where, "nested too deeply")
     except ValueError as error:
         return Unreadable(where, shown(str(error)))
-
-
-def _some(stream: BinaryIO, size: int) -> bytes:
-    """What is there now, and only nothing at the end."""
-    if isinstance(stream, io.BufferedReader):
-        return stream.read1(size)
-    return stream.read(size)
 
 
 def _is_binary(head: bytes) -> bool:
@@ -226,13 +175,18 @@ def _breaks_at(line: bytes) -> int | None:
 
 
 def _object(text: str) -> dict[str, Any]:
-    value = json.loads(text, object_pairs_hook=_without_doubles, parse_constant=_refuse_constant)
+    value = json.loads(text, object_pairs_hook=without_doubles, parse_constant=refuse_constant)
     if not isinstance(value, dict):
         raise ValueError("not a JSON object")
     return value
 
 
-def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of its members; a hook for `json`.
+
+    Raises:
+        ValueError: A member stands twice, and nobody could say which one counts.
+    """
     members = dict(pairs)
     if len(members) != len(pairs):
         seen: set[str] = set()
@@ -241,5 +195,10 @@ def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return members
 
 
-def _refuse_constant(name: str) -> NoReturn:
+def refuse_constant(name: str) -> NoReturn:
+    """Refuse NaN and Infinity; a hook for `json`.
+
+    Raises:
+        ValueError: Always.
+    """
     raise ValueError(f"{name} is not JSON")

@@ -156,9 +156,16 @@ def translated(path: Path | None = None) -> Iterator[None]:
     try:
         yield
     except (peewee.DatabaseError, peewee.InterfaceError, sqlite3.Error) as error:
-        raise _translate(str(error), path) from error
+        raise _translate(str(_first_of(error)), path) from error
     except OSError as error:
         raise _translate(error.strerror or str(error), path) from error
+
+
+def _first_of(error: BaseException) -> BaseException:
+    """What went wrong first: SQLite rolls back by itself on a full disk, and the rollback after that fails as well."""
+    while isinstance(error.__context__, peewee.PeeweeException | sqlite3.Error):
+        error = error.__context__
+    return error
 
 
 def _translate(words: str, path: Path | None) -> StoreError:

@@ -250,7 +250,10 @@ class Deeds:
 
     def suspend(self) -> None:
         """Back to the shell."""
-        self._app.action_suspend_process()
+        if self._app.is_headless:
+            self._screen.say("There is no shell behind this screen to go back to.", "warning")
+        else:
+            self._app.action_suspend_process()
 
     def quit(self) -> None:
         """Quit; the app asks during a run."""

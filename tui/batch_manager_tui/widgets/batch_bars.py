@@ -6,7 +6,7 @@ from textual.strip import Strip
 
 from batch_manager.events import BatchView, RunView
 from batch_manager.pricing import show_usd
-from batch_manager_tui.display import cell_len, clip, count, duration, fit, pad, shown, wrap
+from batch_manager_tui.display import cell_len, clip, count, duration, fit, pad, shown, span, wrap
 from batch_manager_tui.widgets.strips import Line, LineView, clip_line, strip_of
 from batch_manager_tui.widgets.words import BATCH, RUN
 
@@ -142,7 +142,7 @@ def batch_line(batch: BatchView, width: int) -> Line:
     number = "$0" if batch.number == 0 else f"{batch.number:,}"
     line: Line = [
         (fit(number, max(3, len(number)), ">") + " ", "soft"),
-        (fit(f"{glyph} {word}", 13) + " ", _BATCH_PARTS[batch.state]),
+        (fit(f"{glyph} {word}", 13) + "  ", _BATCH_PARTS[batch.state]),
     ]
     done = batch.indexed + batch.failed
     figures = fit(f"{max(batch.answered, done):,}/{batch.items:,}", 8, ">")
@@ -194,5 +194,4 @@ def _pace(view: RunView) -> list[str]:
 def _left(view: RunView) -> list[str]:
     if view.eta is None or not view.active:
         return []
-    soonest, latest = (duration(seconds) for seconds in view.eta)
-    return [f"{soonest} left" if soonest == latest else f"{soonest} to {latest} left"]
+    return [f"{span(*view.eta)} left"]

@@ -113,12 +113,12 @@ def labelled(label: str, value: str, width: int, part: str = "", *, both_ends: b
 
 def _share(label: str, share: Share, width: int) -> Line:
     cost = show_usd(share.cost)
-    left = width - LABEL - 6 - 9
+    left = width - LABEL - 5 - 9
     return [
         (fit(label, LABEL), "soft"),
-        (fit(f"{share.items:,}", 6, ">"), ""),
+        (fit(f"{share.items:,}", 5, ">"), ""),
         (fit(f"{share.tokens:,}", 9, ">"), ""),
-        (pad(clip(cost, left - 2), min(left, 14), ">") if left > 4 else "", ""),
+        (pad(clip(cost, left - 1), min(left, 14), ">") if left > 4 else "", ""),
     ]
 
 

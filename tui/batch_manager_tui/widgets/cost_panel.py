@@ -12,6 +12,10 @@ from batch_manager_tui.widgets.cost_lines import error_lines, money_lines, quote
 from batch_manager_tui.widgets.strips import Line, Lines
 
 
+FEW_ROWS = 12
+"""Below this the panel has no blank lines to give."""
+
+
 @dataclass(frozen=True, slots=True)
 class CostState:
     """What the panel shows.
@@ -41,7 +45,9 @@ class CostPanel(Lines):
         self.state = state
         width = self.line_width
         if width > 0:
-            self.show_lines(_lines(state, width))
+            lines = _lines(state, width)
+            few = self.scrollable_content_region.height < FEW_ROWS
+            self.show_lines([line for line in lines if line] if few else lines)
 
     def on_resize(self) -> None:
         """Labels and values follow the width."""

@@ -16,6 +16,7 @@ from batch_manager.quote import Scope
 if TYPE_CHECKING:
     from batch_manager.cli.flags import Flags
     from batch_manager.events import RunView
+    from batch_manager.quote import Quote
     from batch_manager.workspace import Workspace
 
 WHICH: dict[str, Literal["pending", "failed", "all"]] = {
@@ -38,19 +39,13 @@ def index(flags: Flags) -> int:
     """
     scope = Scope(WHICH[flags.action])
     with for_work(flags) as workspace:
-        engine, settings = workspace.engine, workspace.settings
+        engine, rehearsal = workspace.engine, workspace.settings.mode == "rehearsal"
         engine.check(scope)
-        rehearsal = settings.mode == "rehearsal"
         view = engine.view()
         if engine.quote(scope, workspace.cap).nothing_to_do:
             terminal.say(f"Nothing to do: no item is {'failed' if scope.which == 'failed' else 'pending'}.")
         else:
-            with Stop(engine.cancel, terminal.say) as stop:
-                _start(workspace, scope, flags)
-                if stop.asked:  # between the yes and the start there was nothing to cancel yet
-                    engine.cancel()
-                with progress.screen(rehearsal=rehearsal) as screen:
-                    view = progress.follow(engine, stop, screen)
+            view = _ask_and_run(workspace, scope, flags)
         results = engine.results()
         if flags.json:
             terminal.result(lines_of(results_report(results)))
@@ -60,18 +55,29 @@ def index(flags: Flags) -> int:
         return run_exit_code(view, results)
 
 
-def _start(workspace: Workspace, scope: Scope, flags: Flags) -> None:
-    """Quote, ask, start; and again when the store changed in between."""
+def _ask_and_run(workspace: Workspace, scope: Scope, flags: Flags) -> RunView:
+    """Quote, ask, run; and ask again when the store changed in between."""
     for again in range(ASKED_AGAIN):
         quote = workspace.engine.quote(scope, workspace.cap)
         agree(quote, workspace.settings, yes=flags.yes, trusted=flags.trust_dotenv)
         try:
-            workspace.engine.start(quote)
-            return
+            return _run(workspace, quote)
         except QuoteChanged as changed:
             if again == ASKED_AGAIN - 1:
                 raise
             terminal.say(changed.message)
+    raise AssertionError("the loop returns or raises")
+
+
+def _run(workspace: Workspace, quote: Quote) -> RunView:
+    """Run what was agreed; from here on a signal ends the run in good order instead of the process."""
+    engine = workspace.engine
+    with Stop(engine.cancel) as stop:
+        engine.start(quote)
+        if stop.asked:  # before the start there was nothing to cancel yet
+            engine.cancel()
+        with progress.screen(rehearsal=workspace.settings.mode == "rehearsal") as screen:
+            return progress.follow(engine, stop, screen)
 
 
 def _say_why(view: RunView) -> None:

@@ -1,0 +1,198 @@
+"""Marks and filters choose, the price follows, and a long list is never read whole."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable
+from typing import Any
+
+from batch_manager.documents import Document, render
+from batch_manager.store.items import ItemFilter, ItemRow
+from batch_manager_tui.widgets.pages import KEPT, PAGE, RowPages
+
+from .conftest import table
+
+HOSTILE = [
+    "evil\x1b[2J\x1b[31mred",
+    "line\nbreak",
+    "[bold red]markup[/bold red]",
+    "abc\u202egnp.exe",
+    "zero\u200bwidth",
+    "osc\x1b]52;c;aGk=\x07",
+    "表の名前が長い" * 9,
+    "x" * 300,
+    "'; DROP TABLE item; --",
+    "[/]",
+    "\x9b31m",
+]
+
+
+async def test_the_price_follows_the_marks(
+    local: Callable[..., Any], drives: Callable[..., Any], tables: Callable[..., Any]
+) -> None:
+    async with drives(local(tables(9))) as driver:
+        desk = driver.app.main.desk
+        everything = desk.quote.tokens
+        assert desk.heading == "all 9 pending"
+        await driver.press("space", "space")
+        assert desk.heading == "2 marked of 9 pending"
+        assert 0 < desk.quote.tokens < everything
+        assert "2 marked of 9 pending" in driver.screen_text()
+        await driver.press("a")
+        assert desk.quote.tokens == everything
+        await driver.press("a")
+        assert not desk.selection.marks
+        assert "with OpenAI's" in driver.screen_text()  # what the local model saves
+
+
+async def test_the_price_follows_the_filter(
+    local: Callable[..., Any], drives: Callable[..., Any], tables: Callable[..., Any]
+) -> None:
+    async with drives(local(tables(30))) as driver:
+        desk = driver.app.main.desk
+        await driver.press("slash", *"_02")
+        assert desk.heading == "10 in the filter of 30 pending"
+        await driver.press("escape")
+        assert desk.heading == "all 30 pending"
+        await driver.press("t", "t")
+        assert desk.heading == "0 in the filter of 30 pending"
+        assert "No item fits the filter" in driver.screen_text()
+        await driver.press("t", "f", "f")
+        assert desk.selection.wanted.status == "indexed"
+
+
+async def test_ranges_and_inversion(
+    local: Callable[..., Any], drives: Callable[..., Any], tables: Callable[..., Any]
+) -> None:
+    async with drives(local(tables(10))) as driver:
+        marks = driver.app.main.desk.selection.marks
+        await driver.press("j", "v", "j", "j", "v")
+        assert len(marks) == 3
+        await driver.press("asterisk")
+        assert len(driver.app.main.desk.selection.marks) == 7
+
+
+async def test_the_mouse_does_it_too(
+    local: Callable[..., Any], drives: Callable[..., Any], tables: Callable[..., Any]
+) -> None:
+    async with drives(local(tables(10))) as driver:
+        await driver.pilot.click("#items", offset=(20, 4))
+        await driver.settle()
+        assert driver.app.main.items.cursor == 4
+        await driver.pilot.click("#items", offset=(1, 2))
+        await driver.settle()
+        assert len(driver.app.main.desk.selection.marks) == 1
+        await driver.pilot.click("#items", offset=(20, 3), times=2)
+        await driver.settle()
+        assert driver.front == "DetailsScreen"
+
+
+async def test_details_show_exactly_what_is_sent(
+    local: Callable[..., Any], drives: Callable[..., Any]
+) -> None:
+    document = Document("table", "orders", "All orders", "Words with [markup] and \x1b[31mcolour.\nSecond line.")
+    workspace = local([document])
+    async with drives(workspace) as driver:
+        await driver.press("enter")
+        assert driver.app.screen.query_one("#exact-text").source == render(document).text
+        seen = driver.screen_text()
+        assert "[markup]" in seen
+        assert "\\x1b[31mcolour." in seen
+        assert "Second line." in seen
+        assert render(document).hash[:8] in seen
+
+
+async def test_hostile_names_are_harmless_everywhere(local: Callable[..., Any], drives: Callable[..., Any]) -> None:
+    workspace = local([table(number, name) for number, name in enumerate(HOSTILE)])
+    async with drives(workspace, (200, 50)) as driver:
+        async def check() -> None:
+            for line in driver.screen_text().split("\n"):
+                assert line.isprintable()
+            assert {len(strip) for strip in []} == set()
+            strips = driver.app.screen._compositor.render_strips()
+            assert {strip.cell_length for strip in strips} == {200}
+
+        await check()
+        for _ in HOSTILE:
+            await driver.press("enter")
+            await check()
+            await driver.press("escape", "j")
+        await driver.press("a", "s")
+        await driver.asked()
+        await check()
+        await driver.press("n", "slash", *"[/]", "enter")
+        await check()
+        assert driver.app.main.desk.heading.endswith("pending")
+
+
+async def test_empty_documents_say_why_they_cannot_be_sent(
+    local: Callable[..., Any], drives: Callable[..., Any]
+) -> None:
+    workspace = local([table(1), Document("table", "nothing_to_say")])
+    async with drives(workspace) as driver:
+        await driver.press("j")
+        seen = driver.screen_text()
+        assert "can't be sent: empty_document" in seen
+        assert "1 can't be sent (no charge)" in seen
+        assert "Write documentation for it" in seen
+
+
+async def test_a_list_of_100_000_is_read_in_pages(
+    local: Callable[..., Any], drives: Callable[..., Any]
+) -> None:
+    workspace = local()
+    workspace.store._db.execute_sql(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)"
+        " INSERT INTO item (kind, name, words, text_hash, layout, tokens, problem, changed_at)"
+        " SELECT 'table', 'table_' || i, '{\"name\": \"x\"}', '', 1, 5, 'empty_document', '2026' FROM n"
+    )
+    async with drives(workspace) as driver:
+        items = driver.app.main.items
+        assert items.line_count() == 100_000
+        assert items.pages.reads <= 2
+        before = items.pages.reads
+        await driver.press(*["j"] * 100)
+        assert items.pages.reads - before <= 1
+        await driver.press("G")
+        assert items.current_row.name == "table_100000"
+        await driver.press("pageup", "pageup", "g")
+        assert items.cursor == 0
+        assert items.pages.reads - before <= 6
+        await driver.press("a")
+        assert len(driver.app.main.desk.selection.marks) == 100_000
+
+
+def test_only_so_many_pages_are_kept() -> None:
+    def read(ids: Any) -> list[ItemRow]:
+        return [ItemRow(one, "table", f"t{one}", "pending", 1, 1, None, None, None, "") for one in ids]
+
+    pages = RowPages(read)
+    pages.show(array("q", range(100_000)))
+    for index in range(0, 100_000, PAGE):
+        row = pages.row(index)
+        assert row is not None
+        assert row.id == index
+    assert len(pages._pages) == KEPT
+    assert pages.reads == 100_000 // PAGE
+
+
+async def test_what_the_store_lists_is_what_is_listed(
+    local: Callable[..., Any], drives: Callable[..., Any], tables: Callable[..., Any]
+) -> None:
+    workspace = local(tables(25))
+    async with drives(workspace) as driver:
+        await driver.press("o", "o")
+        wanted = driver.app.main.desk.selection.wanted
+        assert wanted == ItemFilter(sort="tokens")
+        assert list(driver.app.main.items.pages.ids) == list(workspace.store.items.ids(wanted))
+
+
+async def test_skipped_items_can_be_taken_in_again(
+    local: Callable[..., Any], drives: Callable[..., Any], tables: Callable[..., Any]
+) -> None:
+    workspace = local(tables(3))
+    async with drives(workspace) as driver:
+        await driver.press("minus")
+        assert workspace.store.items.counts().total("skipped") == 1
+        await driver.press("minus")
+        assert workspace.store.items.counts().total("pending") == 3

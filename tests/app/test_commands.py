@@ -1,0 +1,131 @@
+"""The one table of commands: each is reachable, and does something or says why not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from batch_manager_tui.commands import COMMANDS, GROUPS, Command
+from batch_manager_tui.palette import TablePalette
+from batch_manager_tui.screens.deeds import Deeds
+from batch_manager_tui.screens.help import help_lines
+
+
+def test_no_key_means_two_things() -> None:
+    keys = [key for command in COMMANDS for key in command.keys]
+    assert len(keys) == len(set(keys))
+    assert len({command.id for command in COMMANDS}) == len(COMMANDS)
+
+
+def test_each_command_has_a_deed_and_stands_in_the_help() -> None:
+    page = "\n".join("".join(text for text, _ in line) for line in help_lines(120))
+    for command in COMMANDS:
+        assert command.group in GROUPS
+        assert command.help in page
+        assert command.shown_keys in page
+        if command.group != "Move":
+            assert callable(getattr(Deeds, command.id if command.id != "import" else "import_"))
+
+
+def effect(driver: Any) -> tuple[object, ...]:
+    """Everything that a command could change, as far as a user can tell."""
+    main = driver.app.main
+    return (
+        driver.app.is_running,
+        driver.app._exit,
+        driver.app.theme,
+        [type(screen).__name__ for screen in driver.app.screen_stack],
+        driver.notice,
+        main.items.cursor,
+        main.items.range_from,
+        frozenset(main.desk.selection.marks),
+        main.desk.selection.wanted,
+        main.pane,
+        main.focused,
+        str(main.desk.workspace.settings.mode),
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.id)
+async def test_each_key_does_something_or_says_why(
+    command: Command, local: Callable[..., Any], drives: Callable[..., Any], tables: Callable[..., Any]
+) -> None:
+    workspace = local(tables(60))
+    for start in ("1", "2"):
+        async with drives(workspace) as driver:
+            await driver.press(start, *["down"] * 3)
+            if start == "1":
+                driver.app.main.items.go(20)
+            before = effect(driver)
+            await driver.press(command.keys[0])
+            await driver.pilot.pause(0.2)
+            if effect(driver) != before:
+                return
+    pytest.fail(f"{command.keys[0]} did nothing and said nothing")
+
+
+@pytest.mark.parametrize("key", ["s", "r", "R", "p", "x", "a", "space", "slash", "enter", "S", "e", "minus"])
+async def test_a_blocked_key_says_why(key: str, opens: Callable[..., Any], drives: Callable[..., Any]) -> None:
+    async with drives(opens()) as driver:
+        await driver.press(key)
+        assert driver.front == "MainScreen"
+        assert ": " in driver.notice
+        assert driver.notice.endswith(".")
+
+
+async def test_the_key_line_shows_only_what_works_now(
+    local: Callable[..., Any], drives: Callable[..., Any], tables: Callable[..., Any]
+) -> None:
+    async with drives(local(tables(3))) as driver:
+        labels = [label for _, _, label in driver.app.main.keys()]
+        assert "start" in labels
+        assert "retry failed" not in labels
+        assert "pause" not in labels
+        assert labels[-2:] == ["help", "quit"]
+
+
+async def test_the_palette_runs_commands_by_name(
+    local: Callable[..., Any], drives: Callable[..., Any], tables: Callable[..., Any]
+) -> None:
+    assert TablePalette in __import__("batch_manager_tui.app", fromlist=["x"]).BatchManagerApp.COMMANDS
+    async with drives(local(tables(3))) as driver:
+        await driver.press("ctrl+p")
+        await driver.until(lambda: driver.front == "CommandPalette")
+        await driver.pilot.press(*"mark all")
+        await driver.pilot.pause(0.5)
+        await driver.pilot.press("enter")
+        await driver.until(lambda: len(driver.app.main.desk.selection.marks) == 3)
+
+
+async def test_esc_backs_out_step_by_step(
+    local: Callable[..., Any], drives: Callable[..., Any], tables: Callable[..., Any]
+) -> None:
+    async with drives(local(tables(12))) as driver:
+        selection = driver.app.main.desk.selection
+        await driver.press("space", "slash", *"00", "enter", "v")
+        assert (len(selection.ids), len(selection.marks)) == (10, 1)
+        await driver.press("escape")
+        assert driver.app.main.items.range_from is None
+        await driver.press("escape")
+        assert len(selection.ids) == 12
+        await driver.press("escape")
+        assert not selection.marks
+        for key in ("question_mark", "enter", "i", "d"):
+            await driver.press(key)
+            assert driver.front != "MainScreen"
+            await driver.press("escape")
+            assert driver.front == "MainScreen"
+
+
+async def test_nothing_opens_over_a_question(
+    local: Callable[..., Any], drives: Callable[..., Any], tables: Callable[..., Any]
+) -> None:
+    async with drives(local(tables(3))) as driver:
+        await driver.press("s")
+        await driver.asked()
+        for key in ("s", "question_mark", "enter", "i", "S", "slash"):
+            await driver.press(key)
+        assert [type(screen).__name__ for screen in driver.app.screen_stack][-1] == "ConfirmSpend"
+        assert sum(screen.is_modal for screen in driver.app.screen_stack) == 1

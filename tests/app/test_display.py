@@ -1,0 +1,75 @@
+"""Hostile text is shown harmless, and keeps the columns straight."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from batch_manager_tui.display import clip, clip_middle, count, duration, fit, shown, span, wrap
+
+TEXTS = st.text(st.characters(codec=None), max_size=60)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("plain", "plain"),
+        ("größe 表 é", "größe 表 é"),
+        ("a\x1b[31mred", "a\\x1b[31mred"),
+        ("a\x9b31m", "a\\x9b31m"),
+        ("\x1b]8;;http://x\x07", "\\x1b]8;;http://x\\x07"),
+        ("two\nlines\tand\rmore", "two\\nlines\\tand\\rmore"),
+        ("abc\u202egnp.exe", "abc\\u202egnp.exe"),
+        ("\u2066\u2067\u2068\u2069", "\\u2066\\u2067\\u2068\\u2069"),
+        ("zero\u200bwidth\ufeff", "zero\\u200bwidth\\ufeff"),
+        ("half \ud800 a char", "half \\ud800 a char"),
+        ("tag\U000e0041", "tag\\U000e0041"),
+        ("[bold red]markup[/]", "[bold red]markup[/]"),
+        ("\x00\x7f", "\\x00\\x7f"),
+    ],
+)
+def test_what_hides_or_moves_text_is_written_out(text: str, expected: str) -> None:
+    assert shown(text) == expected
+
+
+def test_many_combining_marks_cannot_paint_over_other_lines() -> None:
+    assert shown("e" + "\u0301" * 50).count("\u0301") <= 3
+
+
+@given(TEXTS)
+def test_nothing_dangerous_is_left(text: str) -> None:
+    for char in shown(text):
+        assert unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Zl", "Zp")
+
+
+@given(TEXTS, st.integers(1, 30))
+def test_a_cell_is_exactly_as_wide_as_its_column(text: str, width: int) -> None:
+    assert cell_len(fit(shown(text), width)) == width
+    assert cell_len(fit(shown(text), width, ">")) == width
+    assert cell_len(clip_middle(shown(text), width)) <= width
+
+
+@given(TEXTS, st.integers(2, 30))
+def test_wrapped_lines_fit_and_lose_no_word(text: str, width: int) -> None:
+    lines = wrap(text, width)
+    assert all(cell_len(line) <= width for line in lines)
+    assert "".join("".join(lines).split()) == "".join("".join(shown(p) for p in text.split("\n")).split())
+
+
+def test_clip_says_that_something_is_missing() -> None:
+    assert clip("orders_and_more", 8) == "orders_…"
+    assert clip("日本語テキスト", 6) == "日本…"
+    assert clip("fits", 4) == "fits"
+
+
+def test_words_for_people() -> None:
+    assert count(1, "request") == "1 request"
+    assert count(1200, "try", "tries") == "1,200 tries"
+    assert [duration(s) for s in (0.44, 12.2, 200, 7500)] == ["0.4 s", "12 s", "3 min 20 s", "2 h 05 min"]
+    assert span(19, 36) == "19–36 s"
+    assert span(50, 80) == "50 s–1 min 20 s"
+    assert span(12, 12.1) == "12 s"

@@ -1,0 +1,220 @@
+"""First start, scan, import, export, the sample, quitting: no dead end, and nothing lost."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from batch_manager.errors import StoreError
+from batch_manager.settings import load_settings
+from batch_manager.workspace import Workspace
+from batch_manager_tui.app import BatchManagerApp
+
+
+async def test_the_first_start_says_how_to_begin(opens: Callable[..., Any], drives: Callable[..., Any]) -> None:
+    async with drives(opens()) as driver:
+        seen = driver.screen_text()
+        for words in ("Nothing here yet", "scan a database", "import a JSON Lines file", "sample"):
+            assert words in seen
+
+
+async def test_import_from_inside(opens: Callable[..., Any], drives: Callable[..., Any], tmp_path: Path) -> None:
+    path = tmp_path / "words.jsonl"
+    good = {"kind": "table", "name": "users", "business_purpose": "People"}
+    path.write_text(json.dumps(good) + "\nnot json\n")
+    workspace = opens()
+    async with drives(workspace) as driver:
+        await driver.press("i", *"nowhere.jsonl", "enter")
+        await driver.until(lambda: "nowhere.jsonl" in driver.screen_text() and driver.front == "TakeIn")
+        await driver.press(*["backspace"] * 20)
+        driver.app.screen.query_one("#place").value = str(path)
+        await driver.press("enter")
+        await driver.until(lambda: "1 new" in driver.screen_text())
+        assert "line 2" in driver.screen_text()
+        await driver.press("escape")
+        assert driver.app.main.items.line_count() == 1
+        assert driver.app.main.desk.heading == "all 1 pending"
+
+
+async def test_scan_from_inside(opens: Callable[..., Any], drives: Callable[..., Any], tmp_path: Path) -> None:
+    database = tmp_path / "shop.db"
+    with sqlite3.connect(database) as connection:
+        connection.execute("CREATE TABLE users (id INTEGER PRIMARY KEY, email TEXT)")
+        connection.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, user_id INTEGER REFERENCES users (id))")
+    connection.close()
+    workspace = opens(DATABASE_URL=f"sqlite:///{database}")
+    async with drives(workspace) as driver:
+        await driver.press("d")
+        assert "DATABASE_URL" in driver.screen_text()
+        await driver.press("enter")
+        await driver.until(lambda: "3 new" in driver.screen_text())
+        await driver.press("escape")
+        assert driver.app.main.items.line_count() == 3
+
+
+async def test_a_password_is_never_put_on_the_screen(
+    opens: Callable[..., Any], drives: Callable[..., Any]
+) -> None:
+    async with drives(opens(DATABASE_URL="postgresql://me:geheim@db.invalid/shop")) as driver:
+        await driver.press("d")
+        assert "geheim" not in driver.screen_text()
+        await driver.press("enter")
+        await driver.until(lambda: not driver.app.main.desk.reading)
+        assert "geheim" not in driver.screen_text()
+
+
+async def test_export_asks_before_it_writes_over(
+    local: Callable[..., Any], drives: Callable[..., Any], tables: Callable[..., Any], tmp_path: Path
+) -> None:
+    path = tmp_path / "out.jsonl"
+    path.write_text("mine")
+    async with drives(local(tables(3))) as driver:
+        await driver.press("e")
+        driver.app.screen.query_one("#place").value = str(path)
+        await driver.press("enter")
+        assert "there already" in driver.screen_text()
+        assert path.read_text() == "mine"
+        await driver.press("enter")
+        await driver.until(lambda: "3 documents written." in driver.screen_text())
+        assert len(path.read_text().splitlines()) == 3
+
+
+async def test_the_sample_from_inside(opens: Callable[..., Any], drives: Callable[..., Any]) -> None:
+    async with drives(opens()) as driver:
+        await driver.press("D")
+        await driver.until(lambda: driver.app.main.items.line_count() > 100)
+        assert "DEMO" in driver.screen_text()
+        await driver.press("D")
+        assert "already" in driver.notice
+
+
+async def test_searching(local: Callable[..., Any], drives: Callable[..., Any], tables: Callable[..., Any]) -> None:
+    workspace = local(tables(4))
+    async with drives(workspace) as driver:
+        await driver.press("S")
+        assert "Nothing is indexed yet" in driver.notice
+        await driver.press("s")
+        await driver.asked()
+        await driver.pilot.press("y")
+        await driver.run_to_the_end()
+        await driver.press("S", *"purpose number 2", "enter")
+        hits = driver.app.screen.query_one("#hits")
+        await driver.until(lambda: hits.hits)
+        await driver.settle()
+        assert "table_002" in driver.screen_text()
+        await driver.press("j", "enter")
+        assert driver.front == "DetailsScreen"
+        await driver.press("escape", "escape")
+        assert driver.front == "MainScreen"
+
+
+async def test_quitting_in_the_middle_loses_nothing(
+    opens: Callable[..., Any], drives: Callable[..., Any], tables: Callable[..., Any]
+) -> None:
+    opens(tables(60)).close()
+    workspace = opens(rehearse=True, EMBEDDING_BATCH_SIZE="5", EMBEDDING_CONCURRENCY="1")
+    async with drives(workspace) as driver:
+        assert "REHEARSAL" in driver.screen_text()
+        await driver.press("s")
+        await driver.asked()
+        await driver.pilot.press("y")
+        await driver.until(lambda: driver.app.main.desk.view.answered >= 5)
+        await driver.pilot.press("q")
+        await driver.until(lambda: driver.front == "QuitDuringRun")
+        await driver.pilot.press("escape")
+        await driver.until(lambda: driver.front == "MainScreen")
+        assert workspace.engine.view().active
+        await driver.pilot.press("p")
+        await driver.until(lambda: driver.app.main.desk.view.state == "paused")
+        assert "paused" in driver.screen_text()
+        await driver.pilot.press("p")
+        await driver.until(lambda: driver.app.main.desk.view.state == "running")
+        await driver.pilot.press("ctrl+q")
+        await driver.until(lambda: driver.front == "QuitDuringRun")
+        await driver.pilot.press("p")
+        await driver.until(lambda: not driver.app.is_running or driver.app._exit)
+    counts = workspace.store.items.counts()
+    assert workspace.store.ledger.runs()[0].state == "interrupted"
+    assert counts.total("indexed") + counts.total("pending") == 60
+    assert workspace.engine.unfinished() is not None
+    workspace.close()
+    again = opens(rehearse=True)
+    async with drives(again) as driver:
+        assert "was interrupted" in driver.screen_text()
+        assert "goes on under its quote" in driver.screen_text()
+
+
+async def test_failures_are_listed_with_their_reason(
+    opens: Callable[..., Any], drives: Callable[..., Any]
+) -> None:
+    workspace = opens(demo=True, rehearse=True)
+    async with drives(workspace) as driver:
+        await driver.press("s")
+        await driver.asked()
+        await driver.pilot.press("y")
+        await driver.run_to_the_end()
+        assert driver.app.main.desk.view.state == "done"
+        await driver.press("f", "f", "f")
+        assert driver.app.main.items.line_count() == workspace.store.items.counts().total("failed") > 0
+        assert "invalid_request_error" in driver.screen_text()
+        assert "to retry with r" in driver.screen_text()
+        await driver.press("r")
+        await driver.asked()
+        assert "Retry what failed: 1 item" in driver.screen_text()
+        await driver.press("n")
+
+
+async def test_a_home_that_is_busy_can_be_looked_at(
+    local: Callable[..., Any], drives: Callable[..., Any], tables: Callable[..., Any], tmp_path: Path
+) -> None:
+    first = local(tables(3))
+    second = Workspace.open(first.settings, look_when_busy=True)
+    try:
+        async with drives(second) as driver:
+            assert "LOOKING ONLY" in driver.screen_text()
+            assert driver.app.main.items.line_count() == 3
+            await driver.press("s")
+            assert "writing" in driver.notice
+    finally:
+        second.close()
+
+
+async def test_a_workspace_that_cannot_be_opened_ends_the_app(tmp_path: Path) -> None:
+    def opener() -> Workspace:
+        raise StoreError("The store is broken.", next_step="Mend it.")
+
+    app = BatchManagerApp(opener)
+    async with app.run_test() as pilot:
+        for _ in range(100):
+            if app.failure is not None:
+                break
+            await pilot.pause(0.02)
+    await asyncio.to_thread(app.close_rooms)
+    assert app.failure is not None
+    assert app.return_code == 2
+
+
+async def test_the_screen_is_there_before_the_home_is_open(tmp_path: Path) -> None:
+    settings = load_settings({"BATCH_MANAGER_HOME": str(tmp_path / "home")}, {}, tmp_path)
+    gate = __import__("threading").Event()
+
+    def opener() -> Workspace:
+        gate.wait(10)
+        return Workspace.open(settings, demo=True)
+
+    app = BatchManagerApp(opener)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("s", "a", "S")
+        assert app.main.query_one("#guide").display
+        gate.set()
+        for _ in range(300):
+            if app.main.items.line_count():
+                break
+            await pilot.pause(0.02)
+        assert app.main.items.line_count() > 100
+        await pilot.press("q")
+    await asyncio.to_thread(app.close_rooms)

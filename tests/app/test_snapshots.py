@@ -1,0 +1,128 @@
+"""Pictures of the screens at three sizes, in both themes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from batch_manager.events import BatchView, LimitsView, RunView
+from batch_manager.workspace import Workspace
+from batch_manager_tui.app import BatchManagerApp
+
+SIZES = [(80, 24), (120, 40), (200, 50)]
+
+RUNNING = RunView(
+    sequence=1, run_id=1, state="running", items=150, answered=60, indexed=40, failed=3, tokens=17_357,
+    tokens_answered=7_000, requests=5, quoted=Decimal("0.00034714"), estimated=Decimal("0.00014"),
+    billed=Decimal("0.00014"), reserved=Decimal("0.00005"), cap=Decimal("0.01"), batches_total=8, batches_done=2,
+    seconds=12.0, rate=14.2, eta=(8.0, 26.0), delivering=20,
+    limits=LimitsView(300_000, 287_000, 300, 295),
+    batches=(
+        BatchView(0, "indexed", 12, 900, 12, 12, 0, 0, 0.0, ""),
+        BatchView(1, "indexed", 20, 2_812, 20, 20, 0, 1, 1.2, ""),
+        BatchView(2, "answered", 20, 2_320, 20, 8, 0, 1, 1.4, ""),
+        BatchView(3, "splitting", 20, 2_511, 4, 0, 1, 4, 3.1, ""),
+        BatchView(4, "backing off", 20, 2_085, 0, 0, 0, 1, 2.2, "try 2 of 4: server_is_overloaded"),
+        BatchView(5, "sending", 20, 2_323, 0, 0, 0, 1, 0.4, ""),
+        BatchView(6, "waiting", 20, 2_337, 0, 0, 0, 0, 0.0, "the rate limit, 1 s"),
+        BatchView(7, "waiting", 7, 735, 0, 0, 0, 0, 0.0, ""),
+        BatchView(8, "failed", 1, 35, 0, 0, 1, 3, 5.0, ""),
+    ),
+)
+
+
+@pytest.fixture(params=SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def size(request: pytest.FixtureRequest) -> Any:
+    """The three sizes."""
+    return request.param
+
+
+@pytest.fixture
+def pictured(snap_compare: Any) -> Iterator[Callable[..., bool]]:
+    """Compares a picture of the app after some keys."""
+    apps: list[BatchManagerApp] = []
+
+    def compare(workspace: Workspace, size: tuple[int, int], *keys: str, view: RunView | None = None) -> bool:
+        app = BatchManagerApp(workspace)
+        apps.append(app)
+
+        async def before(pilot: Pilot[None]) -> None:
+            async def rest() -> None:
+                await pilot.pause(0.15)
+                for _ in range(200):
+                    if all(worker.is_finished or worker.group == "spend" for worker in app.workers):
+                        break
+                    await pilot.pause(0.02)
+                await pilot.pause()
+
+            while app.main.desk.quote is None and app.main.desk.error is None:
+                await pilot.pause(0.02)
+            await rest()
+            for key in keys:
+                await pilot.press(key)
+                await rest()
+            if view is not None:
+                app.main._bridge = None
+                app.main._view_changed(view)
+            await pilot.pause(0.1)
+
+        return bool(snap_compare(app, terminal_size=size, run_before=before))
+
+    yield compare
+    for app in apps:
+        asyncio.run(asyncio.to_thread(app.close_rooms))
+
+
+def test_start(pictured: Any, opens: Any, size: Any) -> None:
+    assert pictured(opens(demo=True), size)
+
+
+def test_marked(pictured: Any, opens: Any, size: Any) -> None:
+    assert pictured(opens(demo=True, rehearse=True), size, "space", "space", "j", "v", "j", "j")
+
+
+def test_spend_prompt(pictured: Any, opens: Any, size: Any) -> None:
+    assert pictured(opens(demo=True, rehearse=True), size, "s")
+
+
+def test_running(pictured: Any, opens: Any, size: Any) -> None:
+    assert pictured(opens(demo=True, rehearse=True), size, view=RUNNING)
+
+
+def test_filtered(pictured: Any, opens: Any, size: Any) -> None:
+    assert pictured(opens(demo=True), size, "slash", *"stg", "down", "down")
+
+
+def test_nothing_yet(pictured: Any, opens: Any, size: Any) -> None:
+    assert pictured(opens(), size)
+
+
+def test_help(pictured: Any, opens: Any, size: Any) -> None:
+    assert pictured(opens(), size, "question_mark")
+
+
+def test_import_prompt(pictured: Any, opens: Any, size: Any) -> None:
+    assert pictured(opens(), size, "i")
+
+
+def test_light(pictured: Any, opens: Any, size: Any) -> None:
+    assert pictured(opens(demo=True), size, "ctrl+t", "space", "2")
+
+
+def test_tabs(pictured: Any, opens: Any) -> None:
+    assert pictured(opens(demo=True), (60, 18), "2")
+
+
+def test_too_small(pictured: Any, opens: Any) -> None:
+    assert pictured(opens(demo=True), (40, 10))
+
+
+def test_paths_stay_out_of_pictures(tmp_path: Path) -> None:
+    for picture in (Path(__file__).parent / "__snapshots__").rglob("*.svg"):
+        assert "pytest-of" not in picture.read_text(encoding="utf-8")

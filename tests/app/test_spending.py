@@ -1,0 +1,164 @@
+"""Only a deliberate y spends, and it spends what was shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from textual import events
+from textual.widgets import Input
+
+from batch_manager.sources.collection import IterableSource
+from batch_manager_tui.screens.confirm_spend import read_cap
+
+from .conftest import table
+
+
+def sent(workspace: Any) -> bool:
+    """Whether any run was ever agreed."""
+    return bool(workspace.store.ledger.runs()) or workspace.engine.view().run_id != 0
+
+
+@pytest.mark.parametrize("starter", ["s", "R"])
+@pytest.mark.parametrize("key", ["enter", "escape", "n", "space", "Y", "ctrl+y", "q", "s", "tab", "1"])
+async def test_no_other_key_spends(
+    key: str, starter: str, local: Callable[..., Any], drives: Callable[..., Any], tables: Callable[..., Any]
+) -> None:
+    workspace = local(tables(3))
+    async with drives(workspace) as driver:
+        await driver.press(starter)
+        await driver.asked()
+        await driver.press(key)
+        await driver.pilot.pause(0.3)
+        assert not sent(workspace)
+
+
+async def test_a_paste_does_not_spend(
+    local: Callable[..., Any], drives: Callable[..., Any], tables: Callable[..., Any]
+) -> None:
+    workspace = local(tables(3))
+    async with drives(workspace) as driver:
+        await driver.press("s")
+        await driver.asked()
+        driver.app.post_message(events.Paste("y"))
+        driver.app.screen.post_message(events.Paste("y\n"))
+        await driver.pilot.pause(0.5)
+        assert driver.front == "ConfirmSpend"
+        # A terminal without bracketed paste sends the text as keys, all at once.
+        await driver.pilot.press(*"yes")
+        await driver.pilot.pause(0.5)
+        await driver.pilot.press("y", "enter")
+        await driver.pilot.pause(0.5)
+        assert not sent(workspace)
+
+
+async def test_a_y_that_was_pressed_too_early_does_not_spend(
+    local: Callable[..., Any], drives: Callable[..., Any], tables: Callable[..., Any]
+) -> None:
+    workspace = local(tables(3))
+    async with drives(workspace) as driver:
+        await driver.pilot.press("s")
+        await driver.until(lambda: driver.front == "ConfirmSpend")
+        await driver.pilot.press("y")
+        await driver.pilot.pause(0.5)
+        assert driver.front == "ConfirmSpend"
+        assert not sent(workspace)
+
+
+async def test_a_held_y_does_not_spend(
+    local: Callable[..., Any], drives: Callable[..., Any], tables: Callable[..., Any]
+) -> None:
+    workspace = local(tables(3))
+    async with drives(workspace) as driver:
+        await driver.pilot.press("s", "y")
+        await driver.until(lambda: driver.front == "ConfirmSpend")
+        for _ in range(40):  # a keyboard repeats some 30 times a second
+            await driver.pilot.press("y")
+            await driver.pilot.pause(0.03)
+        await driver.pilot.press("escape")
+        await driver.pilot.pause(0.4)
+        assert not sent(workspace)
+
+
+async def test_y_in_the_box_of_the_cap_is_a_letter(
+    local: Callable[..., Any], drives: Callable[..., Any], tables: Callable[..., Any]
+) -> None:
+    workspace = local(tables(3))
+    async with drives(workspace) as driver:
+        await driver.press("s")
+        await driver.asked()
+        await driver.press("c")
+        await driver.pilot.press("y")
+        await driver.pilot.pause(0.6)
+        assert driver.app.screen.query_one("#cap-box", Input).value == "y"
+        await driver.press("enter")
+        assert "amount in USD" in driver.screen_text()
+        assert not sent(workspace)
+
+
+async def test_y_spends_what_is_marked_and_nothing_else(
+    local: Callable[..., Any], drives: Callable[..., Any], tables: Callable[..., Any]
+) -> None:
+    workspace = local(tables(5))
+    async with drives(workspace) as driver:
+        await driver.press("space", "space", "s")
+        await driver.asked()
+        assert "2 items" in driver.screen_text()
+        assert "this machine" in driver.screen_text()
+        await driver.pilot.press("y")
+        await driver.run_to_the_end()
+        assert workspace.store.items.counts().total("indexed") == 2
+        assert workspace.store.items.counts().total("pending") == 3
+        assert "Done: 2 indexed." in driver.notice
+
+
+async def test_a_changed_quote_is_asked_again(
+    local: Callable[..., Any], drives: Callable[..., Any], tables: Callable[..., Any]
+) -> None:
+    workspace = local(tables(3))
+    async with drives(workspace) as driver:
+        await driver.press("s")
+        await driver.asked()
+        workspace.store.items.bring(IterableSource([table(99)], "words", "meanwhile"))
+        await driver.pilot.press("y")
+        await driver.until(lambda: "changed since" in driver.screen_text())
+        assert "4 items" in driver.screen_text()
+        assert not sent(workspace)
+        await driver.press("n")
+        assert "Nothing was sent." in driver.notice
+
+
+async def test_the_cap_goes_with_the_yes(
+    local: Callable[..., Any], drives: Callable[..., Any], tables: Callable[..., Any]
+) -> None:
+    workspace = local(tables(2))
+    workspace.cap = Decimal("0.25")
+    async with drives(workspace) as driver:
+        assert "$0.25" in driver.screen_text()
+        await driver.press("s")
+        await driver.asked()
+        await driver.press("c", *["backspace"] * 6, *"0.5", "enter")
+        assert "$0.50" in driver.screen_text()
+        await driver.pilot.pause(0.5)
+        await driver.pilot.press("y")
+        await driver.run_to_the_end()
+        assert workspace.store.ledger.runs()[0].cap == Decimal("0.5")
+
+
+async def test_without_a_key_nothing_is_asked(
+    opens: Callable[..., Any], drives: Callable[..., Any], tables: Callable[..., Any]
+) -> None:
+    async with drives(opens(tables(2))) as driver:
+        await driver.press("s")
+        await driver.until(lambda: "OPENAI_API_KEY" in driver.notice)
+        assert driver.front == "MainScreen"
+
+
+def test_what_a_cap_may_be() -> None:
+    assert read_cap("") is None
+    assert read_cap(" $1.50 ") == Decimal("1.50")
+    for wrong in ("y", "-1", "nan", "inf", "1,5"):
+        with pytest.raises(ValueError, match="amount in USD"):
+            read_cap(wrong)

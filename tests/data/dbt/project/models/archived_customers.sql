@@ -1,0 +1,2 @@
+{{ config(schema='archive', alias='customers') }}
+select * from {{ ref('customers') }} where false

@@ -1,0 +1,1 @@
+select customer_id, 7 as points from {{ ref('customers') }}
