@@ -9,9 +9,10 @@ The names of the Python API are imported when they are first used, so that `--he
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # as checkers read it; importing typing would be a third of what `--help` costs
 if TYPE_CHECKING:
+    from typing import Any
+
     from batch_manager.indexer import SQLIndexerAgent, SQLVectorStore
     from batch_manager.manager import BatchIndexingManager
     from batch_manager.store import DocumentationStore

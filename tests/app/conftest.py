@@ -12,15 +12,15 @@ from pathlib import Path
 os.environ.pop("TEXTUAL_THEME", None)
 os.environ.pop("NO_COLOR", None)
 
-import pytest  # noqa: E402
-from textual.pilot import Pilot  # noqa: E402
+import pytest
+from textual.pilot import Pilot
 
-from batch_manager.documents import Document  # noqa: E402
-from batch_manager.settings import load_settings  # noqa: E402
-from batch_manager.sources.collection import IterableSource  # noqa: E402
-from batch_manager.workspace import Workspace  # noqa: E402
-from batch_manager_tui.app import BatchManagerApp  # noqa: E402
-from batch_manager_tui.widgets.key_line import KeyLine  # noqa: E402
+from batch_manager.documents import Document
+from batch_manager.settings import load_settings
+from batch_manager.sources.collection import IterableSource
+from batch_manager.workspace import Workspace
+from batch_manager_tui.app import BatchManagerApp
+from batch_manager_tui.widgets.key_line import KeyLine
 
 Opens = Callable[..., Workspace]
 

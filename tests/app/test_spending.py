@@ -123,8 +123,7 @@ async def test_a_changed_quote_is_asked_again(
         await driver.asked()
         workspace.store.items.bring(IterableSource([table(99)], "words", "meanwhile"))
         await driver.pilot.press("y")
-        await driver.until(lambda: "changed since" in driver.screen_text())
-        assert "4 items" in driver.screen_text()
+        await driver.until(lambda: "changed since" in driver.screen_text() and "4 items" in driver.screen_text())
         assert not sent(workspace)
         await driver.press("n")
         assert "Nothing was sent." in driver.notice

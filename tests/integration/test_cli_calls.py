@@ -177,11 +177,8 @@ def test_a_number_out_of_range_names_setting_and_value(
     ("name", "value"),
     [
         ("EMBEDDING_BATCH_SIZE", "100.5"),
-        ("EMBEDDING_MAX_RETRIES", "three"),
         ("EMBEDDING_PRICE_PER_MILLION", "cheap"),
         ("OPENAI_BASE_URL", "api.openai.com"),
-        ("OPENAI_EMBEDDING_DIMENSIONS", "-3"),
-        ("CHROMA_URL", "localhost:8000"),
         ("LOG_LEVEL", "LOUD"),
         ("DOCUMENTATION_STORE_URL", "mysql://x"),
     ],

@@ -25,9 +25,10 @@ import pytest
 
 from batch_manager.embedding import backoff
 from batch_manager.embedding.classify import MONEY_CODES
-from batch_manager.engine import books
+from batch_manager.engine import books, control
 from batch_manager.quote import Scope
 from batch_manager.rehearsal import RehearsalServer
+from batch_manager.store import database
 from jobs import Job, billed, job, options
 
 SIZE = 8
@@ -101,9 +102,9 @@ class Bare(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, *script: tuple[int, dict[str, str], bytes]) -> None:
+    def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.script = list(script)
+        self.script: list[tuple[int, dict[str, Any], bytes]] = []
         self.times: list[float] = []
         self.base_url = f"http://127.0.0.1:{self.server_address[1]}/v1"
 
@@ -129,7 +130,7 @@ class _Handler(BaseHTTPRequestHandler):
             body = json.dumps({"data": data, "usage": {"total_tokens": len(asked["input"]) * 14}}).encode()
         self.send_response(status)
         for name, value in {"content-type": "application/json", "content-length": str(len(body)), **headers}.items():
-            self.send_header(name, value)
+            self.send_header(name, value() if callable(value) else value)
         self.end_headers()
         self.wfile.write(body)
 
@@ -158,8 +159,12 @@ def test_retry_after_is_honoured(tmp_path: Path, how: str) -> None:
         opened.bring(10)
         opened.engine.warm()
         time.sleep(0.5)
-        headers = {"seconds": {"retry-after": "1"}, "milliseconds": {"retry-after-ms": "900"}}
-        server.script.append((429, headers.get(how, {"retry-after": _http_date(2)}), error))
+        headers: dict[str, dict[str, Any]] = {
+            "seconds": {"retry-after": "1"},
+            "milliseconds": {"retry-after-ms": "900"},
+            "date": {"retry-after": lambda: _http_date(2)},
+        }
+        server.script.append((429, headers[how], error))
         view = opened.run()
     assert (view.state, view.indexed) == ("done", 10)
     first, *rest = server.times
@@ -369,7 +374,15 @@ def _damage(folder: Path, how: str) -> None:
             file.write_bytes(os.urandom(file.stat().st_size))
 
 
-@pytest.mark.parametrize("how", ["database garbled", "database cut", "database no database", "vectors garbled"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        "database garbled",
+        "vectors garbled",
+        pytest.param("database cut", marks=pytest.mark.soak),
+        pytest.param("database no database", marks=pytest.mark.soak),
+    ],
+)
 def test_a_damaged_folder_is_found_at_start_and_rebuilt_for_nothing(
     tmp_path: Path, server: RehearsalServer, how: str
 ) -> None:
@@ -495,7 +508,11 @@ def test_a_chroma_server_that_goes_away_pauses_the_run_and_loses_nothing(
 # The store
 
 
-def test_a_store_that_another_program_locks_loses_no_answer(tmp_path: Path, server: RehearsalServer) -> None:
+def test_a_store_that_another_program_locks_loses_no_answer(
+    tmp_path: Path, server: RehearsalServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.5)
+    monkeypatch.setattr(control, "PERSIST_WAIT", 0.3)
     server.set_options(latency_ms=100)
     with job(tmp_path, server, EMBEDDING_BATCH_SIZE=5, EMBEDDING_CONCURRENCY=4) as opened:
         opened.bring(60)
@@ -503,7 +520,7 @@ def test_a_store_that_another_program_locks_loses_no_answer(tmp_path: Path, serv
         opened.until(lambda view: view.answered >= 5)
         with contextlib.closing(sqlite3.connect(tmp_path / "store.sqlite3", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
-            time.sleep(7)  # longer than SQLite waits for a lock
+            time.sleep(1.5)  # longer than SQLite waits for a lock
             other.execute("ROLLBACK")
         view = opened.ended()
         assert (view.state, view.indexed, view.failed) == ("done", 60, 0)
@@ -536,8 +553,9 @@ def no_file_may_grow(beyond: int) -> Iterator[None]:
 
 
 def test_answers_that_arrive_at_a_full_disk_are_kept_once_there_is_room(
-    tmp_path: Path, server: RehearsalServer
+    tmp_path: Path, server: RehearsalServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(control, "PERSIST_WAIT", 0.2)
     server.set_options(latency_ms=400)
     with job(tmp_path, server, on_trouble="pause", EMBEDDING_BATCH_SIZE=10, EMBEDDING_CONCURRENCY=4) as opened:
         opened.bring(80)
@@ -554,6 +572,7 @@ def test_answers_that_arrive_at_a_full_disk_are_kept_once_there_is_room(
         assert view.billed == billed(server) == opened.store.ledger.spent()
 
 
+@pytest.mark.soak
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root mounts a small disk")
 def test_a_disk_that_fills_up_for_real(
     tmp_path: Path, server: RehearsalServer, monkeypatch: pytest.MonkeyPatch

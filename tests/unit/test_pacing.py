@@ -120,7 +120,8 @@ def simulate(
             heapq.heappush(arrivals, (now + flight / 2, next(order), "in", ticket, next_size, now + flight, None))
             next_size = next(sizes)
             continue
-        now = min(now + min(wait, 1.0), arrivals[0][0] if arrivals else math.inf)
+        # A sleep is never shorter than a tick of the loop's clock.
+        now = min(now + min(max(wait, 0.001), 1.0), arrivals[0][0] if arrivals else math.inf)
     return outcome
 
 
@@ -141,27 +142,25 @@ def server_of(tokens: int, requests: int = 1_000_000, burst_seconds: float = 60,
     )
 
 
+LOADS = [
+    (60_000, 500, 1_500),
+    (60_000, 15_000, 25_000),
+    (60_000, 3_000, 30_000),
+    (1_000_000, 15_000, 25_000),
+    (1_000_000, 3_000, 5_000),
+    (1_000_000, 1_000, 290_000),
+]
+
+
 @pytest.mark.parametrize("concurrency", [1, 2, 4, 8, 16, 32])
 @pytest.mark.parametrize(
-    ("per_minute", "low", "high"),
-    [
-        (60_000, 500, 1_500),
-        (60_000, 15_000, 25_000),
-        (60_000, 3_000, 30_000),
-        (1_000_000, 15_000, 25_000),
-        (1_000_000, 3_000, 5_000),
-        (1_000_000, 1_000, 290_000),
-    ],
+    ("per_minute", "low", "high", "burst_seconds"),
+    # The largest request must fit in a full meter.
+    [(*load, burst) for load in LOADS for burst in (60, 20) if load[2] <= load[0] * burst / 60],
 )
-@pytest.mark.parametrize("burst_seconds", [60, 20])
 def test_the_allowed_rate_is_used_and_not_hit(
-    per_minute: int, low: int, high: int, concurrency: int, burst_seconds: float
+    per_minute: int, low: int, high: int, burst_seconds: float, concurrency: int
 ) -> None:
-    mean = (low + high) / 2
-    if concurrency / LATENCY * mean * 60 < per_minute * 1.05:
-        pytest.skip("so few requests at once can't reach the limit at all")
-    if high > per_minute * burst_seconds / 60:
-        pytest.skip("the largest request needs more than a full meter")
     server = server_of(per_minute, burst_seconds=burst_seconds)
     outcome = simulate(Pacer(None, None, 0.0), server, mixed(low, high), concurrency, 600)
     assert outcome.heard_at is not None
@@ -169,11 +168,10 @@ def test_the_allowed_rate_is_used_and_not_hit(
     assert outcome.used(per_minute, 120, 600) >= 0.95
 
 
-@pytest.mark.parametrize("concurrency", [1, 4, 32])
-@pytest.mark.parametrize("per_minute", [60, 300, 3_000])
+@pytest.mark.parametrize(
+    ("per_minute", "concurrency"), [(60, 1), (60, 4), (60, 32), (300, 1), (300, 4), (300, 32), (3_000, 16), (3_000, 32)]
+)
 def test_the_meter_of_requests_holds_as_well(per_minute: int, concurrency: int) -> None:
-    if concurrency / LATENCY * 60 < per_minute * 1.05:
-        pytest.skip("so few requests at once can't reach the limit at all")
     server = server_of(10**9, per_minute)
     outcome = simulate(Pacer(None, None, 0.0), server, always(1_000), concurrency, 400)
     assert outcome.heard_at is not None
@@ -197,25 +195,25 @@ def test_flights_of_very_different_length(concurrency: int) -> None:
         Pacer(None, None, 0.0), server, mixed(5_000, 25_000), concurrency, 600, lambda: chance.uniform(0.05, 1.5)
     )
     assert outcome.heard_at is not None
-    late = [at for at in outcome.refused if at > outcome.heard_at]
-    assert len(late) <= len(outcome.accepted) * 0.01
-    if concurrency > 1:
-        assert outcome.used(1_000_000, 120, 600) >= 0.95
+    assert not [at for at in outcome.refused if at > outcome.heard_at]
+    assert outcome.used(1_000_000, 120, 600) >= 0.95
 
 
-def test_another_client_on_the_same_account_is_noticed() -> None:
+class Shared(Bucket):
+    """A meter of which another client uses half, evenly."""
+
+    def refill(self, now: float) -> None:
+        self.level = min(self.capacity, self.level + (now - self.at) * self.per_minute / 120)
+        self.at = now
+
+
+@pytest.mark.parametrize("concurrency", [1, 32])
+def test_another_client_on_the_same_account_leaves_us_the_rest(concurrency: int) -> None:
     server = server_of(600_000)
-    spent = server.charge
-
-    def with_another(amount: int, now: float) -> bool:
-        server.tokens.refill(now)
-        server.tokens.level -= amount  # the other one takes as much each time
-        return spent(amount, now)
-
-    server.charge = with_another  # type: ignore[method-assign]
-    outcome = simulate(Pacer(None, None, 0.0), server, mixed(5_000, 15_000), 8, 600)
-    assert len(outcome.refused) <= len(outcome.accepted) * 0.05
-    assert outcome.used(600_000, 120, 600) >= 0.42
+    server.tokens = Shared(600_000, 600_000)
+    outcome = simulate(Pacer(None, None, 0.0), server, mixed(5_000, 15_000), concurrency, 600)
+    assert outcome.used(300_000, 120, 600) >= 0.95
+    assert len(outcome.refused) < len(outcome.accepted), "nobody can know beforehand, yet it is no storm"
 
 
 def test_nothing_is_known_before_the_first_answer() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import ClassVar
 
 from textual.app import App
 from textual.screen import ModalScreen
+from textual.worker import WorkerFailed
 
 from batch_manager.errors import BatchManagerError
 from batch_manager.workspace import Workspace
@@ -26,6 +28,8 @@ Opener = Callable[[], Workspace]
 """Opens a workspace; called in a thread beside the app's, since it may take a second."""
 
 INTERRUPTED = 130
+
+log = logging.getLogger("batch_manager.app")
 
 _STYLES = Path(__file__).parent / "styles"
 
@@ -151,6 +155,20 @@ class BatchManagerApp(App[None]):
             self.opened.engine.cancel()
         self.exit(return_code=INTERRUPTED)
 
+    def _fatal_error(self) -> None:
+        # Textual's own would print a traceback with the values of all variables, and those may be a document, or a
+        # key. The terminal is given back all the same; the log has the traceback, without values.
+        error: BaseException | None = self._exception
+        if isinstance(error, WorkerFailed):
+            error = error.error
+        log.error("the app broke", exc_info=error)
+        self.failure = BatchManagerError(
+            f"A fault of this program: {type(error).__name__}.",
+            next_step="Nothing is lost: start it again to go on. The log says where it was; please report it.",
+            code="internal",
+        )
+        self._close_messages_no_wait()
+
     def close_rooms(self) -> None:
         """After the screen is gone: end the threads, and every workspace that the app opened itself."""
         store = self.opened.store if self.opened else None
@@ -159,8 +177,8 @@ class BatchManagerApp(App[None]):
             workspace.close()
 
 
-def run(workspace: Workspace | Opener) -> None:
-    """Open the app and stay until the user leaves.
+def run(workspace: Workspace | Opener) -> int:
+    """Open the app and stay until the user leaves. Returns the exit code: 0, or 130 when a signal ended it.
 
     Args:
         workspace: An open workspace, which stays the caller's; or what opens one, so that the screen is there
@@ -176,3 +194,4 @@ def run(workspace: Workspace | Opener) -> None:
         app.close_rooms()
     if app.failure is not None:
         raise app.failure
+    return app.return_code or 0

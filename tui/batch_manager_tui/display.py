@@ -89,7 +89,7 @@ def count(number: int, noun: str, plural: str | None = None) -> str:
 
 def duration(seconds: float) -> str:
     """`0.4 s`, `12 s`, `3 min 20 s`, `2 h 05 min`."""
-    if seconds < 9.95:
+    if seconds < 9.95 and seconds != int(seconds):
         return f"{seconds:.1f} s"
     whole = round(seconds)
     if whole < 60:
@@ -101,7 +101,7 @@ def duration(seconds: float) -> str:
 
 def span(soonest: float, latest: float) -> str:
     """A range of time: `19–36 s`, `50 s–1 min 20 s`."""
-    first, last = duration(soonest), duration(latest)
+    first, last = (duration(float(round(seconds)) if seconds >= 2 else seconds) for seconds in (soonest, latest))
     if first == last:
         return first
     if first.endswith(" s") and last.endswith(" s") and "min" not in first + last:

@@ -41,7 +41,7 @@ def agree(quote: Quote, settings: Settings, *, yes: bool, trusted: bool) -> None
             next_step="Add --yes to agree to the price beforehand, best with --max-cost.",
             code="no_terminal",
         )
-    if not _says_yes():
+    if not says_yes("Send it?"):
         raise DeclinedError("Declined; nothing was sent.", code="declined")
 
 
@@ -73,8 +73,9 @@ def quote_lines(quote: Quote, settings: Settings) -> list[str]:
     return lines
 
 
-def _says_yes() -> bool:
-    sys.stderr.write("Send it? [y/N] ")
+def says_yes(question: str) -> bool:
+    """Ask on the terminal; anything but a y is a no."""
+    sys.stderr.write(f"{question} [y/N] ")
     sys.stderr.flush()
     try:
         answer = sys.stdin.readline()

@@ -130,6 +130,7 @@ def _add_actions(parser: argparse.ArgumentParser) -> None:
     add(ask, "search", "the nearest documents", nargs=None, metavar="QUERY")
     add(ask, "status", "counts, spend so far, the index's health")
     add(ask, "verify", "compare store and index both ways; see --repair")
+    add(ask, "trim", "forget kept answers that no item has a use for")
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
@@ -221,7 +222,7 @@ def _nonsense(flags: Flags) -> str | None:
     # Option, whether it was given, the actions that it goes with, and why with no other.
     rules: tuple[tuple[str, bool, tuple[str, ...], str], ...] = (
         ("--rehearse", flags.rehearse, (APP, *INDEXING), "only the app and indexing can be rehearsed"),
-        ("--yes", flags.yes, (*run, "search"), "there is no question to answer"),
+        ("--yes", flags.yes, (*run, "search", "scan", "trim"), "there is no question to answer"),
         ("--max-cost", flags.max_cost is not None, (APP, *run, "search"), "it spends nothing"),
         ("--trust-dotenv", flags.trust_dotenv, (*INDEXING, "search"), "it sends nothing unasked"),
         ("--max-retries", flags.max_retries is not None, (APP, *run), "it sends no batches"),

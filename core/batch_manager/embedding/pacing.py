@@ -13,6 +13,14 @@ SAFETY = 0.97
 """Part of the allowed rate that is used: the rest covers clocks and requests that overtake each other."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Flight:
+    """A request under way: its tokens, and all that had come back (requests, tokens) when it left."""
+
+    tokens: int
+    back_before: tuple[int, int]
+
+
 @dataclass(slots=True)
 class Meter:
     """A bucket of `per_minute` units; `level` of them are there now. Full and unlimited while nothing is known."""
@@ -28,8 +36,8 @@ class Meter:
             self.level = min(float(self.per_minute), self.level + gained)
         self.at = now
 
-    def learn(self, per_minute: int | None, left: int | None, in_flight: float, now: float) -> None:
-        """Take in what the server said; `in_flight` units are sent and may not be in its count yet."""
+    def learn(self, per_minute: int | None, left: int | None, unseen: float, now: float) -> None:
+        """Take in what the server said; `unseen` units were sent that may not have been in its count."""
         if per_minute is None or per_minute <= 0:  # some servers send 0 or -1 for "not told"
             return
         self.refill(now)
@@ -37,10 +45,10 @@ class Meter:
             known = self.per_minute is not None
             self.per_minute = per_minute
             if not known:
-                self.level = per_minute - in_flight
+                self.level = per_minute - unseen
         if left is not None and left >= 0:
-            # The truth lies between what is left and what is left once all that is in flight has arrived.
-            self.level = min(max(self.level, left - in_flight), float(left))
+            # The truth lies between what was left and what was left less all that came in since.
+            self.level = min(max(self.level, left - unseen), float(left))
 
     def wait(self, amount: float, now: float) -> float:
         """Seconds until that amount is there."""
@@ -58,7 +66,9 @@ class Pacer:
         self._fixed = RateLimits(requests_per_minute=requests_per_minute, tokens_per_minute=tokens_per_minute)
         self.requests = Meter(requests_per_minute, float(requests_per_minute or 0), now)
         self.tokens = Meter(tokens_per_minute, float(tokens_per_minute or 0), now)
-        self._in_flight: dict[int, int] = {}
+        self._in_flight: dict[int, _Flight] = {}
+        self._sent = (0, 0)
+        self._back = (0, 0)
         self._not_before = 0.0
         self._heard = False
         self._next = 0
@@ -76,19 +86,24 @@ class Pacer:
         self.requests.level -= 1
         self.tokens.level -= tokens
         self._next += 1
-        self._in_flight[self._next] = tokens
+        self._sent = (self._sent[0] + 1, self._sent[1] + tokens)
+        self._in_flight[self._next] = _Flight(tokens, self._back)
         return self._next
 
     def back(self, ticket: int, limits: RateLimits | None, now: float) -> None:
         """It came back, with or without an answer."""
-        self._in_flight.pop(ticket, None)
+        flight = self._in_flight.pop(ticket, None)
+        if flight is None:
+            return
         self._heard = True
+        self._back = (self._back[0] + 1, self._back[1] + flight.tokens)
         if limits is None:
             return
-        flying = sum(self._in_flight.values())
+        # Only what was back before this one left is surely in the server's count: answers overtake each other.
+        unseen = (self._sent[0] - flight.back_before[0] - 1, self._sent[1] - flight.back_before[1] - flight.tokens)
         told = (self._fixed.requests_per_minute, self._fixed.tokens_per_minute)
-        self.requests.learn(told[0] or limits.requests_per_minute, limits.requests_left, len(self._in_flight), now)
-        self.tokens.learn(told[1] or limits.tokens_per_minute, limits.tokens_left, flying, now)
+        self.requests.learn(told[0] or limits.requests_per_minute, limits.requests_left, unseen[0], now)
+        self.tokens.learn(told[1] or limits.tokens_per_minute, limits.tokens_left, unseen[1], now)
 
     def slow_down(self, seconds: float, now: float) -> None:
         """The server refused for its rate: nobody sends for that long."""

@@ -16,9 +16,13 @@ from batch_manager.pricing import show_usd
 from batch_manager.quote import Quote
 from batch_manager.store import DocumentationStore
 from batch_manager.store.answers import Deliverable
+from batch_manager.store.ledger import RunEnd
 
 LEAST_FREE = 64 * 1024 * 1024
 """Bytes that must be free before a request leaves: room for the answers in flight, the log and the index."""
+
+
+CAP_REACHED = "cap_reached"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +72,7 @@ class Books:
         price = self.quote.price
         cost = price.pico(tokens)
         if not self._progress.budget.fits(cost):
-            left, left_tokens = self.store.work.left(self.run_id)
-            raise self._control.stop(
-                "cap_reached",
-                f"The cap of {show_usd(self.quote.cap or self.quote.cost)} is reached: {left:,} texts are left,"
-                f" which would cost {show_usd(price.cost(left_tokens))}.",
-                "Start again with a higher cap for the rest.",
-            )
+            raise self._control.stop(CAP_REACHED, self._left(), "Start again with a higher cap for the rest.")
         request_id = self.store.ledger.reserve(
             self.run_id,
             batch.number,
@@ -88,6 +86,18 @@ class Books:
         self._progress.budget.reserve(cost)
         self._progress.requests += 1
         return Reservation(request_id, tokens, cost)
+
+    def close(self, state: RunEnd) -> None:
+        """Write down how the run ended. What the cap has left is told anew, since requests have come in meanwhile."""
+        progress = self._progress
+        if progress.code == CAP_REACHED:
+            self._control.remember(CAP_REACHED, self._left(), progress.next_step)
+        self.store.ledger.end_run(self.run_id, state, progress.reason)
+
+    def _left(self) -> str:
+        left, tokens = self.store.work.left(self.run_id)
+        cap, cost = show_usd(self.quote.cap or self.quote.cost), show_usd(self.quote.price.cost(tokens))
+        return f"The cap of {cap} is reached: {left:,} texts are left, which would cost {cost}."
 
     def answered(
         self, held: Reservation, batch: BatchProgress, inputs: Sequence[Input], answer: Answer, seconds: float

@@ -64,6 +64,18 @@ class Delivery:
                 await self._deliver(rows)
         await self.drain()
 
+    async def sweep(self) -> int:
+        """Take the vectors of items that are gone from their source out of Chroma; returns how many items."""
+        swept = 0
+        while gone := self._books.store.departures.waiting(ROWS):
+            for kind in KINDS:
+                ids = [row_id(name, no) for _, of, name, parts in gone if of == kind for no in range(1, parts + 1)]
+                if ids:
+                    await self._vectors.delete(kind, ids)
+            self._books.store.departures.removed([item_id for item_id, *_ in gone])
+            swept += len(gone)
+        return swept
+
     def _waiting(self) -> list[Deliverable]:
         return self._books.store.answers.deliverable(self._books.space_id, ROWS)
 

@@ -235,13 +235,21 @@ class Engine:
 
         return self._do(ask())
 
+    def sweep(self) -> int:
+        """Take what is gone from its source out of the index, for $0; returns how many items. Blocks."""
+
+        async def do() -> int:
+            return await self._free_delivery().sweep() if self.store.departures.waiting(1) else 0
+
+        return self._do(do())
+
     def verify(self, repair: bool = False) -> VerifyReport:
         """Compare store and Chroma both ways; with `repair` mend what costs nothing. Blocks."""
 
         async def ask() -> VerifyReport:
             report = await verify(self.store, self._the_vectors(), repair=repair)
             if repair:
-                await self._deliver_kept()
+                await self._free_delivery().drain()
             return report
 
         return self._do(ask())
@@ -312,11 +320,11 @@ class Engine:
             self._view = run.progress.view(now)
             await asyncio.sleep(TICK)
 
-    async def _deliver_kept(self) -> None:
-        """Deliver all kept answers outside a run."""
+    def _free_delivery(self) -> Delivery:
+        """A delivery outside a run: of what is paid for, and of what is gone."""
         space_id = self.store.answers.space_id(self.space)
         run = self._make_run(self.quote(Scope("pending", ids=())), Agreed(0, space_id, Budget(0)))
-        await Delivery(run.books, run.control, self._the_vectors()).drain()
+        return Delivery(run.books, run.control, self._the_vectors())
 
     def _the_vectors(self) -> VectorStore:
         if self._vectors is None:

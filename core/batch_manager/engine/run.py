@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from itertools import islice
 
 from batch_manager.embedding import Embedder
-from batch_manager.engine.books import Books
+from batch_manager.engine.books import CAP_REACHED, Books
 from batch_manager.engine.control import Control, StopRun
 from batch_manager.engine.delivery import Delivery
 from batch_manager.engine.progress import BatchProgress
@@ -46,6 +46,7 @@ class Run:
         self.control.enter("running")
         try:
             self.books.open()
+            await delivery.sweep()
             await delivery.drain()  # what was paid for comes first, and costs nothing
             following = asyncio.create_task(delivery.follow())
             try:
@@ -141,7 +142,7 @@ class Run:
             if batch.at_work:
                 batch.stop()
         try:
-            self.books.store.ledger.end_run(self.books.run_id, self._kept_state(state), progress.reason)
+            self.books.close(self._kept_state(state))
         except BatchManagerError as error:
             self.control.remember(error.code, error.message, error.next_step)
             state = "stopped"
@@ -151,7 +152,7 @@ class Run:
         if state == "done":
             return "done"
         # A run that stopped for a reason outside it (money, the server, Chroma) goes on under the same yes.
-        return "stopped" if self.progress.code == "cap_reached" else "interrupted"
+        return "stopped" if self.progress.code == CAP_REACHED else "interrupted"
 
 
 def internal(error: Exception) -> BatchManagerError:

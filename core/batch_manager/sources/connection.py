@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from batch_manager.errors import InputError
-from batch_manager.sources.database_url import EXAMPLES, explain, missing_driver, sqlite_path
+from batch_manager.sources.database_url import EXAMPLES, EXTRAS, explain, file_path, missing_driver
 from batch_manager.sources.shown import shown
 
 if TYPE_CHECKING:
@@ -19,6 +20,9 @@ CONNECT_SECONDS = 10
 
 LOCK_SECONDS = 3.0
 """How long another program may hold a SQLite file before it is called locked."""
+
+STATEMENT_SECONDS = 300
+"""How long one question may take on a server; those of 10,000 tables take seconds."""
 
 _TIMEOUTS = {
     "psycopg": "connect_timeout",
@@ -35,8 +39,9 @@ _TIMEOUTS = {
 def reading(url: URL, title: str) -> Iterator[Connection]:
     """Connect, for reading alone; the connection has been used once, so it works.
 
-    SQLite is opened with `mode=ro`, which never creates a file. PostgreSQL and MySQL are asked for read-only
-    transactions. Nothing is ever committed.
+    SQLite is opened with `mode=ro` and DuckDB with `read_only`, which never create a file. PostgreSQL and MySQL are
+    asked for read-only transactions in one snapshot, and to give up on a question after `STATEMENT_SECONDS`.
+    Nothing is ever committed.
 
     Args:
         url: From `parse_url`.
@@ -46,7 +51,8 @@ def reading(url: URL, title: str) -> Iterator[Connection]:
         InputError: With the codes of `database_url.explain`, or `missing_driver`, `no_such_database`,
             `is_directory`, `not_a_database`, `bad_database_url`.
     """
-    engine = _sqlite_engine(url, title) if url.get_backend_name() == "sqlite" else _server_engine(url)
+    make = {"sqlite": _sqlite_engine, "duckdb": _duckdb_engine}.get(url.get_backend_name(), _server_engine)
+    engine = make(url, title)
     try:
         try:
             connection = _prepared(engine)
@@ -59,15 +65,23 @@ def reading(url: URL, title: str) -> Iterator[Connection]:
 
 
 def _prepared(engine: Engine) -> Connection:
-    from sqlalchemy import select
+    from sqlalchemy import event, select
+    from sqlalchemy.exc import DBAPIError
 
     connection = engine.connect()
     try:
         if engine.dialect.name == "postgresql":
-            connection = connection.execution_options(postgresql_readonly=True)
+            connection = connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            # For the transaction and not the session, which a pool before the server may hand on to others.
+            event.listen(connection, "begin", _limit_statements)
         elif engine.dialect.name in ("mysql", "mariadb"):
             connection.exec_driver_sql("SET SESSION TRANSACTION READ ONLY")
-            connection.rollback()  # it is in force from the next transaction on
+            limit = f"max_execution_time = {STATEMENT_SECONDS * 1000}"
+            if getattr(engine.dialect, "is_mariadb", False):
+                limit = f"max_statement_time = {STATEMENT_SECONDS}"
+            with contextlib.suppress(DBAPIError):  # an old server has no such limit
+                connection.exec_driver_sql(f"SET SESSION {limit}")
+            connection.rollback()  # both are in force from the next transaction on
         if engine.dialect.name == "sqlite":
             # The first look into the file, which SELECT 1 would not take.
             connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").all()
@@ -79,10 +93,16 @@ def _prepared(engine: Engine) -> Connection:
     return connection
 
 
-def _sqlite_engine(url: URL, title: str) -> Engine:
-    from sqlalchemy import NullPool, create_engine
+def _limit_statements(connection: Connection) -> None:
+    connection.exec_driver_sql(f"SET LOCAL statement_timeout = {STATEMENT_SECONDS * 1000}")
 
-    path = sqlite_path(url)
+
+def _existing_file(path: Path, url: URL, title: str) -> Path:
+    """The path of a file with something in it.
+
+    Raises:
+        InputError: It is something else, or can't be looked at.
+    """
     try:
         if path.is_dir():
             raise InputError(f"{title} is a directory.", next_step="Name a file in it.", code="is_directory")
@@ -90,13 +110,20 @@ def _sqlite_engine(url: URL, title: str) -> Engine:
     except FileNotFoundError:
         raise InputError(
             f"There is no file {shown(str(path))}.",
-            next_step="Check the path: after sqlite:/// it starts in this folder, after sqlite://// at the root.",
+            next_step="Check the path: after three slashes it starts in this folder, after four at the root.",
             code="no_such_database",
         ) from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise explain(error, url, title) from None
     if path.is_file() and size == 0:
         raise InputError(f"{title} is an empty file.", next_step="Check the path.", code="not_a_database")
+    return path
+
+
+def _sqlite_engine(url: URL, title: str) -> Engine:
+    from sqlalchemy import NullPool, create_engine
+
+    path = _existing_file(file_path(url), url, title)
     address = f"{path.absolute().as_uri()}?mode=ro"
 
     def connect() -> sqlite3.Connection:
@@ -108,17 +135,28 @@ def _sqlite_engine(url: URL, title: str) -> Engine:
     return create_engine("sqlite://", creator=connect, poolclass=NullPool)
 
 
-def _server_engine(url: URL) -> Engine:
-    from sqlalchemy import NullPool, create_engine
-    from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+def _duckdb_engine(url: URL, title: str) -> Engine:
+    path = _existing_file(file_path(url), url, title)
+    return _engine(url.set(database=str(path)), {"read_only": True})
 
+
+def _server_engine(url: URL, _title: str) -> Engine:
     timeout = _TIMEOUTS.get(url.get_driver_name() if "+" in url.drivername else "")
     arguments: dict[str, Any] = {}
     if timeout and timeout not in url.query:
         arguments[timeout] = CONNECT_SECONDS
+    return _engine(url, arguments)
+
+
+def _engine(url: URL, arguments: dict[str, Any]) -> Engine:
+    from sqlalchemy import NullPool, create_engine
+    from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
     try:
         return create_engine(url, poolclass=NullPool, connect_args=arguments)
     except NoSuchModuleError:
+        if url.get_backend_name() in EXTRAS:
+            raise missing_driver(url) from None  # the dialect comes with the driver
         message = f"No kind of database is called {shown(url.drivername, 60)}."
         raise InputError(message, next_step=EXAMPLES, code="bad_database_url") from None
     except ImportError:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from sqlalchemy import URL
 
 EXAMPLES = (
-    "Write it like sqlite:///shop.db, sqlite:////home/ann/shop.db, postgresql://user:password@host/shop or"
-    " mysql://user:password@host/shop; an @ in a password is written %40."
+    "Write it like sqlite:///shop.db, sqlite:////home/ann/shop.db, postgresql://user:password@host/shop,"
+    " mysql://user:password@host/shop or duckdb:///shop.duckdb; an @ in a password is written %40."
 )
 
 BLOCKING_DRIVERS = {
@@ -38,6 +38,14 @@ DRIVERS: dict[str, tuple[tuple[str, str], ...]] = {
     "mariadb": (("pymysql", "pymysql"), ("mysqldb", "MySQLdb"), ("mariadbconnector", "mariadb")),
 }
 """Dialect → (driver, the module that it needs), best first: any that is installed will do."""
+
+EXTRAS = {
+    "postgresql": ("postgres", "psycopg"),
+    "mysql": ("mysql", "pymysql"),
+    "mariadb": ("mysql", "pymysql"),
+    "duckdb": ("duckdb", "duckdb_engine"),
+}
+"""Dialect → our extra that brings a driver for it, and that driver."""
 
 PACKAGES = {
     "psycopg": "psycopg[binary]",
@@ -73,6 +81,19 @@ _SQLITE_FAULTS: dict[int, tuple[str, str, str]] = {
 
 _SERVER_FAULTS: tuple[tuple[str, str, str, str], ...] = (
     # (pattern in the driver's words, code, message, next step)
+    (
+        r"statement timeout|max_statement_time|maximum statement execution time",
+        "database_slow",
+        "took too long over one question",
+        "Try again when the server has less to do, or read fewer schemas at once.",
+    ),
+    (
+        r"could not set lock on file|conflicting lock",
+        "database_locked",
+        "is locked by another program",
+        "Wait for it or close it, then scan again.",
+    ),
+    (r"not a valid DuckDB database", "not_a_database", "is not a DuckDB database", "Check the path."),
     (
         r"password authentication failed|no password supplied|access denied|authentication failed|login failed"
         r"|role .* does not exist|ORA-01017|no pg_hba\.conf entry",
@@ -122,6 +143,11 @@ def parse_url(text: str) -> URL:
             raise _bad("The database URL has a host, and SQLite has none.", "Three slashes before a path. ")
         if not url.database or url.database == ":memory:":
             raise _bad("The database URL names no file.")
+    elif dialect == "duckdb":
+        if url.host:
+            raise _bad("The database URL has a host, and DuckDB has none.", "Three slashes before a path. ")
+        if not url.database or url.database == ":memory:":
+            raise _bad("The database URL names no file.")
     elif "@" in (url.host or "") or "@" in (url.database or ""):
         # What stands there is a part of a password with an @ in it.
         raise _bad("The database URL has more than one @.")
@@ -134,8 +160,8 @@ def title_of(text: str) -> str:
         url = parse_url(text)
     except InputError:
         return "database"
-    if url.get_backend_name() == "sqlite":
-        return shown(f"sqlite:///{url.database}")
+    if url.get_backend_name() in ("sqlite", "duckdb"):
+        return shown(f"{url.get_backend_name()}:///{url.database}")
     # Options may hold secrets of any name; a socket's place is all that tells databases apart.
     place = {key: value for key, value in url.query.items() if key in ("host", "port")}
     plain = url.set(drivername=url.get_backend_name(), query=place)
@@ -149,8 +175,8 @@ def sqlite_url(path: Path) -> str:
     return URL.create("sqlite", database=str(path.absolute())).render_as_string()
 
 
-def sqlite_path(url: URL) -> Path:
-    """The file that a SQLite URL names, as a path or in SQLite's own `file:` form."""
+def file_path(url: URL) -> Path:
+    """The file that a SQLite or DuckDB URL names, as a path or in SQLite's own `file:` form."""
     name = url.database or ""
     if name.startswith("file:"):
         name = unquote(re.sub(r"^//(?=/)", "", name.removeprefix("file:")).partition("?")[0])
@@ -159,10 +185,13 @@ def sqlite_path(url: URL) -> Path:
 
 def missing_driver(url: URL) -> InputError:
     """The error for a driver that isn't installed (code `missing_driver`)."""
-    driver = url.get_driver_name()
+    dialect = url.get_backend_name()
+    driver = url.get_driver_name() if "+" in url.drivername else EXTRAS.get(dialect, ("", url.drivername))[1]
     package = PACKAGES.get(driver, driver)
+    if dialect in EXTRAS and EXTRAS[dialect][1] == driver:
+        package = f"batch-manager[{EXTRAS[dialect][0]}]"
     return InputError(
-        f"Reading {shown(url.get_backend_name())} databases needs the driver {shown(driver)}, which isn't installed.",
+        f"Reading {shown(dialect)} databases needs the driver {shown(driver)}, which isn't installed.",
         next_step=f"Install it beside this program: pip install '{shown(package)}'",
         code="missing_driver",
     )

@@ -20,6 +20,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import combinations
 
 ONE_TO_ONE = "one-to-one"
 MANY_TO_ONE = "many-to-one"
@@ -71,6 +72,23 @@ def cardinality(columns: Iterable[str], unique: Iterable[Iterable[str]]) -> str:
     constrained = set(columns)
     whole = any(constrained.issuperset(key) for key in map(frozenset, unique) if key)
     return ONE_TO_ONE if whole else MANY_TO_ONE
+
+
+def joined(links: Iterable[Link], unique: Iterable[Iterable[str]]) -> tuple[str, ...]:
+    """The two tables that a table joins many-to-many; empty when it does something else.
+
+    Args:
+        links: The table's own foreign keys.
+        unique: As in `cardinality`.
+    """
+    keys = [frozenset(key) for key in unique if key]
+    pairs = set()
+    # The columns decide, not the constraints: two foreign keys over the same columns are one end of the join.
+    ends = {(link.columns, link.referred_table) for link in links if cardinality(link.columns, keys) == MANY_TO_ONE}
+    for (columns, table), (others, other) in combinations(sorted(ends), 2):
+        if set(columns).isdisjoint(others) and frozenset((*columns, *others)) in keys:
+            pairs.add((table, other))
+    return next(iter(pairs)) if len(pairs) == 1 else ()
 
 
 def _candidates(link: Link) -> tuple[str, ...]:

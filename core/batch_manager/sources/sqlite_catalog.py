@@ -12,7 +12,9 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from batch_manager.sources.structure import ForeignKey
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -44,23 +46,27 @@ class Catalog:
         types: Of each column by (table, column), as it was declared.
         unique: Sets of columns that are unique as a whole; partial and expression indexes are none, and an
             INTEGER PRIMARY KEY has no index.
-        foreign_keys: In the shape of the inspector; no referred columns means the referred primary key.
+        foreign_keys: No referred columns means the referred primary key.
+        checks: Name (or empty) and condition of each check constraint, in the order of the statement.
         shadows: Tables in which a virtual table (full text search, say) keeps its own data.
     """
 
     types: dict[tuple[str, str], str]
     unique: dict[str, list[tuple[str, ...]]]
-    foreign_keys: dict[str, list[dict[str, Any]]]
+    foreign_keys: dict[str, list[ForeignKey]]
+    checks: dict[str, list[tuple[str, str]]]
     shadows: frozenset[str]
 
 
 def read_catalog(connection: Connection) -> Catalog:
-    """Read all of it, in four statements.
+    """Read all of it, in five statements.
 
     Raises:
         SQLAlchemyError: The file can't be read.
     """
-    return Catalog(_types(connection), _unique(connection), _foreign_keys(connection), _shadows(connection))
+    return Catalog(
+        _types(connection), _unique(connection), _foreign_keys(connection), _checks(connection), _shadows(connection)
+    )
 
 
 def foreign_key_names(sql: str) -> list[str]:
@@ -68,33 +74,71 @@ def foreign_key_names(sql: str) -> list[str]:
     names = []
     name = ""
     words = _significant(sql)
-    for word, _ in words:
-        if word == "CONSTRAINT":
-            _, name = next(words, ("", ""))
-            following, _ = next(words, ("", ""))
+    for word in words:
+        if word.keyword == "CONSTRAINT":
+            name = next(words, _END).name
+            following = next(words, _END).keyword
             if following == "REFERENCES":
                 names.append(name)
             if following != "FOREIGN":
                 name = ""  # it was that of a NOT NULL, a CHECK or the like
-        elif word == "REFERENCES":
+        elif word.keyword == "REFERENCES":
             names.append(name)
             name = ""
     return names
 
 
-def _significant(sql: str) -> Iterator[tuple[str, str]]:
-    """Keywords in capitals (empty when quoted, and so no keyword), each with the name that it would be."""
+def check_constraints(sql: str) -> list[tuple[str, str]]:
+    """Name (or empty) and condition of a CREATE TABLE's checks, in its order."""
+    found = []
+    words = _significant(sql)
+    before = last = _END
+    for word in words:
+        if last.keyword == "CHECK" and word.sign == "(":
+            depth, end = 1, word
+            while depth and end is not _END:
+                end = next(words, _END)
+                depth += {"(": 1, ")": -1}.get(end.sign, 0)
+            found.append((before.name, sql[word.end : end.start].strip()))
+            before = last = _END
+            continue
+        # What stands before CHECK is its name when CONSTRAINT stands before that.
+        before = word if last.keyword == "CONSTRAINT" else (before if word.keyword == "CHECK" else _END)
+        last = word
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Word:
+    """A word of SQL: as a keyword in capitals (empty when quoted, and so none), as a name, or as a sign."""
+
+    keyword: str
+    name: str
+    sign: str
+    start: int
+    end: int
+
+
+_END = _Word("", "", "", 0, 0)
+
+
+def _significant(sql: str) -> Iterator[_Word]:
+    """The words of a statement, without space and comments."""
     for match in _WORDS.finditer(sql):
         kind = match.lastgroup
+        keyword = name = sign = ""
         if kind == "word":
-            yield match["word"].upper(), match["word"]
+            keyword, name = match["word"].upper(), match["word"]
         elif kind == "string":
-            yield "", match["string"][1:-1].replace("''", "'")
+            name = match["string"][1:-1].replace("''", "'")
         elif kind is not None:
             quote = {"double": '"', "tick": "`"}.get(kind)
-            yield "", match[kind].replace(quote * 2, quote) if quote else match[kind]
-        elif not match.group().isspace() and not match.group().startswith(("--", "/*")):
-            yield "", match.group()
+            name = match[kind].replace(quote * 2, quote) if quote else match[kind]
+        elif match.group().isspace() or match.group().startswith(("--", "/*")):
+            continue
+        else:
+            sign = match.group()
+        yield _Word(keyword, name, sign, *match.span())
 
 
 def _types(connection: Connection) -> dict[tuple[str, str], str]:
@@ -122,33 +166,36 @@ def _unique(connection: Connection) -> dict[str, list[tuple[str, ...]]]:
     return dict(unique)
 
 
-def _foreign_keys(connection: Connection) -> dict[str, list[dict[str, Any]]]:
+def _foreign_keys(connection: Connection) -> dict[str, list[ForeignKey]]:
     rows = connection.exec_driver_sql(
         f'SELECT m.name, m.sql, f.id, f."table", f."from", f."to" FROM {_TABLES},'
         f" pragma_foreign_key_list(m.name) AS f WHERE {_REAL} ORDER BY m.name, f.id, f.seq"
     )
     statements: dict[str, str] = {}
-    keys: dict[str, dict[int, dict[str, Any]]] = defaultdict(dict)
+    keys: dict[str, dict[int, list[tuple[str, str, str | None]]]] = defaultdict(lambda: defaultdict(list))
     for table, sql, number, referred_table, column, referred_column in rows:
         statements[table] = sql
-        start: dict[str, Any] = {
-            "name": None,
-            "constrained_columns": [],
-            "referred_schema": None,
-            "referred_table": referred_table,
-            "referred_columns": [],
-        }
-        key = keys[table].setdefault(number, start)
-        key["constrained_columns"].append(column)
-        if referred_column is not None:
-            key["referred_columns"].append(referred_column)
+        keys[table][number].append((referred_table, column, referred_column))
+    found: dict[str, list[ForeignKey]] = {}
     for table, numbered in keys.items():
         names = foreign_key_names(statements[table])
         # SQLite counts a table's foreign keys from the last one in the statement to the first.
-        if len(names) == len(numbered):
-            for number, name in enumerate(reversed(names)):
-                numbered[number]["name"] = name
-    return {table: list(numbered.values()) for table, numbered in keys.items()}
+        by_number = dict(enumerate(reversed(names))) if len(names) == len(numbered) else {}
+        found[table] = [
+            ForeignKey(
+                columns=tuple(column for _, column, _ in parts),
+                referred=("main", parts[0][0]),
+                referred_columns=tuple(column for _, _, column in parts if column is not None),
+                name=by_number.get(number, ""),
+            )
+            for number, parts in numbered.items()
+        ]
+    return found
+
+
+def _checks(connection: Connection) -> dict[str, list[tuple[str, str]]]:
+    rows = connection.exec_driver_sql(f"SELECT m.name, m.sql FROM {_TABLES} WHERE {_REAL} AND m.sql LIKE '%check%'")
+    return {table: found for table, sql in rows if (found := check_constraints(sql))}
 
 
 def _shadows(connection: Connection) -> frozenset[str]:

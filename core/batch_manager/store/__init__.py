@@ -1,6 +1,7 @@
 """The documentation store: all state that must survive, in one SQLite file, in transactions.
 
-One module of queries for each noun: `items`, `intake`, `work`, `answers`, `ledger`.
+One module of queries for each noun: `items`, `intake`, `departures`, `work`,
+`answers`, `ledger`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from batch_manager.documents import Document
 from batch_manager.store.answers import Answers
 from batch_manager.store.database import open_for_looking, open_for_writing, translated
+from batch_manager.store.departures import Departures
 from batch_manager.store.items import Items
 from batch_manager.store.ledger import Ledger
 from batch_manager.store.work import Work
@@ -33,6 +35,7 @@ class DocumentationStore:
         work: What a scope or a run holds.
         answers: What was paid for.
         ledger: Runs and requests.
+        departures: Items that are gone from their source, and not yet from the index.
     """
 
     def __init__(self, settings: Settings | None = None) -> None:
@@ -68,6 +71,7 @@ class DocumentationStore:
         self.work = Work(database)
         self.answers = Answers(database)
         self.ledger = Ledger(database)
+        self.departures = Departures(database)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     import peewee
 
 
+_UNUSED = "NOT EXISTS (SELECT 1 FROM part p WHERE p.text_id = answer.text_id)"
+
+
 @dataclass(frozen=True, slots=True)
 class Deliverable:
     """One vector that waits for Chroma, and the item that it is part `no` of."""
@@ -207,18 +210,24 @@ class Answers:
             ).fetchone()
         return int(row[0])
 
+    def unused(self) -> tuple[int, int]:
+        """(answers, bytes of their vectors) of texts that no item has: they changed, or their items are gone."""
+        with translated():
+            row = self._db.execute_sql(
+                f"SELECT count(*), coalesce(sum(length(vector)), 0) FROM answer WHERE {_UNUSED}"
+            ).fetchone()
+        return int(row[0]), int(row[1])
+
     def trim(self) -> int:
-        """Let go of answers that no item has a use for: those of texts that changed or are gone.
+        """Forget the unused answers, and give their room back to the disk.
 
         Returns:
             Answers that went. Their money is spent; should such a text come back, it is paid for again.
         """
-        with translated(), self._db.atomic("IMMEDIATE"):
-            return int(
-                self._db.execute_sql(
-                    "DELETE FROM answer WHERE NOT EXISTS (SELECT 1 FROM part p WHERE p.text_id = answer.text_id)"
-                ).rowcount
-            )
+        with translated():
+            gone = int(self._db.execute_sql(f"DELETE FROM answer WHERE {_UNUSED}").rowcount)
+            self._db.execute_sql("VACUUM")
+        return gone
 
     def size(self) -> tuple[int, int]:
         """(answers kept, bytes of their vectors)."""

@@ -22,6 +22,9 @@ BUSY_SECONDS = 5.0
 LOOK_TRIES = 5
 """Tries to open a store for looking while writers come and go."""
 
+SQLITE_MAGIC = b"SQLite format 3\0"
+"""How every database begins (SQLite's description of its file format)."""
+
 OWN_TABLES = frozenset({"item", "text", "part", "answer", "run", "request", "meta"})
 """Tables by which a store is told from some other program's database."""
 
@@ -103,6 +106,10 @@ class _LookingDatabase(peewee.SqliteDatabase):
 
 def _connect_for_looking(path: Path) -> sqlite3.Connection:
     """A connection that changes neither the file nor those beside it."""
+    with path.open("rb") as file:
+        if file.read(len(SQLITE_MAGIC)) != SQLITE_MAGIC:
+            # SQLite itself takes a file of a few bytes for an empty database, and would write over it.
+            raise sqlite3.DatabaseError("file is not a database")
     for tries_left in reversed(range(LOOK_TRIES)):
         mode, statement = _looking_mode(path)
         connection = sqlite3.connect(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from batch_manager.documents import Document, from_payload, merge, render, text_hash, to_payload
 from batch_manager.sources import Found, Source, Unreadable
 from batch_manager.store.database import now, translated
+from batch_manager.store.departures import check, depart
 from batch_manager.tokens import split_text
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Brought:
     bad: tuple[Unreadable, ...]
     bad_count: int
     warnings: tuple[str, ...]
+    gone: int = 0
 
     @property
     def read(self) -> int:
@@ -42,7 +44,14 @@ class Brought:
         return self.new + self.changed + self.unchanged
 
 
-def bring(database: peewee.SqliteDatabase, source: Source, progress: Progress | None = None) -> Brought:
+def bring(
+    database: peewee.SqliteDatabase,
+    source: Source,
+    progress: Progress | None = None,
+    *,
+    whole: bool = False,
+    agree_gone: bool = False,
+) -> Brought:
     """Read the whole source, then compare and keep.
 
     The documents are staged first, so that of two lines for one item the later one counts, and so that
@@ -52,9 +61,13 @@ def bring(database: peewee.SqliteDatabase, source: Source, progress: Progress | 
         database: The store's.
         source: Where the documents come from.
         progress: Called with the number of documents that are through, some times a second.
+        whole: The source tells all that there is, so what it doesn't tell any more is gone. Not counted on when
+            some of it couldn't be read.
+        agree_gone: Somebody said that it is all right when many items are gone.
 
     Raises:
         InputError: The source as a whole can't be read; nothing was changed.
+        DeclinedError: Suspiciously many items are gone; nothing was changed.
         StoreError: The store can't be written.
     """
     with translated():
@@ -64,6 +77,9 @@ def bring(database: peewee.SqliteDatabase, source: Source, progress: Progress | 
         )
         database.execute_sql("DELETE FROM staged")
         bad, bad_count, warnings = _stage(database, source)
+        whole = whole and not bad_count
+        if whole:
+            check(database, source.title, agreed=agree_gone)
         counted = {"new": 0, "changed": 0, "unchanged": 0}
         done = 0
         at = now()
@@ -74,8 +90,9 @@ def bring(database: peewee.SqliteDatabase, source: Source, progress: Progress | 
             done += len(rows)
             if progress:
                 progress(done)
+        gone = depart(database, source.title) if whole else 0
         database.execute_sql("DELETE FROM staged")
-    return Brought(bad=tuple(bad), bad_count=bad_count, warnings=tuple(warnings), **counted)
+    return Brought(bad=tuple(bad), bad_count=bad_count, warnings=tuple(warnings), gone=gone, **counted)
 
 
 def _stage(database: peewee.SqliteDatabase, source: Source) -> tuple[list[Unreadable], int, list[str]]:
@@ -131,10 +148,14 @@ def _keep(database: peewee.SqliteDatabase, source: Source, kind: str, name: str,
     """Compare one document with the item of its name, and keep it; returns what it was."""
     side, other = ("structure", "words") if source.brings == "structure" else ("words", "structure")
     row = database.execute_sql(
-        f"SELECT id, {side}, {other}, text_hash, problem FROM item WHERE kind = ? AND name = ?", (kind, name)
+        f"SELECT id, {side}, {other}, text_hash, problem, stage FROM item WHERE kind = ? AND name = ?", (kind, name)
     ).fetchone()
+    back = row is not None and row[5] == "gone" and side == "structure"
+    if back:
+        # What was paid for is kept, so an item that is back costs nothing.
+        _update(database, row[0], {"stage": "pending"})
     if row is not None and row[1] == payload:
-        return "unchanged"
+        return "new" if back else "unchanged"
     mine = from_payload(json.loads(payload))
     theirs = from_payload(json.loads(row[2])) if row is not None and row[2] else None
     document = merge(mine, theirs) if side == "structure" else merge(theirs, mine)
@@ -143,7 +164,7 @@ def _keep(database: peewee.SqliteDatabase, source: Source, kind: str, name: str,
     if row is not None and row[3] == rendered.hash and row[4] == rendered.problem:
         # Other words for the same text: nothing to send.
         _update(database, row[0], {**origin, "purpose": _shown(document)})
-        return "unchanged"
+        return "new" if back else "unchanged"
     texts = [] if rendered.problem else split_text(rendered.text)
     part_ids = [_text_id(database, text, tokens) for text, tokens in texts]
     sizes = [(tokens, len(text.encode())) for text, tokens in texts]
@@ -165,7 +186,7 @@ def _keep(database: peewee.SqliteDatabase, source: Source, kind: str, name: str,
         _update(database, item_id, values)
         database.execute_sql(
             "UPDATE item SET stage = 'pending', code = NULL, message = NULL, next_step = NULL, tries = 0"
-            " WHERE id = ? AND stage != 'skipped'",
+            " WHERE id = ? AND stage NOT IN ('skipped', 'gone')",
             (item_id,),
         )
         database.execute_sql("DELETE FROM part WHERE item_id = ?", (item_id,))

@@ -115,7 +115,9 @@ class Items:
 
     def counts(self) -> Counts:
         """Items by kind and status."""
-        rows = self._all(f"SELECT kind, {STATUS_SQL} AS status, count(*) FROM item GROUP BY kind, status")
+        rows = self._all(
+            f"SELECT kind, {STATUS_SQL} AS status, count(*) FROM item WHERE stage != 'gone' GROUP BY kind, status"
+        )
         return Counts({(kind, status): number for kind, status, number in rows})
 
     def ids(self, wanted: ItemFilter = ItemFilter()) -> array[int]:
@@ -225,7 +227,7 @@ class Items:
 
     def documents(self) -> Iterator[Document]:
         """Every item's document, structure and words joined, in the order in which they came."""
-        for structure, words in self._cursor("SELECT structure, words FROM item ORDER BY id", []):
+        for structure, words in self._cursor("SELECT structure, words FROM item WHERE stage != 'gone' ORDER BY id", []):
             yield merge(_document(structure), _document(words))
 
     def pending(self, kind: Kind) -> Iterator[tuple[int, str, Document]]:
@@ -254,11 +256,13 @@ class Items:
             [json.dumps(list(ids))],
         )
 
-    def bring(self, source: Source, progress: Progress | None = None) -> Brought:
+    def bring(
+        self, source: Source, progress: Progress | None = None, *, whole: bool = False, agree_gone: bool = False
+    ) -> Brought:
         """Compare a source with what is kept, and keep what is new (see `intake.bring`)."""
         from batch_manager.store.intake import bring
 
-        return bring(self._db, source, progress)
+        return bring(self._db, source, progress, whole=whole, agree_gone=agree_gone)
 
     def _cursor(self, sql: str, values: Sequence[Any]) -> Any:
         with translated():
@@ -282,7 +286,7 @@ def _document(payload: str | None) -> Document | None:
 
 
 def _conditions(wanted: ItemFilter) -> tuple[str, list[Any]]:
-    clauses: list[str] = []
+    clauses: list[str] = ["stage != 'gone'"]
     values: list[Any] = []
     if wanted.status == "pending":
         clauses.append("stage IN ('pending', 'answered')")
@@ -301,4 +305,4 @@ def _conditions(wanted: ItemFilter) -> tuple[str, list[Any]]:
     elif wanted.problem:
         clauses.append("problem = ?")
         values.append(wanted.problem)
-    return ("WHERE " + " AND ".join(clauses) if clauses else ""), values
+    return "WHERE " + " AND ".join(clauses), values

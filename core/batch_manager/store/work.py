@@ -101,7 +101,8 @@ class Work:
             )
         self._db.execute_sql(
             "UPDATE item SET stage = 'answered', space_id = ? WHERE run_id = ? AND problem IS NULL"
-            " AND stage != 'skipped' AND NOT EXISTS (SELECT 1 FROM part p WHERE p.item_id = item.id AND NOT EXISTS"
+            " AND stage NOT IN ('skipped', 'gone') AND NOT EXISTS"
+            " (SELECT 1 FROM part p WHERE p.item_id = item.id AND NOT EXISTS"
             " (SELECT 1 FROM answer a WHERE a.text_id = p.text_id AND a.space_id = ?))",
             [space_id, run_id, space_id],
         )
@@ -166,7 +167,7 @@ def scope_conditions(scope: Scope) -> tuple[str, list[Any]]:
     stages = {
         "pending": "i.stage IN ('pending', 'answered')",
         "failed": "i.stage = 'failed'",
-        "all": "i.stage != 'skipped'",
+        "all": "i.stage NOT IN ('skipped', 'gone')",
     }
     clauses = [stages[scope.which]]
     values: list[Any] = []

@@ -16,6 +16,7 @@ from batch_manager.pricing import show_usd
 from batch_manager.quote import Quote
 from batch_manager_tui.display import count, shown
 from batch_manager_tui.screens.base import AppModal, TooSmall
+from batch_manager_tui.widgets.box import Box
 from batch_manager_tui.widgets.choices import Choices
 from batch_manager_tui.widgets.cost_lines import labelled, requests_words, where_lines
 from batch_manager_tui.widgets.strips import Line, Lines
@@ -49,7 +50,7 @@ class ConfirmSpend(AppModal[Quote | None]):
         with Vertical(id="question") as box:
             box.border_title = "Before spending"
             yield Lines(id="figures")
-            yield Input(placeholder="cap in USD, such as 0.50; empty for none", id="cap-box", select_on_focus=False)
+            yield Box(placeholder="cap in USD, such as 0.50; empty for none", id="cap-box")
             yield Choices([("agree", "y", self._yes_words()), ("decline", "n", "no"), ("cap", "c", "cap")])
         yield TooSmall()
 

@@ -96,10 +96,21 @@ def _group(group: Group) -> list[Line]:
 
 def _glyphs() -> list[Line]:
     items = "  ".join(f"{glyph} {word}" for glyph, word in STATUS.values())
-    batches = "  ".join(f"{glyph} {word}" for glyph, word in BATCH.values())
+    batches = [f"{glyph} {word}" for glyph, word in BATCH.values()]
     return [
         [("Signs", "strong")],
         [("  " + pad("items", KEY_CELLS), "soft"), (items, "")],
-        [("  " + pad("batches", KEY_CELLS), "soft"), (batches, "")],
-        [("  " + pad("bars", KEY_CELLS), "soft"), ("━ through or answered  ─ left", "")],
+        [("  " + pad("batches", KEY_CELLS), "soft"), ("  ".join(batches[:4]), "")],
+        [("  " + pad("", KEY_CELLS), "soft"), ("  ".join(batches[4:]), "")],
+        [
+            ("  " + pad("bars", KEY_CELLS), "soft"),
+            ("━", "accent"),
+            (" indexed  ", ""),
+            ("━", "success"),
+            (" paid for, on its way  ", ""),
+            ("━", "error"),
+            (" failed  ", ""),
+            ("─", "soft"),
+            (" left", ""),
+        ],
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -13,6 +13,7 @@ from textual.timer import Timer
 
 from batch_manager.errors import BatchManagerError
 from batch_manager.events import Notice, RunView
+from batch_manager.store.items import ItemRow
 from batch_manager_tui.bridge import TICK, Bridge
 from batch_manager_tui.commands import BY_ID, COMMANDS
 from batch_manager_tui.desk import Desk
@@ -131,7 +132,7 @@ class MainScreen(AppScreen):
             self._bridge.close()
         self.desk.adopt(workspace)
         self._bridge = Bridge(workspace.engine, self._view_changed, self._noticed)
-        self.items.read_with(workspace.store.items.rows)
+        self.items.read_with(self._rows)
         self.query_one(FilterBox).leave()
         self.show_header()
         self.reload()
@@ -147,7 +148,10 @@ class MainScreen(AppScreen):
         if empty:
             guide.show_lines(empty_lines(now, max(20, guide.line_width)))
         pane = self.query_one("#items-pane")
-        pane.border_title = _title("1", "Items", self._filter_words(now))
+        for number, (widget, name) in enumerate((("items-pane", "Items"), ("cost", "Cost"), ("batches", "Batches"))):
+            more = self._filter_words(now) if number == 0 else ""
+            tabs = [f"{key} {other}" for key, other in _TABS if other != name] if self.has_class("-tabs") else []
+            self.query_one(f"#{widget}").border_title = _title(str(number + 1), name, more, tabs)
         pane.border_subtitle = Content(self._list_words(now))
         self.query_one("#cost", CostPanel).show(desk.cost_state())
         batches = self.query_one("#batches", BatchBars)
@@ -275,6 +279,14 @@ class MainScreen(AppScreen):
         self.redraw()
         self._price()
 
+    def _rows(self, ids: Sequence[int]) -> list[ItemRow]:
+        # It is called while lines are drawn, where nobody could handle an error.
+        try:
+            return self.batch_app.workspace.store.items.rows(ids)
+        except BatchManagerError as error:
+            self.call_later(self.batch_app.say, shown(str(error)), "error")
+            return []
+
     def _price(self) -> None:
         if self.desk.workspace is not None and not self.desk.view.active:
             self.run_worker(self._price_now(), exclusive=True, group="quote")
@@ -294,8 +306,11 @@ class MainScreen(AppScreen):
         if workspace is None:
             return
         detail = None
-        if item_id is not None:
-            detail = await self.batch_app.back.read(workspace.store.items.detail, item_id)
+        try:
+            if item_id is not None:
+                detail = await self.batch_app.back.read(workspace.store.items.detail, item_id)
+        except BatchManagerError as error:
+            self.batch_app.say(shown(str(error)), "error")
         if self.gone:
             return
         if item_id != self.items.current_id:
@@ -327,11 +342,15 @@ class MainScreen(AppScreen):
                 self.run_worker(self._read_while_running(), exclusive=True, group="list")
 
     async def _read_while_running(self) -> None:
-        await self.desk.read_counts(self.batch_app.back)
-        if self.desk.selection.wanted.status is not None or self.desk.selection.wanted.sort == "status":
-            ids = await self.desk.read(self.batch_app.back)
-            if not self.gone:
-                self.items.show(ids)
+        wanted = self.desk.selection.wanted
+        try:
+            await self.desk.read_counts(self.batch_app.back)
+            if wanted.status is not None or wanted.sort == "status":
+                ids = await self.desk.read(self.batch_app.back)
+                if not self.gone:
+                    self.items.show(ids)
+        except BatchManagerError as error:
+            self.batch_app.say(shown(str(error)), "error")
         if self.gone:
             return
         self.items.rows_changed()
@@ -365,6 +384,14 @@ class MainScreen(AppScreen):
         self.query_one("#batches", BatchBars).note(notice.message)
 
 
-def _title(key: str, name: str, more: str = "") -> Content:
-    return Content.assemble((f"{key} ", "$soft"), (name, "bold"), (f"  {more}" if more else "", "$warning"))
+_TABS = (("1", "Items"), ("2", "Cost"), ("3", "Batches"))
+
+
+def _title(key: str, name: str, more: str = "", tabs: Sequence[str] = ()) -> Content:
+    return Content.assemble(
+        (f"{key} ", "$soft"),
+        (name, "bold"),
+        (f"  {more}" if more else "", "$warning"),
+        ("".join(f" ─ {tab}" for tab in tabs), "$soft"),
+    )
 

@@ -19,6 +19,7 @@ from batch_manager.pricing import show_usd
 from batch_manager_tui.display import clip, fit, shown
 from batch_manager_tui.screens.base import AppScreen
 from batch_manager_tui.screens.details import DetailsScreen
+from batch_manager_tui.widgets.box import Box
 from batch_manager_tui.widgets.key_line import KeyLine, Keys
 from batch_manager_tui.widgets.strips import Line, LineView, strip_of
 from batch_manager_tui.widgets.text_pane import TextPane
@@ -123,7 +124,7 @@ class SearchScreen(AppScreen):
         """The box with its price, the results, the passage."""
         with Horizontal(id="ask") as ask:
             ask.border_title = "Ask in plain words"
-            yield Input(placeholder="which customers pay late", id="query", select_on_focus=False)
+            yield Box(placeholder="which customers pay late", id="query")
             yield Static("", id="query-price", markup=False)
         with Container(id="found"):
             hits = Hits(id="hits")
@@ -215,7 +216,11 @@ class SearchScreen(AppScreen):
         hit = self.query_one("#hits", Hits).current
         if hit is None:
             return
-        item_id = self.batch_app.workspace.store.items.find(hit.kind, hit.name)
+        try:
+            item_id = self.batch_app.workspace.store.items.find(hit.kind, hit.name)
+        except BatchManagerError as error:
+            self.say(shown(str(error)), "error")
+            return
         if item_id is None:
             self.say("This item is in the index, but no longer in the store.", "warning")
             return

@@ -18,6 +18,7 @@ from batch_manager.store.intake import Brought
 from batch_manager.workspace import Workspace
 from batch_manager_tui.display import count, wrap
 from batch_manager_tui.screens.base import AppModal
+from batch_manager_tui.widgets.box import Box
 from batch_manager_tui.widgets.choices import Choices
 from batch_manager_tui.widgets.strips import Line, Lines
 
@@ -56,7 +57,7 @@ class TakeIn(AppModal[str | None]):
         with Vertical(id="question") as box:
             box.border_title = self._prompt.title
             yield Lines(id="words")
-            yield Input(self._prompt.value, placeholder=self._prompt.placeholder, id="place", select_on_focus=False)
+            yield Box(self._prompt.value, placeholder=self._prompt.placeholder, id="place")
             yield Choices([("go", "enter", "go"), ("close", "esc", "close")])
 
     def on_mount(self) -> None:

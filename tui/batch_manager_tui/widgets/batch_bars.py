@@ -114,7 +114,7 @@ def total_lines(view: RunView, width: int, few: bool = False) -> list[Line]:
     head = f"{glyph} {word} "
     size = max(4, width - len(head) - len(figures))
     lines: list[Line] = [
-        [(head, _RUN_PARTS.get(view.state, "accent")), *bar(size, through, view.answered, view.items),
+        [(head, _RUN_PARTS.get(view.state, "accent")), *bar(size, view.indexed, view.failed, view.answered, view.items),
          (figures, "strong")],
     ]
     if view.reason and view.state not in ("running", "done"):
@@ -159,25 +159,33 @@ def batch_line(batch: BatchView, width: int) -> Line:
         return [*line, (clip(waits, width - used), "warning")]
     if waits:
         size = max(0, min(16, room - 32))
-        line += bar(size, done, batch.answered, batch.items) if size >= 4 else []
+        line += bar(size, batch.indexed, batch.failed, batch.answered, batch.items) if size >= 4 else []
         size = size if size >= 4 else 0
         line.append((fit(clip((" " if size else "") + waits, room - size - 1), room - size), "warning"))
     else:
         failed = f" {batch.failed} failed" if batch.failed and room >= 20 else ""
         size = min(room - len(failed), 40)
-        line += bar(size, done, batch.answered, batch.items) if size >= 4 else [(" " * max(0, size), "")]
+        drawn = bar(size, batch.indexed, batch.failed, batch.answered, batch.items)
+        line += drawn if size >= 4 else [(" " * max(0, size), "")]
         line.append((pad(failed, room - max(0, size)), "error"))
     line.append((figures, "soft" if batch.state in ("waiting", "stopped") else ""))
     return line
 
 
-def bar(width: int, through: int, answered: int, total: int) -> Line:
-    """A bar: what is through, what is answered but not yet through, what is left."""
+def bar(width: int, indexed: int, failed: int, answered: int, total: int) -> Line:
+    """A bar: what is indexed, what is answered but not yet there, what failed, what is left."""
     if total <= 0:
         return [("─" * width, "soft")]
-    solid = min(width, through * width // total)
-    half = max(0, min(width, max(answered, through) * width // total) - solid)
-    return [("━" * solid, "accent"), ("━" * half, "success"), ("─" * (width - solid - half), "soft")]
+    solid = min(width, indexed * width // total)
+    half = max(0, min(width, answered * width // total) - solid)
+    # One that failed of many is still to be seen.
+    lost = min(width - solid - half, max(1, failed * width // total)) if failed else 0
+    return [
+        ("━" * solid, "accent"),
+        ("━" * half, "success"),
+        ("━" * lost, "error"),
+        ("─" * (width - solid - half - lost), "soft"),
+    ]
 
 
 def _pace(view: RunView) -> list[str]:

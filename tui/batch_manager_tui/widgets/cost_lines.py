@@ -29,6 +29,8 @@ def quote_lines(quote: Quote, heading: str, spent: Decimal, width: int) -> list[
     lines: list[Line] = [[(heading, "strong")]]
     if quote.nothing_to_do:
         lines.append([("nothing to send", "soft")])
+    elif not quote.items:
+        lines += [[("None of it can be sent:", "warning")], [("enter says why, and what to do.", "")]]
     else:
         lines.append([(show_usd(quote.cost), "accent"), (f"  {count(quote.tokens, 'token')}", "")])
         lines.append([(requests_words(quote), "soft")])

@@ -11,7 +11,6 @@ from batch_manager.quote import Quote
 from batch_manager_tui.widgets.cost_lines import error_lines, money_lines, quote_lines, run_lines
 from batch_manager_tui.widgets.strips import Line, Lines
 
-
 FEW_ROWS = 12
 """Below this the panel has no blank lines to give."""
 

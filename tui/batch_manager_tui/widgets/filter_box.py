@@ -11,8 +11,10 @@ from textual.containers import Horizontal
 from textual.message import Message
 from textual.widgets import Input, Static
 
+from batch_manager_tui.widgets.box import Box
 
-class _Box(Input):
+
+class _NameBox(Box):
     BINDINGS: ClassVar = [
         Binding("escape", "leave(True)", "clear", show=False),
         Binding("enter,down,tab", "leave(False)", "to the list", show=False),
@@ -40,7 +42,7 @@ class FilterBox(Horizontal):
     def compose(self) -> ComposeResult:
         """A slash and a line to type in."""
         yield Static("/", markup=False)
-        yield _Box(placeholder="part of a name", select_on_focus=False)
+        yield _NameBox(placeholder="part of a name")
 
     def on_mount(self) -> None:
         """Not there before it is asked for."""
@@ -49,11 +51,11 @@ class FilterBox(Horizontal):
     def enter(self) -> None:
         """Show the box, and type in it."""
         self.display = True
-        self.query_one(_Box).focus()
+        self.query_one(_NameBox).focus()
 
     def leave(self) -> None:
         """Clear and hide it."""
-        self.query_one(_Box).value = ""
+        self.query_one(_NameBox).value = ""
         self.display = False
 
     def on_input_changed(self, event: Input.Changed) -> None:
@@ -63,5 +65,5 @@ class FilterBox(Horizontal):
 
     def on_filter_box_left(self) -> None:
         """An empty box needs no line."""
-        if not self.query_one(_Box).value:
+        if not self.query_one(_NameBox).value:
             self.display = False

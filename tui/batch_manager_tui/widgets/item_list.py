@@ -166,7 +166,7 @@ class ItemList(LineView):
             base = self.rich_style + self.part("range")
         row = self.pages.row(index)
         if row is None:
-            return strip_of([("   no longer there", self.part("soft"))], width, base)
+            return strip_of([("   no longer there, or not readable", self.part("soft"))], width, base)
         return strip_of(self._pieces(row, Columns.for_width(width), at_cursor), width, base)
 
     def _pieces(self, row: ItemRow, columns: Columns, at_cursor: bool) -> list[Piece]:

@@ -20,6 +20,7 @@ ACTIONS = {
     "rebuild-indexes": ("batch_manager.cli.actions.index", "index"),
     "search": ("batch_manager.cli.actions.search", "search"),
     "status": ("batch_manager.cli.actions.status", "status"),
+    "trim": ("batch_manager.cli.actions.trim", "trim"),
     "verify": ("batch_manager.cli.actions.verify", "verify"),
 }
 

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from batch_manager.cli import terminal
 from batch_manager.cli.opening import for_looking, for_work
 from batch_manager.cli.plain_json import lines_of
-from batch_manager.errors import SettingError
+from batch_manager.errors import BatchManagerError, SettingError
+from batch_manager.pricing import show_usd
+from batch_manager.quote import Scope
 from batch_manager.sources.shown import expanded, shown
 
 if TYPE_CHECKING:
@@ -84,7 +86,11 @@ def _database(flags: Flags, workspace: Workspace) -> Source:
 
 def _bring(source: Source, workspace: Workspace, flags: Flags) -> int:
     terminal.say(f"Reading {source.title} …")
-    brought = workspace.store.items.bring(source, progress=_progress)
+    # A scan tells all that there is; many departures at once look like a wrong URL, so they want a yes.
+    whole = source.brings == "structure"
+    brought = workspace.store.items.bring(source, progress=_progress, whole=whole, agree_gone=flags.yes)
+    if brought.gone:
+        _sweep(workspace)
     for one in brought.bad:
         terminal.say(f"{one.where}: {one.message}")
     if brought.bad_count > len(brought.bad):
@@ -98,22 +104,46 @@ def _bring(source: Source, workspace: Workspace, flags: Flags) -> int:
                     "new": brought.new,
                     "changed": brought.changed,
                     "unchanged": brought.unchanged,
+                    "gone": brought.gone,
                     "bad": [{"where": one.where, "message": one.message} for one in brought.bad],
                     "warnings": list(brought.warnings),
                 }
             )
         )
     else:
-        terminal.result([_summary(brought)])
+        terminal.result([_summary(brought), *_plan(workspace)])
     if brought.bad_count and not brought.read:
         terminal.say(f"error: Nothing in {source.title} could be read. Correct it as said above, then try again.")
         return 2
     return 1 if brought.bad_count else 0
 
 
+def _sweep(workspace: Workspace) -> None:
+    """Take what is gone out of the index. It waits for the next run when the index can't be reached now."""
+    try:
+        workspace.engine.sweep()
+    except BatchManagerError as error:
+        terminal.say(f"warning: {error.message} What is gone leaves the index with the next run.")
+
+
+def _plan(workspace: Workspace) -> list[str]:
+    """What indexing all that is pending would take and cost, where a price is known."""
+    try:
+        quote = workspace.engine.quote(Scope("pending"))
+    except SettingError:
+        return []  # --estimate-costs says what is missing; bringing documents in needs no price
+    if not quote.items:
+        return []
+    return [
+        f"{quote.items:,} pending: {quote.tokens:,} tokens in {quote.requests:,} requests,"
+        f" {show_usd(quote.cost)} with {shown(quote.space.model)}"
+    ]
+
+
 def _summary(brought: Brought) -> str:
+    gone = f" · {brought.gone:,} gone" if brought.gone else ""
     bad = f" · {brought.bad_count:,} could not be read" if brought.bad_count else ""
-    return f"{brought.new:,} new · {brought.changed:,} changed · {brought.unchanged:,} unchanged{bad}"
+    return f"{brought.new:,} new · {brought.changed:,} changed · {brought.unchanged:,} unchanged{gone}{bad}"
 
 
 def _progress(done: int) -> None:
