@@ -1,33 +1,23 @@
-"""Scans of real databases: SQLite files, and PostgreSQL where a server and a driver are installed."""
+"""Scans of SQLite files, URLs, and what can go wrong before a database answers."""
 
-import os
 import shutil
 import socket
 import sqlite3
-import subprocess
-import tempfile
-import traceback
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event
 from sqlalchemy.engine.reflection import Inspector
 
-from batch_manager.documents import Column, Document, from_payload, to_payload
+from batch_manager.documents import Column, Constraint, Document, from_payload, to_payload
 from batch_manager.errors import InputError
 from batch_manager.sources import Found, Unreadable, connection
 from batch_manager.sources.database import DatabaseSource
 from batch_manager.sources.database_url import explain, parse_url, sqlite_url, title_of
 from batch_manager.sources.relationships import Link, cardinality, named
 from batch_manager.sources.sample import sample_sources
-
-PASSWORD = "s3cr3t/p@ss w0rd"
-IN_URL = "s3cr3t%2Fp%40ss%20w0rd"
-
-Build = Callable[[str], str]
+from scanning import IN_URL, PASSWORD, Build, refusal, scan, statements
 
 
 @pytest.fixture
@@ -41,43 +31,6 @@ def build(tmp_path: Path) -> Build:
         return sqlite_url(path)
 
     return make
-
-
-def scan(url: str, *schemas: str) -> dict[str, Document]:
-    """All documents by name; nothing may be unreadable, and no two may have one name."""
-    entries = list(DatabaseSource(url, schemas).read())
-    assert [one for one in entries if isinstance(one, Unreadable)] == []
-    found = {one.document.name: one.document for one in entries if isinstance(one, Found)}
-    assert len(found) == len(entries)
-    return found
-
-
-def refusal(url: str, *schemas: str) -> InputError:
-    """The error of a scan: one line, a next step, and no password in what anybody may print."""
-    source = DatabaseSource(url, schemas)
-    with pytest.raises(InputError) as caught:
-        list(source.read())
-    error = caught.value
-    assert error.message.isprintable() and error.next_step.isprintable() and error.next_step
-    told = "".join(traceback.format_exception(error)) + source.title + repr(source)
-    for secret in (PASSWORD, IN_URL, "s3cr3t", "w0rd"):
-        assert secret not in told
-    return error
-
-
-@contextmanager
-def statements() -> Iterator[list[str]]:
-    """What is sent to any database meanwhile."""
-    sent: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        sent.append(statement)
-
-    event.listen(Engine, "before_cursor_execute", note)
-    try:
-        yield sent
-    finally:
-        event.remove(Engine, "before_cursor_execute", note)
 
 
 # SQLite: structure
@@ -104,8 +57,9 @@ def test_tables_columns_and_keys_are_read_as_the_database_writes_them(build: Bui
             Column("mail", "VARCHAR(80)", nullable=False),
             Column("paid", "MONEY", nullable=True),
             Column("untyped", "", nullable=True),
-            Column("total", "DECIMAL(10, 2)", nullable=True),
+            Column("total", "DECIMAL(10, 2)", nullable=True, generated="paid * 2"),
         ),
+        constraints=(Constraint("unique", columns=("mail",)),),
     )
     assert found["big_orders"].columns == (
         Column("id", "BIGINT", nullable=True),
@@ -504,7 +458,7 @@ def test_a_missing_driver_says_what_to_install(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(__import__("sys").modules, "pymysql", None)
     error = refusal(f"mysql://ann:{IN_URL}@localhost/shop")
     assert error.code == "missing_driver"
-    assert error.next_step.endswith("pip install 'pymysql'")
+    assert error.next_step.endswith("pip install 'batch-manager[mysql]'")
     error = refusal(f"mssql+pyodbc://ann:{IN_URL}@localhost/shop")
     assert (error.code, "pip install 'pyodbc'" in error.next_step) == ("missing_driver", True)
 
@@ -585,200 +539,3 @@ def test_nobody_listens() -> None:
         taken.bind(("127.0.0.1", 0))  # bound, so nobody else gets it, and not listening
         error = refusal(f"postgresql://ann:{IN_URL}@127.0.0.1:{taken.getsockname()[1]}/shop")
     assert error.code == "database_unreachable"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """A PostgreSQL of its own on a free port of 127.0.0.1, with passwords; gives its URL without a database."""
-    pytest.importorskip("psycopg", reason="needs the driver psycopg")
-    binaries = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda one: float(one.parent.name))
-    found = shutil.which("initdb")
-    folder = binaries[-1] if binaries else Path(found).parent if found else None
-    if folder is None:
-        pytest.skip("needs a PostgreSQL server (initdb)")
-    # PostgreSQL refuses to run as root; and pytest's own folders are closed to other users.
-    user = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
-    with tempfile.TemporaryDirectory(prefix="batch-manager-postgres-") as name:
-        home = Path(name)
-        (home / "password").write_text(PASSWORD)
-        if user:
-            shutil.chown(home, "postgres")
-            shutil.chown(home / "password", "postgres")
-        data = home / "data"
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-
-        def run(program: str, *arguments: str) -> None:
-            command = [*user, str(folder / program), "-D", str(data), *arguments]
-            subprocess.run(command, check=True, capture_output=True, cwd="/", timeout=60)
-
-        run(
-            *("initdb", "-U", "ann", "--pwfile", str(home / "password"), "-A", "scram-sha-256"),
-            *("-E", "UTF8", "--locale=C", "--no-sync"),
-        )
-        options = f"-c listen_addresses=127.0.0.1 -p {port} -c unix_socket_directories='' -c fsync=off"
-        run("pg_ctl", "-l", str(home / "log"), "-w", "-o", options, "start")
-        try:
-            yield f"postgresql://ann:{IN_URL}@127.0.0.1:{port}"
-        finally:
-            run("pg_ctl", "-m", "immediate", "stop")
-
-
-@pytest.fixture
-def postgres(server: str) -> Iterator[Callable[[str], str]]:
-    """Make a PostgreSQL database of a script; returns its URL."""
-    import psycopg
-
-    def execute(database: str, script: str) -> None:
-        with psycopg.connect(f"{server}/{database}", autocommit=True) as opened:
-            opened.execute(script.encode())
-
-    def make(script: str) -> str:
-        execute("postgres", "CREATE DATABASE shop")
-        execute("shop", script)
-        return f"{server}/shop"
-
-    yield make
-    execute("postgres", "DROP DATABASE IF EXISTS shop WITH (FORCE)")
-
-
-def test_postgresql_is_read_with_comments_types_and_keys(postgres: Build) -> None:
-    found = scan(
-        postgres(
-            """
-            CREATE TYPE mood AS ENUM ('good', 'bad');
-            CREATE TABLE users (id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, mail VARCHAR(80) NOT NULL,
-                seen TIMESTAMPTZ(3), tags TEXT[], feels mood, price NUMERIC(10,2), code TEXT COLLATE "C", doc JSONB);
-            COMMENT ON TABLE users IS 'Registered people';
-            COMMENT ON COLUMN users.mail IS 'confirmed';
-            CREATE TABLE "Users" (id INT UNIQUE REFERENCES users (id));
-            CREATE TABLE "order" (id INT, "user" BIGINT CONSTRAINT placed_by REFERENCES users (id));
-            CREATE TABLE part (id INT, u BIGINT, CONSTRAINT placed_by FOREIGN KEY (u) REFERENCES users (id));
-            CREATE UNIQUE INDEX ON part (u) WHERE id > 5;
-            CREATE VIEW mails AS SELECT mail FROM users;
-            COMMENT ON VIEW mails IS 'Only mails';
-            CREATE MATERIALIZED VIEW counts AS SELECT count(*) AS n FROM users;
-            CREATE TABLE parted (id INT) PARTITION BY RANGE (id);
-            CREATE TABLE nothing ();
-            """
-        )
-    )
-    tables = [name for name, one in found.items() if one.kind == "table"]
-    assert sorted(tables) == ["Users", "counts", "mails", "nothing", "order", "part", "parted", "users"]
-    assert found["users"].comment == "Registered people"
-    assert found["users"].columns == (
-        Column("id", "BIGINT", primary_key=True, nullable=False),
-        Column("mail", "VARCHAR(80)", nullable=False, comment="confirmed"),
-        Column("seen", "TIMESTAMP(3) WITH TIME ZONE", nullable=True),
-        Column("tags", "TEXT[]", nullable=True),
-        Column("feels", "mood", nullable=True),
-        Column("price", "NUMERIC(10, 2)", nullable=True),
-        Column("code", "TEXT", nullable=True),
-        Column("doc", "JSONB", nullable=True),
-    )
-    assert found["mails"].comment == "Only mails"
-    assert found["order.placed_by"].tables == ("order", "users")
-    assert found["part.placed_by"].type == "many-to-one"
-    assert (found["Users_id_fkey"].type, found["Users_id_fkey"].tables) == ("one-to-one", ("Users", "users"))
-
-
-def test_postgresql_s_schemas_are_named_only_where_needed(postgres: Build) -> None:
-    url = postgres(
-        """
-        CREATE SCHEMA sales;
-        CREATE SCHEMA "Old";
-        CREATE TABLE users (id INT PRIMARY KEY);
-        CREATE TABLE sales.users (id INT PRIMARY KEY, twin INT CONSTRAINT twin_fk REFERENCES public.users (id));
-        CREATE TABLE sales.orders (u INT CONSTRAINT placed_fk REFERENCES sales.users (id));
-        CREATE TABLE "Old".orders (u INT CONSTRAINT old_fk REFERENCES sales.users (id));
-        CREATE TABLE sales.refunds (u INT CONSTRAINT refund_fk REFERENCES public.users (id));
-        """
-    )
-    assert list(scan(url)) == ["users"]
-    found = scan(url, "public", "sales", "Old")
-    assert [name for name, one in found.items() if one.kind == "table"] == [
-        "Old.orders",
-        "refunds",
-        "sales.orders",
-        "sales.users",
-        "users",
-    ]
-    assert {name: one.tables for name, one in found.items() if one.tables} == {
-        "twin_fk": ("sales.users", "users"),
-        "placed_fk": ("sales.orders", "sales.users"),
-        "old_fk": ("Old.orders", "sales.users"),
-        "refund_fk": ("refunds", "users"),
-    }
-    assert scan(url, "sales", "Old", "public") == found
-    alone = scan(url, "sales")
-    assert sorted(alone) == ["orders", "placed_fk", "refund_fk", "refunds", "twin_fk", "users"]
-    assert alone["refund_fk"].tables == ("refunds", "public.users")
-    assert refusal(url, "nope").code == "unknown_schema"
-
-
-def test_postgresql_without_tables_names_the_other_schemas(postgres: Build) -> None:
-    error = refusal(postgres("CREATE SCHEMA sales; CREATE TABLE sales.t (id INT);"))
-    assert error.code == "no_tables"
-    assert "sales" in error.next_step
-
-
-def test_postgresql_takes_the_same_statements_for_any_number_of_tables(postgres: Build) -> None:
-    import psycopg
-
-    def script(first: int, last: int) -> str:
-        return "".join(f"CREATE TABLE t{n} (id INT PRIMARY KEY, p INT REFERENCES t0 (id));" for n in range(first, last))
-
-    url = postgres(script(0, 3))
-    with statements() as few:
-        assert len(scan(url)) == 6
-    with psycopg.connect(url, autocommit=True) as opened:
-        opened.execute(script(3, 150).encode())
-    with statements() as many:
-        assert len(scan(url)) == 300
-    assert len(many) == len(few) < 30
-
-
-def test_postgresql_is_asked_for_read_only_transactions(postgres: Build) -> None:
-    url = parse_url(postgres("CREATE TABLE t (id INT)"))
-    with connection.reading(url, "shop") as opened, pytest.raises(Exception, match="read-only transaction"):
-        opened.exec_driver_sql("INSERT INTO t VALUES (1)")
-
-
-def test_a_bulk_question_that_fails_in_postgresql_is_asked_table_by_table(
-    postgres: Build, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    url = postgres("CREATE TABLE users (id INT PRIMARY KEY); CREATE TABLE orders (id INT REFERENCES users (id));")
-    single = Inspector.get_foreign_keys
-
-    def spoil(self: Inspector, **_: Any) -> None:
-        self.bind.exec_driver_sql("SELECT 1 / 0")  # type: ignore[union-attr]
-
-    def odd(self: Inspector, name: str, **options: Any) -> Any:
-        if name == "users":
-            spoil(self)
-        return single(self, name, **options)
-
-    monkeypatch.setattr(Inspector, "get_multi_foreign_keys", spoil)
-    monkeypatch.setattr(Inspector, "get_foreign_keys", odd)
-    entries = list(DatabaseSource(url).read())
-    assert entries[0] == Unreadable("table users", "its foreign keys can't be read: division by zero")
-    assert [one.where for one in entries[1:]] == ["table orders", "table users", "relationship orders_id_fkey"]
-
-
-def test_postgresql_s_refusals(postgres: Build) -> None:
-    url = postgres("CREATE TABLE t (id INT)")
-    assert refusal(url.replace(IN_URL, "wrong")).code == "database_login"
-    assert refusal(url.replace("ann:", "nobody:")).code == "database_login"
-    assert refusal(url.replace("/shop", "/nope")).code == "no_such_database"
-    assert refusal(url + "?no_such_option=1").code in ("unreadable_database", "bad_database_url")
-
-
-def test_a_server_that_goes_away_midway_ends_the_scan(postgres: Build, monkeypatch: pytest.MonkeyPatch) -> None:
-    url = postgres("CREATE TABLE t (id INT)")
-
-    def die(self: Inspector, **_: Any) -> None:
-        self.bind.exec_driver_sql("SELECT pg_terminate_backend(pg_backend_pid())")  # type: ignore[union-attr]
-
-    monkeypatch.setattr(Inspector, "get_multi_pk_constraint", die)
-    assert refusal(url).code == "database_unreachable"

@@ -235,8 +235,8 @@ async def test_each_limit_of_the_server_splits(server: RehearsalServer, embed: E
         assert (await refusal_of(embed())).verdict is Verdict.SPLIT
         server.set_options(max_input_tokens=8192, max_request_tokens=20)
         assert (await refusal_of(embed())).verdict is Verdict.SPLIT
-        server.set_options(max_request_tokens=300_000, max_body_bytes=50)
-        refusal = await refusal_of(embed())
+        server.set_options(max_request_tokens=300_000, max_body_bytes=1_000)
+        refusal = await refusal_of(embed(["word " * 1_000]))
         assert (refusal.verdict, refusal.status) == (Verdict.SPLIT, 413)
     finally:
         server.set_options(

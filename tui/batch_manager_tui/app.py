@@ -8,14 +8,13 @@ import logging
 import signal
 from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from textual.app import App
 from textual.screen import ModalScreen
 from textual.worker import WorkerFailed
 
 from batch_manager.errors import BatchManagerError
-from batch_manager.workspace import Workspace
 from batch_manager_tui.backroom import BackRoom
 from batch_manager_tui.display import shown
 from batch_manager_tui.palette import TablePalette
@@ -24,7 +23,10 @@ from batch_manager_tui.screens.main import MainScreen
 from batch_manager_tui.screens.quit import QuitDuringRun
 from batch_manager_tui.themes import DEFAULTS, THEMES
 
-Opener = Callable[[], Workspace]
+if TYPE_CHECKING:
+    from batch_manager.workspace import Workspace
+
+Opener: TypeAlias = "Callable[[], Workspace]"
 """Opens a workspace; called in a thread beside the app's, since it may take a second."""
 
 INTERRUPTED = 130
@@ -52,8 +54,8 @@ class BatchManagerApp(App[None]):
 
     def __init__(self, workspace: Workspace | Opener) -> None:
         super().__init__()
-        self.opened: Workspace | None = workspace if isinstance(workspace, Workspace) else None
-        self._opener: Opener | None = None if isinstance(workspace, Workspace) else workspace
+        self.opened: Workspace | None = None if callable(workspace) else workspace
+        self._opener: Opener | None = workspace if callable(workspace) else None
         self.back = BackRoom()
         self.failure: BatchManagerError | None = None
         self.main = MainScreen()
@@ -96,6 +98,8 @@ class BatchManagerApp(App[None]):
 
     async def open_sample(self) -> None:
         """Put the bundled sample's workspace in the place of this one."""
+        from batch_manager.workspace import Workspace
+
         settings = self.workspace.settings
         self.say("Opening the sample…")
         try:

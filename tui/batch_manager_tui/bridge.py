@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from batch_manager.engine import Engine
 from batch_manager.events import Event, Notice, RunView
+
+if TYPE_CHECKING:
+    from batch_manager.engine import Engine
 
 TICK = 1 / 20
 """Seconds between two looks."""

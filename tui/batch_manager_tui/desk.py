@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from array import array
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from batch_manager.errors import BatchManagerError
 from batch_manager.events import RunView
 from batch_manager.quote import Quote
 from batch_manager.store.items import Counts
 from batch_manager.store.ledger import RunRow
-from batch_manager.workspace import Workspace
 from batch_manager_tui.backroom import BackRoom
 from batch_manager_tui.selection import Selection
 from batch_manager_tui.situation import Pane, Situation
 from batch_manager_tui.widgets.cost_panel import CostState
+
+if TYPE_CHECKING:
+    from batch_manager.workspace import Workspace
 
 SHOWN_RUNS = 8
 

@@ -6,6 +6,7 @@ wordllama (MIT) averages rows of a token table taken from Llama models: 256 numb
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,8 @@ class LocalEmbedder:
 
     def _load(self) -> Any:
         if self._model is None:
+            root = logging.getLogger()
+            handlers, level = root.handlers[:], root.level
             try:
                 import wordllama
             except ImportError:
@@ -61,6 +64,10 @@ class LocalEmbedder:
                     next_step="Use Python 3.11 to 3.13, or --provider openai.",
                     code="no_local_model",
                 ) from None
+            finally:
+                # Its import sends every program's log to stderr, which would run across the app's screen.
+                root.handlers[:] = handlers
+                root.setLevel(level)
             # Without the second argument it looks in a folder that the wheel doesn't have, then downloads.
             self._model = wordllama.WordLlama.load(cache_dir=Path(wordllama.__file__).parent, disable_download=True)
         return self._model

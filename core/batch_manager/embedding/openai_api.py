@@ -184,7 +184,8 @@ def _vector(value: object) -> np.ndarray[Any, np.dtype[np.float32]]:
         if isinstance(value, str):
             vector = np.frombuffer(base64.b64decode(value, validate=True), dtype="<f4")
         else:
-            vector = np.asarray(value, dtype="<f4")
+            with np.errstate(over="ignore"):  # too large for float32 becomes infinite, and is told below
+                vector = np.asarray(value, dtype="<f4")
     except (ValueError, TypeError, OverflowError, binascii.Error):
         raise RequestRefused(unusable("broken_vector", "An embedding in the answer can't be decoded.")) from None
     if vector.ndim != 1 or vector.size == 0 or not np.isfinite(vector).all():

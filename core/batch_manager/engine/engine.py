@@ -223,7 +223,7 @@ class Engine:
 
         async def ask() -> list[SearchHit]:
             kinds = KINDS if kind is None else (kind,)
-            return await search(query, kinds, limit, self._the_embedder(), self._the_vectors())
+            return await search(query, kinds, limit, self._the_embedder(), self._the_vectors(), self.store, self.space)
 
         return self._do(ask())
 

@@ -1,16 +1,28 @@
-"""Search: one embedding for the query, the nearest rows of both collections, each item once."""
+"""Search: one embedding for the query, the nearest rows of both collections and name matches, each item once."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 from batch_manager.documents import KINDS, Kind
 from batch_manager.embedding import Embedder
 from batch_manager.errors import UsageError
+from batch_manager.quote import Space
+from batch_manager.store import DocumentationStore
+from batch_manager.store.words import words_of
 from batch_manager.tokens import MAX_INPUT_TOKENS, count_tokens
 from batch_manager.vectors import Hit, VectorStore
+
+NAME_WEIGHTS: dict[Kind, float] = {"table": 0.5, "relationship": 0.2}
+"""What a perfect match with the name closes of the distance to 1, so that meaning still decides among such matches.
+A relationship is named after two tables, so that its name says less of what it is about."""
+
+STOP_WORDS = frozenset(
+    "a an the of in on at to for from by with and or is are was were be do does did which what who whom whose where "
+    "when why how many much has have had it its that this these those there can could i we you they".split()
+)
 
 PARTS_MARGIN = 2
 """Times as many rows are asked for as items are wanted, since a long document may answer with several parts."""
@@ -44,9 +56,15 @@ def checked_query(query: str) -> int:
 
 
 async def search(
-    query: str, kinds: Sequence[Kind], limit: int, embedder: Embedder, vectors: VectorStore
+    query: str,
+    kinds: Sequence[Kind],
+    limit: int,
+    embedder: Embedder,
+    vectors: VectorStore,
+    store: DocumentationStore,
+    space: Space,
 ) -> list[SearchHit]:
-    """The nearest items, best first."""
+    """The nearest items by meaning and by the words of their names, best first."""
     tokens = checked_query(query)
     answer = await embedder.embed([query], tried=1, expected_tokens=tokens)
     hits: list[Hit] = []
@@ -57,4 +75,51 @@ async def search(
         kind, name = cast(Kind, str(hit.metadata.get("kind", ""))), str(hit.metadata.get("name", hit.id))
         if kind in KINDS:
             best.setdefault((kind, name), SearchHit(kind, name, hit.score, hit.document))
-    return list(best.values())[:limit]
+    terms = [word for word in words_of(query) if word not in STOP_WORDS]
+    for item_id, kind, name, _ in store.words.find(terms, kinds, limit * PARTS_MARGIN):
+        if (kind, name) not in best:
+            by_words = _from_kept_answer(store, space, item_id, kind, name, answer.vectors[0])
+            if by_words is not None:
+                best[(kind, name)] = by_words
+    fused = [
+        replace(hit, score=fuse(hit.score, name_match(terms, words_of(hit.name)), hit.kind)) for hit in best.values()
+    ]
+    return sorted(fused, key=lambda hit: -hit.score)[:limit]
+
+
+def name_match(terms: Sequence[str], name: Sequence[str]) -> float:
+    """How well a query's words say a name's words, 0..1; `cust` says `customer`. Pure."""
+    if not terms or not name:
+        return 0.0
+    said = [any(_says(term, word) for term in terms) for word in name]
+    used = [any(_says(term, word) for word in name) for term in terms]
+    return (sum(said) / len(name)) * (sum(used) / len(terms))
+
+
+def fuse(meaning: float, name: float, kind: Kind) -> float:
+    """One score, 0..1, of closeness in meaning and of a match with the name; each can only raise it. Pure."""
+    return meaning + (1.0 - meaning) * NAME_WEIGHTS[kind] * name
+
+
+def _says(term: str, word: str) -> bool:
+    shorter, longer = sorted((term, word), key=len)
+    return longer.startswith(shorter) and (len(shorter) >= 3 or shorter == longer)
+
+
+def _from_kept_answer(
+    store: DocumentationStore, space: Space, item_id: int, kind: Kind, name: str, query: bytes
+) -> SearchHit | None:
+    """An item that its words found and its vectors did not: its closeness, from the answer that is kept."""
+    import numpy as np
+
+    wanted = np.frombuffer(query, dtype="<f4")
+    found: list[tuple[float, int]] = []
+    for kept in store.answers.of_item(item_id):
+        if kept.model == space.model and len(kept.vector) == len(query):
+            vector = np.frombuffer(kept.vector, dtype="<f4")
+            length = float(np.linalg.norm(vector) * np.linalg.norm(wanted)) or 1.0
+            found.append((float(vector @ wanted) / length, kept.no))
+    detail = store.items.detail(item_id) if found else None
+    if detail is None:
+        return None
+    return SearchHit(kind, name, min(1.0, max(0.0, max(found)[0])), detail.text)

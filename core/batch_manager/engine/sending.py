@@ -63,6 +63,7 @@ class Sender:
         self.limits = limits
         self._tries = settings.max_retries + 1
         self._pacer = Pacer(settings.requests_per_minute, settings.tokens_per_minute, time.monotonic())
+        self._by_bytes = False
         self._turn = asyncio.Lock()
         self._exhausted: list[int] = []
         self._drift_agreed = False
@@ -127,6 +128,8 @@ class Sender:
             seconds = backoff(state.attempt_number, refusal.retry_after, random.random())
             if refusal.slow_down:
                 self._pacer.slow_down(seconds, time.monotonic())
+                # By our count of tokens there was room, so the server may count bytes: pace by the larger from now on.
+                self._by_bytes |= "token" in refusal.message.lower()
             return seconds
 
         def announce(state: tenacity.RetryCallState) -> None:
@@ -185,7 +188,7 @@ class Sender:
         books = self._books
         texts = books.store.work.bodies([one.text_id for one in inputs])
         tokens = sum(one.tokens for one in inputs)
-        ticket = await self._wait_for_turn(batch, sum(one.weight for one in inputs))
+        ticket = await self._wait_for_turn(batch, inputs)
         batch.state, batch.waits_for = "sending", ""
         batch.tries += 1
         limits = None
@@ -212,8 +215,9 @@ class Sender:
             self._show_limits()
         await self._check_drift(answer)
 
-    async def _wait_for_turn(self, batch: BatchProgress, weight: int) -> int:
+    async def _wait_for_turn(self, batch: BatchProgress, inputs: Sequence[Input]) -> int:
         async with self._turn:  # first come, first served: a large request isn't overtaken for ever
+            weight = sum(one.weight if self._by_bytes else one.tokens for one in inputs)
             while (seconds := self._pacer.wait(weight, time.monotonic())) > 0:
                 if seconds > 1:
                     batch.waits_for = f"the rate limit, {seconds:.0f} s"

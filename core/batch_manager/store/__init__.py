@@ -17,6 +17,7 @@ from batch_manager.store.database import open_for_looking, open_for_writing, tra
 from batch_manager.store.departures import Departures
 from batch_manager.store.items import Items
 from batch_manager.store.ledger import Ledger
+from batch_manager.store.words import Words
 from batch_manager.store.work import Work
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class DocumentationStore:
         work: What a scope or a run holds.
         answers: What was paid for.
         ledger: Runs and requests.
+        words: Full text over names and purposes.
         departures: Items that are gone from their source, and not yet from the index.
     """
 
@@ -72,6 +74,7 @@ class DocumentationStore:
         self.answers = Answers(database)
         self.ledger = Ledger(database)
         self.departures = Departures(database)
+        self.words = Words(database)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from batch_manager.documents import Document, from_payload, merge, render, text_hash, to_payload
 from batch_manager.sources import Found, Source, Unreadable
+from batch_manager.store import words
 from batch_manager.store.database import now, translated
 from batch_manager.store.departures import check, depart
 from batch_manager.tokens import split_text
@@ -164,6 +165,7 @@ def _keep(database: peewee.SqliteDatabase, source: Source, kind: str, name: str,
     if row is not None and row[3] == rendered.hash and row[4] == rendered.problem:
         # Other words for the same text: nothing to send.
         _update(database, row[0], {**origin, "purpose": _shown(document)})
+        words.keep(database, row[0], name, _shown(document))
         return "new" if back else "unchanged"
     texts = [] if rendered.problem else split_text(rendered.text)
     part_ids = [_text_id(database, text, tokens) for text, tokens in texts]
@@ -190,6 +192,7 @@ def _keep(database: peewee.SqliteDatabase, source: Source, kind: str, name: str,
             (item_id,),
         )
         database.execute_sql("DELETE FROM part WHERE item_id = ?", (item_id,))
+    words.keep(database, item_id, name, _shown(document))
     for no, text_id in enumerate(part_ids, start=1):
         database.execute_sql("INSERT INTO part (item_id, no, text_id) VALUES (?, ?, ?)", (item_id, no, text_id))
     return "new" if row is None else "changed"

@@ -131,4 +131,13 @@ MIGRATIONS: tuple[tuple[Statement, ...], ...] = (
         "CREATE INDEX request_run ON request (run_id, state)",
         "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)",
     ),
+    (
+        # Names are kept as words (customer_orders → customer orders); a prefix index makes `cust` quick.
+        """
+        CREATE VIRTUAL TABLE word_index USING fts5 (
+            name, purpose, tokenize = 'unicode61 remove_diacritics 2', prefix = '3'
+        )
+        """,
+        "INSERT INTO word_index (rowid, name, purpose) SELECT id, lower(replace(name, '_', ' ')), purpose FROM item",
+    ),
 )

@@ -24,6 +24,8 @@ from batch_manager_tui.widgets.strips import Line, Lines
 QUIET_BEFORE = 0.4
 """Seconds without any key, and since the question appeared, before a `y` counts."""
 
+FEW_ROWS = 24
+
 QUIET_AFTER = 0.15
 """Seconds without any key after it; a held key repeats sooner, and so does a pasted text."""
 
@@ -154,6 +156,8 @@ class ConfirmSpend(AppModal[Quote | None]):
         width = figures.line_width
         if width > 0:
             lines = question_lines(self.quote, self._title, self._warning, width)
+            if self.app.size.height < FEW_ROWS:
+                lines = [line for line in lines if line]  # the answer's keys must be in sight as well
             figures.styles.height = len(lines)
             figures.show_lines(lines)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
 from textual.app import ComposeResult
@@ -13,7 +13,6 @@ from textual.timer import Timer
 from textual.widgets import Input, Static
 
 from batch_manager.documents import KINDS, Kind
-from batch_manager.engine import SearchHit
 from batch_manager.errors import BatchManagerError, UsageError
 from batch_manager.pricing import show_usd
 from batch_manager_tui.display import clip, fit, shown
@@ -24,6 +23,9 @@ from batch_manager_tui.widgets.key_line import KeyLine, Keys
 from batch_manager_tui.widgets.strips import Line, LineView, strip_of
 from batch_manager_tui.widgets.text_pane import TextPane
 from batch_manager_tui.widgets.words import KIND
+
+if TYPE_CHECKING:
+    from batch_manager.engine import SearchHit
 
 LIMIT = 20
 TYPING_PAUSE = 0.35

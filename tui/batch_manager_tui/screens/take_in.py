@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -15,12 +15,14 @@ from textual.widgets import Input
 from batch_manager.errors import BatchManagerError, InputError
 from batch_manager.sources import Source
 from batch_manager.store.intake import Brought
-from batch_manager.workspace import Workspace
 from batch_manager_tui.display import count, wrap
 from batch_manager_tui.screens.base import AppModal
 from batch_manager_tui.widgets.box import Box
 from batch_manager_tui.widgets.choices import Choices
 from batch_manager_tui.widgets.strips import Line, Lines
+
+if TYPE_CHECKING:
+    from batch_manager.workspace import Workspace
 
 What = Literal["scan", "import", "export"]
 

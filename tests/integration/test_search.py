@@ -1,0 +1,64 @@
+"""Search on a real index: by meaning and by the words of names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from batch_manager.documents import Document
+from batch_manager.engine import Engine
+from batch_manager.quote import Scope
+from batch_manager.settings import load_settings
+from batch_manager.sources.collection import IterableSource
+from batch_manager.store import DocumentationStore
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    home = tmp_path_factory.mktemp("home")
+    settings = load_settings(
+        {"BATCH_MANAGER_HOME": str(home), "EMBEDDING_PROVIDER": "local"}, environment={}, folder=Path(home)
+    )
+    with DocumentationStore(settings) as store:
+        documents = [
+            Document("table", "customer_orders", documentation="A basket that was paid, with its goods."),
+            Document("table", "zzqx17", documentation="Money that somebody owes and is late with."),
+            Document("relationship", "customer_orders_fk", tables=("customer_orders", "people")),
+            *[Document("table", f"t{n}", documentation=f"Basket number {n} that was paid.") for n in range(60)],
+            Document("table", "pending_only"),
+        ]
+        store.items.bring(IterableSource(documents, "words", "a test"))
+        engine = Engine(settings, store, on_trouble="stop")
+        engine.start(engine.quote(Scope()))
+        assert engine.wait(60).indexed == 63
+        yield engine
+        engine.close()
+
+
+@pytest.mark.parametrize("query", ["cust_ord", "customer orders", "CustomerOrders"])
+def test_a_name_is_found_by_its_words(engine: Engine, query: str) -> None:
+    assert engine.search(query, "table", 3)[0].name == "customer_orders"
+
+
+def test_meaning_finds_what_no_name_says(engine: Engine) -> None:
+    assert engine.search("who pays late", "table", 3)[0].name == "zzqx17"
+
+
+def test_results_are_best_first_within_bounds_and_of_the_kind_asked_for(engine: Engine) -> None:
+    hits = engine.search("customer orders", None, 5)
+    scores = [hit.score for hit in hits]
+    assert scores == sorted(scores, reverse=True)
+    assert all(0 <= score <= 1 for score in scores)
+    assert len({(hit.kind, hit.name) for hit in hits}) == len(hits) == 5
+    assert {hit.kind for hit in engine.search("customer orders", "relationship", 5)} == {"relationship"}
+
+
+def test_what_is_not_indexed_is_not_found_by_its_words_either(engine: Engine) -> None:
+    assert "pending_only" not in {hit.name for hit in engine.search("pending only", None, 50)}
+
+
+@pytest.mark.parametrize("query", ['" OR name:*', "a NEAR b", "* ^ ( ) -", "'; DROP TABLE item; --"])
+def test_the_syntax_of_full_text_search_means_nothing(engine: Engine, query: str) -> None:
+    assert engine.search(query, None, 3)
