@@ -79,7 +79,7 @@ async def test_the_key_line_shows_only_what_works_now(
     local: Callable[..., Any], drives: Callable[..., Any], tables: Callable[..., Any]
 ) -> None:
     async with drives(local(tables(3))) as driver:
-        labels = [label for _, _, label in driver.app.main.keys()]
+        labels = [label for _, _, label in driver.app.main.footer()]
         assert "start" in labels
         assert "retry failed" not in labels
         assert "pause" not in labels

@@ -1,4 +1,4 @@
-"""Every size gets a layout of its own; too small a terminal is told what is needed."""
+"""Every size gets a layout of its own, every taste its colours; too small a terminal is told what is needed."""
 
 from __future__ import annotations
 
@@ -75,3 +75,30 @@ async def test_resizing_keeps_focus_and_place(
             assert driver.app.main.items.cursor == 78
             assert driver.app.main.pane == "items"
             assert "table_078" in driver.screen_text()
+
+
+async def test_no_color_means_none(
+    local: Callable[..., Any],
+    drives: Callable[..., Any],
+    tables: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    workspace = local(tables(10))
+    monkeypatch.setenv("NO_COLOR", "1")
+    async with drives(workspace) as driver:
+        await driver.press("j", "space", "ctrl+t")
+        assert "NO_COLOR" in driver.notice
+        svg = driver.app.export_screenshot()
+        assert "#6fb7b0" not in svg
+        assert "○ pending" in driver.screen_text()
+
+
+async def test_themes_go_round(
+    local: Callable[..., Any], drives: Callable[..., Any], tables: Callable[..., Any]
+) -> None:
+    async with drives(local(tables(3))) as driver:
+        seen = []
+        for _ in range(3):
+            await driver.press("ctrl+t")
+            seen.append(driver.app.theme)
+        assert seen == ["ledger-light", "terminal", "ledger-dark"]

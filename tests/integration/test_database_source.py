@@ -17,6 +17,7 @@ from batch_manager.sources.database import DatabaseSource
 from batch_manager.sources.database_url import explain, parse_url, sqlite_url, title_of
 from batch_manager.sources.relationships import Link, cardinality, named
 from batch_manager.sources.sample import sample_sources
+from batch_manager.sources.sqlite_catalog import check_constraints, generated_columns
 from scanning import IN_URL, PASSWORD, Build, refusal, scan, statements
 
 
@@ -73,6 +74,38 @@ def test_tables_columns_and_keys_are_read_as_the_database_writes_them(build: Bui
         constrained=("user_id",),
         referred=("id",),
     )
+
+
+def test_checks_defaults_and_generated_columns_are_read_from_any_sql(build: Build) -> None:
+    found = scan(
+        build(
+            """
+            CREATE TABLE x (
+                "a b" INT CHECK ("a b" > 0) DEFAULT (1 + 2), -- CHECK (no)
+                s TEXT CONSTRAINT known CHECK (s IN ('open', ') CHECK (', 'it''s')),
+                g INT GENERATED ALWAYS AS (("a b") * 2) VIRTUAL CONSTRAINT even CHECK (g <> 3), h TEXT AS (lower(s)),
+                CONSTRAINT [last one] CHECK (/* CHECK */ length(s) < 9 AND "a b" < 100),
+                CHECK (s <> 'x')
+            );
+            """
+        )
+    )
+    assert found["x"].columns == (
+        Column("a b", "INT", nullable=True, default="1 + 2"),
+        Column("s", "TEXT", nullable=True, values=("open", ") CHECK (", "it's")),
+        Column("g", "INT", nullable=True, generated='("a b") * 2'),
+        Column("h", "TEXT", nullable=True, generated="lower(s)"),
+    )
+    assert found["x"].constraints == (
+        Constraint("check", expression='"a b" > 0'),
+        Constraint("check", "known", expression="s IN ('open', ') CHECK (', 'it''s')"),
+        Constraint("check", "even", expression="g <> 3"),
+        Constraint("check", "last one", expression='/* CHECK */ length(s) < 9 AND "a b" < 100'),
+        Constraint("check", expression="s <> 'x'"),
+    )
+    broken = "CREATE TABLE t (a INT CHECK (a > 0"  # never ends, which SQLite itself would not take
+    assert check_constraints(broken) == [("", "")]
+    assert generated_columns("CREATE TABLE t (a INT AS (b") == {"a": ""}
 
 
 def test_one_to_one_is_seen_by_key_constraint_and_index_as_a_whole(build: Build) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from batch_manager.documents import (
     PROBLEMS,
     Column,
+    Constraint,
     Document,
     from_payload,
     merge,
@@ -46,6 +47,18 @@ columns = st.builds(
     primary_key=st.booleans(),
     nullable=st.none() | st.booleans(),
     comment=even_halves,
+    default=even_halves,
+    generated=even_halves,
+    identity=even_halves,
+    values=st.lists(even_halves, max_size=3).map(tuple),
+)
+constraints = st.builds(
+    Constraint,
+    kind=st.sampled_from(["primary key", "unique", "check"]),
+    name=even_halves,
+    columns=st.lists(even_halves, max_size=2).map(tuple),
+    expression=even_halves | st.sampled_from(["price > 0", "state IN ('a', 'b')", "state IN ('a', 'b"]),
+    comment=even_halves,
 )
 tables = st.builds(
     Document,
@@ -55,6 +68,9 @@ tables = st.builds(
     documentation=even_halves,
     comment=even_halves,
     columns=st.lists(columns, max_size=3).map(tuple),
+    form=even_halves,
+    constraints=st.lists(constraints, max_size=2).map(tuple),
+    joins=st.just(()) | st.tuples(even_halves, even_halves),
 )
 relationships = st.builds(
     Document,
@@ -101,6 +117,7 @@ def test_words_are_in_the_text_whole(document: Document) -> None:
     for column in document.columns:
         assert column.name in text
         assert column.comment.strip() in text
+    assert render(document).text == text
 
 
 @given(documents)
@@ -120,7 +137,11 @@ def test_neither_side_erases_the_other(structure: Document, words: Document) -> 
         assert getattr(joined, field) == (getattr(words, field) or getattr(structure, field))
     wanted = structure.columns or words.columns
     assert [column.name for column in joined.columns] == [column.name for column in wanted]
-    assert [column.type for column in joined.columns] == [column.type for column in wanted]
+    for column, before in zip(joined.columns, wanted, strict=True):
+        assert before.type in (column.type, "")
+        assert before.values in (column.values, ())
+        assert before.comment in (column.comment, "") or column.comment in [one.comment for one in words.columns]
+    assert joined.constraints == (structure.constraints or words.constraints)
     assert joined.comment == (structure.comment or words.comment)
 
 
@@ -201,6 +222,9 @@ def test_half_a_character_is_found_before_paying() -> None:
         ({"name": "a", "schema": {"columns": {"a": 1}}}, "columns"),
         ({"name": "a", "schema": {"columns": [1]}}, "column"),
         ({"name": "a", "schema": {"columns": [{"name": ""}]}}, "column"),
+        ({"name": "a", "schema": {"constraints": {"a": 1}}}, "constraints"),
+        ({"name": "a", "schema": {"constraints": [{"kind": "foreign"}]}}, "kind"),
+        ({"name": "a", "schema": {"joins": ["one"]}}, "two tables"),
         ({"name": "a", "columns": "x"}, "columns"),
         ({"name": "a", "kind": "relationship", "tables": ["one"]}, "two tables"),
         ({"name": "a", "kind": "relationship", "tables": [1, 2]}, "tables"),

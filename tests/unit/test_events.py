@@ -65,7 +65,12 @@ def test_a_thread_that_publishes_and_one_that_drains() -> None:
     bus = EventBus()
     listener = bus.subscribe(64)
     count = 50_000
-    writer = threading.Thread(target=lambda: [bus.publish(notice) for notice in notices(0, count)])
+
+    def publish() -> None:
+        for notice in notices(0, count):
+            bus.publish(notice)
+
+    writer = threading.Thread(target=publish)
     writer.start()
     seen: list[int] = []
     while writer.is_alive():

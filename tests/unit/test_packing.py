@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -61,7 +62,7 @@ def test_the_contracts_examples(count: int, requests: int) -> None:
 
 def lengths(kind: str, count: int, seed: int) -> list[int]:
     chance = random.Random(seed)
-    draw = {
+    draw: dict[str, Callable[[], int]] = {
         "usual": lambda: chance.randint(50, 400),
         "lognormal": lambda: min(8191, max(5, int(chance.lognormvariate(6, 1.2)))),
         "long": lambda: min(8191, max(5, int(chance.lognormvariate(8, 0.8)))),
@@ -69,8 +70,8 @@ def lengths(kind: str, count: int, seed: int) -> list[int]:
         "a few giants": lambda: 8191 if chance.random() < 0.05 else chance.randint(50, 400),
         "a hundred fill it": lambda: chance.randint(2500, 3500),
         "uniform": lambda: chance.randint(1, 8191),
-    }[kind]
-    return [draw() for _ in range(count)]
+    }
+    return [draw[kind]() for _ in range(count)]
 
 
 KINDS = ["usual", "lognormal", "long", "half and half", "a few giants", "a hundred fill it", "uniform"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -53,7 +54,8 @@ class BatchManagerApp(App[None]):
     VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]  # noqa: RUF012
 
     def __init__(self, workspace: Workspace | Opener) -> None:
-        super().__init__()
+        # With its own colours off, Textual can leave colour out; it would draw in shades of grey otherwise.
+        super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
         self.opened: Workspace | None = None if callable(workspace) else workspace
         self._opener: Opener | None = workspace if callable(workspace) else None
         self.back = BackRoom()
@@ -133,7 +135,10 @@ class BatchManagerApp(App[None]):
 
     def next_theme(self) -> None:
         """Dark, light, the terminal's own colours, and round again."""
-        order = [theme.name for theme in THEMES] + ["ansi-dark"]
+        if self.no_color:
+            self.say("NO_COLOR is set, so no theme has colours.", "warning")
+            return
+        order = [theme.name for theme in THEMES]
         position = order.index(self.theme) if self.theme in order else -1
         self.theme = order[(position + 1) % len(order)]
         self.say(f"Theme: {self.theme}")

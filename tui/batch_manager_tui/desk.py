@@ -120,7 +120,8 @@ class Desk:
             if quote.nothing_to_do and self.counts.total("failed"):
                 retry = await back.quote(engine.quote, self.selection.failed_scope(), cap)
                 if not retry.nothing_to_do:
-                    quote, heading = retry, f"{_chosen(retry):,} failed, to retry with r"
+                    quote = retry
+                    heading = f"{_chosen(retry):,} failed" + (", to retry with r" if retry.items else "")
         except BatchManagerError as error:
             self.quote, self.error = None, error
             return

@@ -1,8 +1,8 @@
-"""The app's own themes: calm ink and paper, one accent; everything else takes its colour from them."""
+"""The app's own themes: calm ink and paper, one accent, and the terminal's own colours."""
 
 from __future__ import annotations
 
-from textual.theme import Theme
+from textual.theme import BUILTIN_THEMES, Theme
 
 DARK = Theme(
     name="ledger-dark",
@@ -68,7 +68,38 @@ LIGHT = Theme(
     },
 )
 
-THEMES: tuple[Theme, ...] = (DARK, LIGHT)
+TERMINAL = Theme(
+    name="terminal",
+    ansi=True,
+    primary="ansi_cyan",
+    secondary="ansi_blue",
+    accent="ansi_cyan",
+    foreground="ansi_default",
+    background="ansi_default",
+    surface="ansi_default",
+    panel="ansi_default",
+    boost="ansi_default",
+    success="ansi_green",
+    warning="ansi_yellow",
+    error="ansi_red",
+    dark=True,
+    variables={
+        **BUILTIN_THEMES["ansi-dark"].variables,
+        "line": "ansi_bright_black",
+        "soft": "ansi_bright_black",
+        "cursor-line": "ansi_default",
+        "cursor-blurred": "ansi_default",
+        "scrollbar": "ansi_bright_black",
+        "scrollbar-hover": "ansi_white",
+        "scrollbar-active": "ansi_cyan",
+        "scrollbar-background": "ansi_default",
+        "scrollbar-background-hover": "ansi_default",
+        "scrollbar-background-active": "ansi_default",
+        "scrollbar-corner-color": "ansi_default",
+    },
+)
+
+THEMES: tuple[Theme, ...] = (DARK, LIGHT, TERMINAL)
 """In the order in which the key goes through them."""
 
 DEFAULTS = {"line": "#606060", "soft": "#909090", "cursor-line": "#303030", "cursor-blurred": "#282828"}

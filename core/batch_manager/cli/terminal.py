@@ -76,3 +76,8 @@ def columns(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[st
         ).rstrip()
         for row in rows
     ]
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: `1 request`, `2,048 requests`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

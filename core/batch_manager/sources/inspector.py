@@ -204,7 +204,12 @@ def _add_catalog(tables: dict[str, Table], catalog: Catalog) -> None:
             Constraint("check", check, expression=condition) for check, condition in catalog.checks.get(name, ())
         ]
         table.columns = [
-            replace(column, type=catalog.types.get((name, column.name), column.type)) for column in table.columns
+            replace(
+                column,
+                type=catalog.types.get((name, column.name), column.type),
+                generated=catalog.generated.get((name, column.name), column.generated),
+            )
+            for column in table.columns
         ]
 
 

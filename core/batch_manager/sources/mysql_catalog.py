@@ -74,7 +74,7 @@ def read_tables(connection: Connection, schemas: Sequence[str]) -> tuple[list[Ta
     from sqlalchemy import bindparam, text
 
     def ask(statement: str) -> Any:
-        wanted = bindparam("schemas", expanding=True)
+        wanted: Any = bindparam("schemas", expanding=True)
         return connection.execute(text(statement).bindparams(wanted), {"schemas": list(schemas)})
 
     tables: dict[Key, Table] = {}
@@ -98,8 +98,8 @@ def read_tables(connection: Connection, schemas: Sequence[str]) -> tuple[list[Ta
 
 
 def readable(clause: str) -> str:
-    """A check as it was written: MySQL 8 keeps a text in it as `_utf8mb4\\'open\\'`."""
-    return _INTRODUCER.sub(r"'\1'", clause)
+    """A check in standard SQL: MySQL 8 keeps a text in it as `_utf8mb4\\'open\\'`, MariaDB a quote in one as `\\'`."""
+    return _INTRODUCER.sub(r"'\1'", clause).replace("\\'", "''")
 
 
 def _column(

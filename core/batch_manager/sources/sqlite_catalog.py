@@ -47,6 +47,7 @@ class Catalog:
         unique: Sets of columns that are unique as a whole; partial and expression indexes are none, and an
             INTEGER PRIMARY KEY has no index.
         foreign_keys: No referred columns means the referred primary key.
+        generated: The expression of each generated column, by (table, column).
         checks: Name (or empty) and condition of each check constraint, in the order of the statement.
         shadows: Tables in which a virtual table (full text search, say) keeps its own data.
     """
@@ -54,18 +55,24 @@ class Catalog:
     types: dict[tuple[str, str], str]
     unique: dict[str, list[tuple[str, ...]]]
     foreign_keys: dict[str, list[ForeignKey]]
+    generated: dict[tuple[str, str], str]
     checks: dict[str, list[tuple[str, str]]]
     shadows: frozenset[str]
 
 
 def read_catalog(connection: Connection) -> Catalog:
-    """Read all of it, in five statements.
+    """Read all of it, in six statements.
 
     Raises:
         SQLAlchemyError: The file can't be read.
     """
     return Catalog(
-        _types(connection), _unique(connection), _foreign_keys(connection), _checks(connection), _shadows(connection)
+        types=_types(connection),
+        unique=_unique(connection),
+        foreign_keys=_foreign_keys(connection),
+        generated=_generated(connection),
+        checks=_checks(connection),
+        shadows=_shadows(connection),
     )
 
 
@@ -105,6 +112,29 @@ def check_constraints(sql: str) -> list[tuple[str, str]]:
         # What stands before CHECK is its name when CONSTRAINT stands before that.
         before = word if last.keyword == "CONSTRAINT" else (before if word.keyword == "CHECK" else _END)
         last = word
+    return found
+
+
+def generated_columns(sql: str) -> dict[str, str]:
+    """The expression of each generated column of a CREATE TABLE, by the column's name."""
+    found: dict[str, str] = {}
+    words = _significant(sql)
+    column = ""
+    depth = 0
+    begins = was_as = False
+    for word in words:
+        if begins:
+            column, begins = word.name, False
+        if depth == 1 and was_as and word.sign == "(":
+            end, inner = word, 1
+            while inner and end is not _END:
+                end = next(words, _END)
+                inner += {"(": 1, ")": -1}.get(end.sign, 0)
+            found[column] = sql[word.end : end.start].strip()
+            continue
+        was_as = word.keyword == "AS"
+        depth += {"(": 1, ")": -1}.get(word.sign, 0)
+        begins = (word.sign == "," and depth == 1) or (word.sign == "(" and depth == 1)
     return found
 
 
@@ -191,6 +221,14 @@ def _foreign_keys(connection: Connection) -> dict[str, list[ForeignKey]]:
             for number, parts in numbered.items()
         ]
     return found
+
+
+def _generated(connection: Connection) -> dict[tuple[str, str], str]:
+    rows = connection.exec_driver_sql(
+        f"SELECT DISTINCT m.name, m.sql FROM {_TABLES}, pragma_table_xinfo(m.name) AS c"
+        f" WHERE {_REAL} AND c.hidden IN (2, 3)"
+    )
+    return {(table, name): words for table, sql in rows for name, words in generated_columns(sql).items()}
 
 
 def _checks(connection: Connection) -> dict[str, list[tuple[str, str]]]:

@@ -159,12 +159,14 @@ def now() -> str:
 
 @contextlib.contextmanager
 def translated(path: Path | None = None) -> Iterator[None]:
-    """Turn SQLite's errors into StoreErrors that a person can act on."""
+    """Turn SQLite's errors into StoreErrors that a person can act on; with a path, the file system's as well."""
     try:
         yield
     except (peewee.DatabaseError, peewee.InterfaceError, sqlite3.Error) as error:
         raise _translate(str(_first_of(error)), path) from error
     except OSError as error:
+        if path is None:
+            raise  # not the store's: some source's, which is being read inside
         raise _translate(error.strerror or str(error), path) from error
 
 

@@ -264,9 +264,9 @@ class Items:
 
         return bring(self._db, source, progress, whole=whole, agree_gone=agree_gone)
 
-    def _cursor(self, sql: str, values: Sequence[Any]) -> Any:
+    def _cursor(self, sql: str, values: Sequence[Any]) -> Iterator[Any]:
         with translated():
-            return self._db.execute_sql(sql, values)
+            yield from self._db.execute_sql(sql, values)
 
     def _all(self, sql: str, values: Sequence[Any] = ()) -> list[Any]:
         with translated():

@@ -48,14 +48,14 @@ class AppScreen(Screen[None]):
         """Header, body, keys."""
         yield StatusHeader()
         yield from self.body()
-        yield KeyLine(self.keys())
+        yield KeyLine(self.footer())
         yield TooSmall()
 
     def body(self) -> ComposeResult:
         """What stands between header and keys."""
         raise NotImplementedError
 
-    def keys(self) -> Keys:
+    def footer(self) -> Keys:
         """The key line at the start."""
         return []
 

@@ -50,7 +50,7 @@ class DetailsScreen(AppScreen):
             text.border_title = "Exactly this text is sent"
             yield text
 
-    def keys(self) -> Keys:
+    def footer(self) -> Keys:
         """Keys of this screen."""
         return [
             ("move('down')", "j k", "scroll"),

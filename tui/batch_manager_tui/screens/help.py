@@ -36,7 +36,7 @@ class HelpScreen(AppScreen):
         page.border_title = "Keys"
         yield page
 
-    def keys(self) -> Keys:
+    def footer(self) -> Keys:
         """The way back."""
         return [("move('down')", "j k", "scroll"), ("back", "esc", "back")]
 

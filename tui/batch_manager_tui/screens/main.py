@@ -70,11 +70,9 @@ class MainScreen(AppScreen):
                 yield Lines(id="why")
                 yield FilterBox(id="filter")
             cost = CostPanel(id="cost", classes="pane")
-            cost.border_title = _title("2", "Cost")
             yield cost
             batches = BatchBars(id="batches")
             batches.add_class("pane")
-            batches.border_title = _title("3", "Batches")
             yield batches
             preview = Preview(id="preview")
             preview.add_class("pane")
@@ -148,18 +146,18 @@ class MainScreen(AppScreen):
         if empty:
             guide.show_lines(empty_lines(now, max(20, guide.line_width)))
         pane = self.query_one("#items-pane")
-        for number, (widget, name) in enumerate((("items-pane", "Items"), ("cost", "Cost"), ("batches", "Batches"))):
-            more = self._filter_words(now) if number == 0 else ""
-            tabs = [f"{key} {other}" for key, other in _TABS if other != name] if self.has_class("-tabs") else []
-            self.query_one(f"#{widget}").border_title = _title(str(number + 1), name, more, tabs)
+        tabs = self.has_class("-tabs")
+        pane.border_title = _title("Items", self._filter_words(now), tabs)
+        self.query_one("#cost").border_title = _title("Cost", "", tabs)
+        self.query_one("#batches").border_title = _title("Batches", "", tabs)
         pane.border_subtitle = Content(self._list_words(now))
         self.query_one("#cost", CostPanel).show(desk.cost_state())
         batches = self.query_one("#batches", BatchBars)
         batches.show(desk.view)
         batches.show_idle(idle_lines(now, desk.unfinished, desk.runs, max(20, batches.line_width)))
-        self.query_one(KeyLine).show_keys(self.keys())
+        self.query_one(KeyLine).show_keys(self.footer())
 
-    def keys(self) -> Keys:
+    def footer(self) -> Keys:
         """What works now, the weightiest first."""
         now = self.situation()
         ranked = sorted((c for c in COMMANDS if c.rank is not None), key=lambda c: c.rank or 0)
@@ -201,7 +199,7 @@ class MainScreen(AppScreen):
             self._move(name)
         else:
             getattr(self.deeds, name if name != "import" else "import_")()
-        self.query_one(KeyLine).show_keys(self.keys())
+        self.query_one(KeyLine).show_keys(self.footer())
 
     def _move(self, name: str) -> None:
         if name in PANES:
@@ -384,14 +382,17 @@ class MainScreen(AppScreen):
         self.query_one("#batches", BatchBars).note(notice.message)
 
 
-_TABS = (("1", "Items"), ("2", "Cost"), ("3", "Batches"))
+_TITLES = (("1", "Items"), ("2", "Cost"), ("3", "Batches"))
 
 
-def _title(key: str, name: str, more: str = "", tabs: Sequence[str] = ()) -> Content:
-    return Content.assemble(
-        (f"{key} ", "$soft"),
-        (name, "bold"),
-        (f"  {more}" if more else "", "$warning"),
-        ("".join(f" ─ {tab}" for tab in tabs), "$soft"),
-    )
-
+def _title(name: str, more: str = "", tabs: bool = False) -> Content:
+    """A pane's title with its key; where one pane fits, the others' titles beside it."""
+    parts: list[tuple[str, str]] = []
+    for key, title in _TITLES:
+        if title == name:
+            parts += [(f"{key} ", "$soft"), (title, "bold"), (f"  {more}" if more else "", "$warning")]
+            parts.append((" ─ ", "$soft"))
+        elif tabs:
+            parts.append((f"{key} {title} ─ ", "$soft"))
+    last, style = parts.pop()
+    return Content.assemble(*parts, (last.removesuffix(" ─ "), style))

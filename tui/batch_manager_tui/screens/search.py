@@ -138,7 +138,7 @@ class SearchScreen(AppScreen):
             passage.border_title = "Matching text"
             yield passage
 
-    def keys(self) -> Keys:
+    def footer(self) -> Keys:
         """Keys of this screen."""
         return [
             ("submit", "enter", "ask, then open"),

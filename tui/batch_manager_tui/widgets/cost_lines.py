@@ -53,8 +53,9 @@ def where_lines(quote: Quote, width: int) -> list[Line]:
     if quote.space.provider == "local":
         other = PRICES[DEFAULT_MODEL] * quote.tokens / 1_000_000
         lines.append(labelled("price", f"$0: {quote.price.source}", width))
-        lines.append(labelled("elsewhere", f"{show_usd(other)} with OpenAI's", width, "soft"))
-        lines.append(labelled("", DEFAULT_MODEL, width, "soft"))
+        if quote.tokens:
+            lines.append(labelled("elsewhere", f"{show_usd(other)} with OpenAI's", width, "soft"))
+            lines.append(labelled("", DEFAULT_MODEL, width, "soft"))
     else:
         lines.append(labelled("price", f"{show_usd(quote.price.per_million)} a million tokens", width))
         lines.append(labelled("", quote.price.source, width, "soft"))

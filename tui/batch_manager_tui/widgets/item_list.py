@@ -56,7 +56,7 @@ class ColumnHeads(Widget):
         words = [
             " " * MARK_CELLS,
             fit("status", columns.status),
-            fit("kind", columns.kind),
+            fit("kind"[: columns.kind - 1], columns.kind),
             fit("name", columns.name),
             fit("tokens", columns.tokens - 2, ">"),
             "  note" if columns.note else "",

@@ -25,7 +25,10 @@ PARTS = ("soft", "strong", "accent", "success", "warning", "error", "cursor", "r
 
 def strip_of(pieces: Iterable[Piece], width: int, fill: Style) -> Strip:
     """A line of exactly `width` cells."""
-    strip = Strip([Segment(text, fill + style) for text, style in pieces if text])
+    if fill.reverse:  # a cursor without colours of its own: the parts' colours would turn into patches of ground
+        strip = Strip([Segment(text, fill + Style(bold=style.bold)) for text, style in pieces if text])
+    else:
+        strip = Strip([Segment(text, fill + style) for text, style in pieces if text])
     return strip.adjust_cell_length(width, fill)
 
 

@@ -135,7 +135,7 @@ def _plan(workspace: Workspace) -> list[str]:
     if not quote.items:
         return []
     return [
-        f"{quote.items:,} pending: {quote.tokens:,} tokens in {quote.requests:,} requests,"
+        f"{quote.items:,} pending: {quote.tokens:,} tokens in {terminal.counted(quote.requests, 'request')},"
         f" {show_usd(quote.cost)} with {shown(quote.space.model)}"
     ]
 
