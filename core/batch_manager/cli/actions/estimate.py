@@ -57,7 +57,8 @@ def _as_words(quote: Quote, look: Look) -> Iterator[str]:
     rows = [(name, f"{one.items:,}", f"{one.tokens:,}", show_usd(one.cost)) for name, one in shares]
     rows.append(("together", f"{quote.items:,}", f"{quote.tokens:,}", show_usd(quote.cost)))
     yield from terminal.columns([("pending", "items", "tokens", "price"), *rows], right=(1, 2, 3))
-    yield f"{terminal.counted(quote.requests, 'request')} of {look.settings.batch_size:,} documents at most, to {shown(quote.host)}"
+    requests = terminal.counted(quote.requests, "request")
+    yield f"{requests} of {look.settings.batch_size:,} documents at most, to {shown(quote.host)}"
     price = f"{show_usd(quote.price.per_million)} per million tokens"
     yield f"{shown(quote.space.model)}: {price} ({quote.price.source})"
     if quote.reused:

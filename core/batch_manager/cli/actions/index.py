@@ -45,6 +45,8 @@ def index(flags: Flags) -> int:
         if engine.quote(scope, workspace.cap).nothing_to_do:
             terminal.say(f"Nothing to do: no item is {'failed' if scope.which == 'failed' else 'pending'}.")
         else:
+            if flags.yes or terminal.can_ask():
+                engine.warm()  # Chroma's process and the client load while the quote is read
             view = _ask_and_run(workspace, scope, flags)
         results = engine.results()
         if flags.json:
@@ -57,8 +59,6 @@ def index(flags: Flags) -> int:
 
 def _ask_and_run(workspace: Workspace, scope: Scope, flags: Flags) -> RunView:
     """Quote, ask, run; and ask again when the store changed in between."""
-    if flags.yes or terminal.can_ask():
-        workspace.engine.warm()  # Chroma's process and the client load while the quote is read
     for again in range(ASKED_AGAIN):
         quote = workspace.engine.quote(scope, workspace.cap)
         agree(quote, workspace.settings, yes=flags.yes, trusted=flags.trust_dotenv)
