@@ -26,8 +26,8 @@ from batch_manager.settings import load_settings
 from batch_manager.sources.collection import IterableSource
 from batch_manager.store import DocumentationStore
 
-RATES = {60_000: 40.0, 1_000_000: 20.0}
-"""Tokens a minute, and seconds of steady state that are measured."""
+RATES = {60_000: (40.0, 20), 1_000_000: (20.0, 50)}
+"""Tokens a minute: seconds of steady state that are measured, and documents a request."""
 
 CONCURRENCIES = (1, 8, 32)
 BURST = 10.0
@@ -67,21 +67,33 @@ def documents(tokens: int, seed: int = 3) -> list[Document]:
     return found
 
 
-def measure(home: Path, rate: int, concurrency: int, seconds: float, *, headers: bool = True, batch: int = 50) -> Pace:
-    """Run against a server of that limit for the burst and that many seconds more.
+def measure(
+    home: Path,
+    rate: int,
+    concurrency: int,
+    seconds: float,
+    *,
+    batch: int,
+    headers: bool = True,
+    burst: float = BURST,
+    settling: float = SETTLING,
+) -> Pace:
+    """Run against a server of that limit until the burst is used up, and that many seconds more.
 
     Args:
         home: An empty folder.
         rate: Tokens a minute.
         concurrency: Requests in flight at most.
         seconds: Steady state to measure.
-        headers: Whether the server tells its limits; otherwise the setting does.
         batch: Documents a request.
+        headers: Whether the server tells its limits; otherwise the setting does.
+        burst: Seconds' worth of the limit that the server grants at once.
+        settling: Seconds from the first request until the burst is used up.
     """
     options = RehearsalOptions(
         tokens_per_minute=rate,
         requests_per_minute=None,
-        burst_seconds=BURST,
+        burst_seconds=burst,
         latency_ms=LATENCY_MS,
         latency_jitter_ms=LATENCY_MS / 3,
         rate_headers=headers,
@@ -100,25 +112,25 @@ def measure(home: Path, rate: int, concurrency: int, seconds: float, *, headers:
         settings = load_settings(flags, environment={}, folder=home)
         store = DocumentationStore(settings)
         store.items.bring(
-            IterableSource(documents(int(rate / 60 * (seconds + SETTLING + 2 * BURST) * 1.6)), "words", "the benchmark")
+            IterableSource(documents(int(rate / 60 * (seconds + settling + 2 * burst) * 1.6)), "words", "the benchmark")
         )
         engine = Engine(settings, store, on_trouble="stop")
         try:
             engine.start(engine.quote(Scope()))
             while not server.totals()["requests"] and engine.view().active:
                 time.sleep(0.05)
-            time.sleep(SETTLING + seconds)
+            time.sleep(settling + seconds)
             ledger = server.ledger()
             assert engine.view().active, engine.view()
         finally:
             engine.close()
             store.close()
-        return pace_of(ledger, rate)
+        return pace_of(ledger, rate, settling)
 
 
-def pace_of(ledger: Sequence[dict[str, Any]], rate: int) -> Pace:
+def pace_of(ledger: Sequence[dict[str, Any]], rate: int, settling: float) -> Pace:
     """The pace of a run by the server's ledger."""
-    begin = ledger[0]["monotonic"] + SETTLING
+    begin = ledger[0]["monotonic"] + settling
     steady = [entry for entry in ledger if entry["monotonic"] >= begin]
     through = [entry for entry in steady if entry["billed"]]
     span = through[-1]["monotonic"] - through[0]["monotonic"]
@@ -134,13 +146,13 @@ def main() -> int:
     parser.add_argument("--concurrency", type=int, help="requests in flight (default: 1, 8 and 32)")
     parser.add_argument("--seconds", type=float, help="steady state to measure (default: 40 and 20)")
     given = parser.parse_args()
-    rates = {given.rate: given.seconds or 30.0} if given.rate else RATES
+    rates = {given.rate: (30.0, 20 if given.rate < 200_000 else 50)} if given.rate else RATES
     missed = False
     print(f"{'tokens/min':>12} {'in flight':>10} {'used':>7} {'requests':>9} {'429s':>6}")
-    for rate, seconds in rates.items():
+    for rate, (seconds, batch) in rates.items():
         for concurrency in [given.concurrency] if given.concurrency else CONCURRENCIES:
             with tempfile.TemporaryDirectory() as folder:
-                pace = measure(Path(folder), rate, concurrency, given.seconds or seconds)
+                pace = measure(Path(folder), rate, concurrency, given.seconds or seconds, batch=batch)
             missed |= pace.used < GOAL_USED or pace.refused_share >= GOAL_REFUSED
             print(f"{rate:>12,} {concurrency:>10} {pace.used:>7.1%} {pace.requests:>9} {pace.refused_share:>6.1%}")
     return int(missed)

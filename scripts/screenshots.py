@@ -24,6 +24,7 @@ for room in ("core", "tui"):
 from batch_manager.settings import load_settings  # noqa: E402 - the rooms are put on the path first
 from batch_manager.workspace import Workspace  # noqa: E402
 from batch_manager_tui.app import BatchManagerApp  # noqa: E402
+from batch_manager_tui.screens.search import Hits  # noqa: E402
 
 if TYPE_CHECKING:
     from textual.pilot import Pilot
@@ -61,7 +62,7 @@ async def rehearsed(pilot: Pilot[None], shoot: Callable[[str], None]) -> None:
     await pilot.pause(0.6)
     shoot("details-of-a-failure")
     await pilot.press("escape", "escape", "S", *"which customers pay late", "enter")
-    await until(pilot, lambda app: bool(app.screen.query("#hits").first().hits))
+    await until(pilot, lambda app: bool(app.screen.query_one("#hits", Hits).hits))
     await pilot.pause(0.6)
     shoot("search")
     await pilot.press("escape", "question_mark")

@@ -120,7 +120,7 @@ def rule_words(columns: Iterable[Column], constraints: Iterable[Constraint]) -> 
     said = {(column.name, column.values) for column in columns}
     rules = []
     for one in constraints:
-        words = _short(one.comment) or _short(one.expression)
+        words = _short(one.comment) or _short(_unwrapped(one.expression))
         if one.kind == "check" and words and words not in rules and listed_values(one.expression) not in said:
             rules.append(words)
     more = "; …" if len(rules) > SAID_RULES else ""
@@ -251,6 +251,21 @@ def texts_of(payload: Mapping[str, Any], key: str) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
         raise ValueError(f"{key} must be a list of names")
     return tuple(value)
+
+
+def _unwrapped(expression: str) -> str:
+    """An expression without the parentheses that hold all of it."""
+    inner = expression.strip()
+    while inner.startswith("(") and inner.endswith(")"):
+        depth = 0
+        for place, character in enumerate(re.sub(r"'[^']*'", lambda quoted: " " * len(quoted[0]), inner)):
+            depth += {"(": 1, ")": -1}.get(character, 0)
+            if depth == 0 and place < len(inner) - 1:
+                return inner
+        if depth:
+            return inner
+        inner = inner[1:-1].strip()
+    return inner
 
 
 def _short(text: str) -> str:

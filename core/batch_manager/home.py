@@ -31,7 +31,11 @@ def make_home(home: Path, *, own: bool = False) -> Path:
         UsageError: It can't be created or written, or isn't a folder.
     """
     try:
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (*reversed(home.parents), home):
+            if not folder.exists():  # one by one, since mkdir gives the mode to the last of them alone
+                folder.mkdir(mode=0o700, exist_ok=True)
+        if not home.is_dir():
+            raise NotADirectoryError
         probe = home / f".probe-{os.getpid()}"
         probe.touch(mode=0o600)
         probe.unlink()

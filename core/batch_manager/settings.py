@@ -32,7 +32,7 @@ SECRET_SETTINGS = ("OPENAI_API_KEY",)
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What is in force. `repr` never shows the key.
+    """What is in force. `repr` never shows the key, nor a URL, which may have a password in it.
 
     Units: prices in USD per million tokens; `rate_*` per minute; `None` means "not set".
     """
@@ -40,7 +40,7 @@ class Settings:
     home: Path
     provider: Provider = "openai"
     api_key: str | None = field(default=None, repr=False)
-    base_url: str = DEFAULT_BASE_URL
+    base_url: str = field(default=DEFAULT_BASE_URL, repr=False)
     model: str = DEFAULT_MODEL
     dimensions: int | None = None
     batch_size: int = 100
@@ -52,7 +52,7 @@ class Settings:
     database_url: str | None = field(default=None, repr=False)
     store_url: str | None = field(default=None, repr=False)
     chroma_directory: Path | None = None
-    chroma_url: str | None = None
+    chroma_url: str | None = field(default=None, repr=False)
     log_level: str = "INFO"
     log_file: Path | None = None
     mode: Literal["live", "demo", "rehearsal"] = "live"

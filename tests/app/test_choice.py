@@ -87,9 +87,7 @@ async def test_the_mouse_does_it_too(
         assert driver.front == "DetailsScreen"
 
 
-async def test_details_show_exactly_what_is_sent(
-    local: Callable[..., Any], drives: Callable[..., Any]
-) -> None:
+async def test_details_show_exactly_what_is_sent(local: Callable[..., Any], drives: Callable[..., Any]) -> None:
     document = Document("table", "orders", "All orders", "Words with [markup] and \x1b[31mcolour.\nSecond line.")
     workspace = local([document])
     async with drives(workspace) as driver:
@@ -105,6 +103,7 @@ async def test_details_show_exactly_what_is_sent(
 async def test_hostile_names_are_harmless_everywhere(local: Callable[..., Any], drives: Callable[..., Any]) -> None:
     workspace = local([table(number, name) for number, name in enumerate(HOSTILE)])
     async with drives(workspace, (200, 50)) as driver:
+
         async def check() -> None:
             for line in driver.screen_text().split("\n"):
                 assert line.isprintable()
@@ -137,9 +136,7 @@ async def test_empty_documents_say_why_they_cannot_be_sent(
         assert "Write documentation for it" in seen
 
 
-async def test_a_list_of_100_000_is_read_in_pages(
-    local: Callable[..., Any], drives: Callable[..., Any]
-) -> None:
+async def test_a_list_of_100_000_is_read_in_pages(local: Callable[..., Any], drives: Callable[..., Any]) -> None:
     workspace = local()
     workspace.store._db.execute_sql(
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)"

@@ -56,9 +56,7 @@ async def test_scan_from_inside(opens: Callable[..., Any], drives: Callable[...,
         assert driver.app.main.items.line_count() == 3
 
 
-async def test_a_password_is_never_put_on_the_screen(
-    opens: Callable[..., Any], drives: Callable[..., Any]
-) -> None:
+async def test_a_password_is_never_put_on_the_screen(opens: Callable[..., Any], drives: Callable[..., Any]) -> None:
     async with drives(opens(DATABASE_URL="postgresql://me:geheim@db.invalid/shop")) as driver:
         await driver.press("d")
         assert "geheim" not in driver.screen_text()
@@ -148,9 +146,7 @@ async def test_quitting_in_the_middle_loses_nothing(
         assert "goes on under its quote" in driver.screen_text()
 
 
-async def test_failures_are_listed_with_their_reason(
-    opens: Callable[..., Any], drives: Callable[..., Any]
-) -> None:
+async def test_failures_are_listed_with_their_reason(opens: Callable[..., Any], drives: Callable[..., Any]) -> None:
     workspace = opens(demo=True, rehearse=True)
     async with drives(workspace) as driver:
         await driver.press("s")

@@ -18,10 +18,27 @@ from batch_manager_tui.app import BatchManagerApp
 SIZES = [(80, 24), (120, 40), (200, 50)]
 
 RUNNING = RunView(
-    sequence=1, run_id=1, state="running", items=150, answered=60, indexed=40, failed=3, tokens=17_357,
-    tokens_answered=7_000, requests=5, quoted=Decimal("0.00034714"), estimated=Decimal("0.00014"),
-    billed=Decimal("0.00014"), reserved=Decimal("0.00005"), cap=Decimal("0.01"), batches_total=8, batches_done=2,
-    seconds=12.0, rate=14.2, eta=(8.0, 26.0), delivering=20,
+    sequence=1,
+    run_id=1,
+    state="running",
+    items=150,
+    answered=60,
+    indexed=40,
+    failed=3,
+    tokens=17_357,
+    tokens_answered=7_000,
+    requests=5,
+    quoted=Decimal("0.00034714"),
+    estimated=Decimal("0.00014"),
+    billed=Decimal("0.00014"),
+    reserved=Decimal("0.00005"),
+    cap=Decimal("0.01"),
+    batches_total=8,
+    batches_done=2,
+    seconds=12.0,
+    rate=14.2,
+    eta=(8.0, 26.0),
+    delivering=20,
     limits=LimitsView(300_000, 287_000, 300, 295),
     batches=(
         BatchView(0, "indexed", 12, 900, 12, 12, 0, 0, 0.0, ""),
@@ -68,8 +85,8 @@ def pictured(snap_compare: Any) -> Iterator[Callable[..., bool]]:
                 await pilot.press(key)
                 await rest()
             if view is not None:
-                app.main._bridge = None
-                app.main._view_changed(view)
+                app.main.readings.hear_no_more()
+                app.main.readings.view_changed(view)
             await pilot.pause(0.1)
 
         return bool(snap_compare(app, terminal_size=size, run_before=before))

@@ -59,7 +59,11 @@ class Terminal:
         environment = {**os.environ, "TERM": "xterm-256color", "PYTHONPATH": f"{root / 'core'}:{root / 'tui'}"}
         self.child = subprocess.Popen(
             [sys.executable, "-c", PROGRAM, *arguments],
-            stdin=slave, stdout=slave, stderr=slave, env=environment, start_new_session=True,
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            env=environment,
+            start_new_session=True,
         )
         threading.Thread(target=self._read, daemon=True).start()
 

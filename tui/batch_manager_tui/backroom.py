@@ -42,7 +42,5 @@ class BackRoom:
             executor.shutdown(wait=True, cancel_futures=False)
 
     @staticmethod
-    async def _in(
-        executor: concurrent.futures.Executor, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
+    async def _in(executor: concurrent.futures.Executor, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await asyncio.get_running_loop().run_in_executor(executor, lambda: work(*args, **kwargs))

@@ -18,9 +18,7 @@ TICK = 1 / 20
 class Bridge:
     """One listener of one engine. It never waits, and it never misses the end of a run."""
 
-    def __init__(
-        self, engine: Engine, on_view: Callable[[RunView], None], on_notice: Callable[[Notice], None]
-    ) -> None:
+    def __init__(self, engine: Engine, on_view: Callable[[RunView], None], on_notice: Callable[[Notice], None]) -> None:
         self._engine = engine
         self._on_view = on_view
         self._on_notice = on_notice

@@ -145,5 +145,3 @@ class Desk:
 
 def _chosen(quote: Quote) -> int:
     return quote.items + quote.unsendable_count
-
-

@@ -72,14 +72,14 @@ class Selection:
     def pending_scope(self) -> Scope:
         """What `start` means: the marked, else all in the filter; of these, the pending."""
         if self.marks:
-            return Scope("pending", ids=tuple(sorted(self.marks)))
+            return Scope("pending", ids=tuple(self.marks))
         if self.wanted.text or self.wanted.problem or self.wanted.status not in (None, "pending"):
             return Scope("pending", ids=tuple(self.ids))
         return Scope("pending", kinds=(self.wanted.kind,) if self.wanted.kind else KINDS)
 
     def failed_scope(self) -> Scope:
         """What `retry` means: the marked, else all; of these, the failed."""
-        return Scope("failed", ids=tuple(sorted(self.marks)) if self.marks else None)
+        return Scope("failed", ids=tuple(self.marks) if self.marks else None)
 
     def words(self) -> str:
         """The filter in words; empty when it leaves nothing out."""

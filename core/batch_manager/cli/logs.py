@@ -40,6 +40,8 @@ def log_to_file(settings: Settings) -> None:
     """
     _know_secrets(settings)
     path = settings.log_path
+    # A link in the home isn't ours, and leads who knows where; a LOG_FILE may well be one.
+    _PrivateFile.flags = 0 if settings.log_file else getattr(os, "O_NOFOLLOW", 0)
     try:
         handler = _PrivateFile(path, maxBytes=MAX_BYTES, backupCount=KEPT_FILES, encoding="utf-8", errors="replace")
     except OSError as error:
@@ -136,8 +138,10 @@ def _on_one_line(text: str) -> str:
 class _PrivateFile(RotatingFileHandler):
     """Readable by its owner only, from the first byte on."""
 
+    flags = 0
+
     def _open(self) -> TextIOWrapper:
-        descriptor = os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        descriptor = os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND | self.flags, 0o600)
         return os.fdopen(descriptor, "a", encoding=self.encoding, errors=self.errors)
 
     def handleError(self, record: logging.LogRecord) -> None:

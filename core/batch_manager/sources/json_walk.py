@@ -22,8 +22,8 @@ Member = tuple[str, str | int | None, Any]
 """The section; the key in it, the place in a list, or None for a section that is a plain value; the value."""
 
 _SPACE = " \t\r\n"
-_NEAR = 16
-"""How near to the end an error must be to come from the end: the longest escape or literal is shorter."""
+_OF_NUMBERS = "0123456789+-.eE"
+_LITERALS = ("true", "false", "null", "NaN", "Infinity", "-Infinity")
 
 
 def walk(chunks: Iterator[bytes], title: str) -> Iterator[Member]:
@@ -75,7 +75,6 @@ class _Window:
         self._text = ""
         self._at = 0
         self._line = 1
-        self._ended = False
         self._decoder = json.JSONDecoder(object_pairs_hook=without_doubles, parse_constant=refuse_constant)
 
     def peek(self) -> str:
@@ -118,10 +117,9 @@ class _Window:
             try:
                 value, end = self._decoder.raw_decode(self._text, self._at)
             except json.JSONDecodeError as error:
-                is_cut = error.msg.startswith("Unterminated") or error.pos >= len(self._text) - _NEAR
-                if is_cut and self._more(len(self._text) - self._at):
-                    continue
-                if is_cut and self._ended and not error.msg.startswith("Invalid control"):
+                if _comes_from_the_end(error, self._text):
+                    if self._more(len(self._text) - self._at):
+                        continue
                     self._cut()
                 self._at = error.pos
                 self.refuse(error.msg[:1].lower() + error.msg[1:].removesuffix(" at"))
@@ -130,8 +128,11 @@ class _Window:
             except ValueError as error:  # what the hooks say
                 is_double = "stands twice" in str(error)
                 self.refuse(shown(str(error)), code="duplicate_keys" if is_double else "not_json")
-            if end == len(self._text) and self._more(1):
-                continue  # a number may go on
+            if isinstance(value, int | float) and not self._text[end:].strip(_OF_NUMBERS):
+                if self._more(1):
+                    continue  # a number may go on
+                if end < len(self._text):
+                    self._cut()
             self._at = end
             return value
 
@@ -174,9 +175,19 @@ class _Window:
         while gained < least:
             text = next(self._texts, None)
             if text is None:
-                self._ended = True
                 break
             parts.append(text)
             gained += len(text)
         self._text = "".join(parts)
         return gained > 0
+
+
+def _comes_from_the_end(error: json.JSONDecodeError, text: str) -> bool:
+    """Whether more text could mend it."""
+    rest = text[error.pos :]
+    return (
+        error.msg.startswith("Unterminated")
+        or (error.msg.startswith("Invalid \\") and '"' not in rest)  # an escape that is cut
+        or not rest.strip(_SPACE + _OF_NUMBERS)
+        or any(literal.startswith(rest) for literal in _LITERALS)
+    )

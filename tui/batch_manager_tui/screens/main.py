@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Container, Vertical
 from textual.content import Content
-from textual.timer import Timer
 
-from batch_manager.errors import BatchManagerError
-from batch_manager.events import Notice, RunView
-from batch_manager.store.items import ItemRow
-from batch_manager_tui.bridge import TICK, Bridge
+from batch_manager_tui.bridge import TICK
 from batch_manager_tui.commands import BY_ID, COMMANDS
 from batch_manager_tui.desk import Desk
 from batch_manager_tui.display import clip, shown
 from batch_manager_tui.screens.base import AppScreen, too_small
 from batch_manager_tui.screens.deeds import Deeds
+from batch_manager_tui.screens.readings import Readings
 from batch_manager_tui.situation import PANES, Pane, Situation
 from batch_manager_tui.widgets.batch_bars import BatchBars
 from batch_manager_tui.widgets.cost_panel import CostPanel
-from batch_manager_tui.widgets.detail_lines import failure_lines
 from batch_manager_tui.widgets.filter_box import FilterBox
 from batch_manager_tui.widgets.guide import empty_lines, idle_lines
 from batch_manager_tui.widgets.item_list import ColumnHeads, ItemList
@@ -31,15 +26,6 @@ from batch_manager_tui.widgets.key_line import KeyLine, Keys
 from batch_manager_tui.widgets.preview import Preview
 from batch_manager_tui.widgets.strips import Lines, LineView
 from batch_manager_tui.widgets.words import SORT
-
-PAUSE = 0.06
-"""Seconds without a change after which a filter is applied, a quote made, a preview read."""
-
-MOST_REASONS = 6
-"""Lines under the list that say why the item under the cursor failed."""
-
-RUN_PAUSE = 1.0
-"""Seconds between two readings of the rows in sight while a run changes them."""
 
 
 class MainScreen(AppScreen):
@@ -54,11 +40,8 @@ class MainScreen(AppScreen):
         super().__init__()
         self.desk = Desk()
         self.deeds = Deeds(self)
-        self._bridge: Bridge | None = None
-        self._pauses: dict[str, Timer] = {}
+        self.readings = Readings(self)
         self._composed = False
-        self._next_reading = 0
-        self._last_state = "idle"
 
     def body(self) -> ComposeResult:
         """The panes."""
@@ -88,7 +71,7 @@ class MainScreen(AppScreen):
         for name in ("#guide", "#why"):
             self.query_one(name, Lines).can_focus = False
         self.query_one("#preview").can_focus = False
-        self.set_interval(TICK, self._tick)
+        self.set_interval(TICK, self.readings.tick)
         if self.batch_app.opened is not None:
             self.adopt()
         else:
@@ -125,12 +108,7 @@ class MainScreen(AppScreen):
         """Work with the app's workspace from now on."""
         if not self._composed:
             return  # it happens on mount
-        workspace = self.batch_app.workspace
-        if self._bridge is not None:
-            self._bridge.close()
-        self.desk.adopt(workspace)
-        self._bridge = Bridge(workspace.engine, self._view_changed, self._noticed)
-        self.items.read_with(self._rows)
+        self.readings.adopt(self.batch_app.workspace)
         self.query_one(FilterBox).leave()
         self.show_header()
         self.reload()
@@ -230,7 +208,7 @@ class MainScreen(AppScreen):
 
     def on_item_list_cursor_moved(self, message: ItemList.CursorMoved) -> None:
         """The preview follows, a moment later."""
-        self._soon("preview", self._preview)
+        self.readings.preview_soon()
 
     def on_item_list_marks_changed(self) -> None:
         """A click marked something."""
@@ -248,138 +226,21 @@ class MainScreen(AppScreen):
         """Back to the list."""
         self.to_pane("items")
 
-    # Reading and pricing, beside the app's thread
+    # What deeds and readings ask for
 
     def marks_changed(self) -> None:
         """New marks: new price."""
         self.items.refresh()
         self.redraw()
-        self._soon("quote", self._price)
+        self.readings.price_soon()
 
     def reload(self) -> None:
         """Read the list anew, at once."""
-        if self.desk.workspace is not None:
-            self.run_worker(self._reload(), exclusive=True, group="list")
+        self.readings.reload()
 
     def reload_soon(self) -> None:
         """Read the list anew when nothing has changed for a moment."""
-        self._soon("list", self.reload)
-
-    async def _reload(self) -> None:
-        try:
-            ids = await self.desk.read(self.batch_app.back)
-        except BatchManagerError as error:
-            self.batch_app.say(shown(str(error)), "error")
-            return
-        if self.gone:
-            return
-        self.items.show(ids)
-        self.redraw()
-        self._price()
-
-    def _rows(self, ids: Sequence[int]) -> list[ItemRow]:
-        # It is called while lines are drawn, where nobody could handle an error.
-        try:
-            return self.batch_app.workspace.store.items.rows(ids)
-        except BatchManagerError as error:
-            self.call_later(self.batch_app.say, shown(str(error)), "error")
-            return []
-
-    def _price(self) -> None:
-        if self.desk.workspace is not None and not self.desk.view.active:
-            self.run_worker(self._price_now(), exclusive=True, group="quote")
-
-    async def _price_now(self) -> None:
-        await self.desk.price(self.batch_app.back)
-        if self.gone:
-            return
-        self.query_one("#cost", CostPanel).show(self.desk.cost_state())
-
-    def _preview(self) -> None:
-        self.run_worker(self._preview_now(), exclusive=True, group="preview")
-
-    async def _preview_now(self) -> None:
-        item_id = self.items.current_id
-        workspace = self.desk.workspace
-        if workspace is None:
-            return
-        detail = None
-        try:
-            if item_id is not None:
-                detail = await self.batch_app.back.read(workspace.store.items.detail, item_id)
-        except BatchManagerError as error:
-            self.batch_app.say(shown(str(error)), "error")
-        if self.gone:
-            return
-        if item_id != self.items.current_id:
-            return
-        preview = self.query_one("#preview", Preview)
-        preview.show_item(detail)
-        why = self.query_one("#why", Lines)
-        troubled = detail is not None and bool(detail.row.code or detail.row.problem) and not preview.display
-        why.display = troubled
-        if detail is not None and troubled:
-            lines = failure_lines(detail, max(20, self.items.line_width - 2))[:MOST_REASONS]
-            why.styles.height = len(lines) + 1
-            why.show_lines(lines)
-
-    def _soon(self, name: str, work: Callable[[], None]) -> None:
-        if name in self._pauses:
-            self._pauses[name].stop()
-        self._pauses[name] = self.set_timer(PAUSE, work)
-
-    # The engine
-
-    def _tick(self) -> None:
-        if self._bridge is not None:
-            self._bridge.tick()
-        if self.desk.view.active:
-            self._next_reading -= 1
-            if self._next_reading <= 0:
-                self._next_reading = round(RUN_PAUSE / TICK)
-                self.run_worker(self._read_while_running(), exclusive=True, group="list")
-
-    async def _read_while_running(self) -> None:
-        wanted = self.desk.selection.wanted
-        try:
-            await self.desk.read_counts(self.batch_app.back)
-            if wanted.status is not None or wanted.sort == "status":
-                ids = await self.desk.read(self.batch_app.back)
-                if not self.gone:
-                    self.items.show(ids)
-        except BatchManagerError as error:
-            self.batch_app.say(shown(str(error)), "error")
-        if self.gone:
-            return
-        self.items.rows_changed()
-        self.redraw()
-
-    def _view_changed(self, view: RunView) -> None:
-        active_before, self.desk.view = self.desk.view.active, view
-        self.query_one("#batches", BatchBars).show(view)
-        self.query_one("#cost", CostPanel).show(self.desk.cost_state())
-        if view.active != active_before:
-            self.redraw()
-            if not view.active:
-                self.items.rows_changed()
-                self.reload()
-                self._say_end(view)
-        elif view.state != self._last_state:
-            self.redraw()
-        self._last_state = view.state
-
-    def _say_end(self, view: RunView) -> None:
-        failed = f", {view.failed:,} failed" if view.failed else ""
-        if view.state == "done":
-            self.say(f"Done: {view.indexed:,} indexed{failed}.", "warning" if view.failed else "info")
-        else:
-            self.say(shown(f"{view.reason} {view.next_step}"), "error" if view.state == "stopped" else "warning")
-
-    def _noticed(self, notice: Notice) -> None:
-        if notice.level == "error":
-            self.say(notice.message, notice.level)
-        # Retries and the like come by the dozen: they must not take the keys' line.
-        self.query_one("#batches", BatchBars).note(notice.message)
+        self.readings.reload_soon()
 
 
 _TITLES = (("1", "Items"), ("2", "Cost"), ("3", "Batches"))

@@ -59,8 +59,14 @@ class Hits(LineView):
         """Move the cursor."""
         last = len(self.hits) - 1
         page = max(1, self.size.height - 1)
-        to = {"down": self.cursor + 1, "up": self.cursor - 1, "page_down": self.cursor + page,
-              "page_up": self.cursor - page, "top": 0, "bottom": last}[step]
+        to = {
+            "down": self.cursor + 1,
+            "up": self.cursor - 1,
+            "page_down": self.cursor + page,
+            "page_up": self.cursor - page,
+            "top": 0,
+            "bottom": last,
+        }[step]
         self.cursor = max(0, min(to, last))
         self.scroll_to_region_of(self.cursor)
         self.refresh()

@@ -70,7 +70,9 @@ class TakeIn(AppModal[str | None]):
         self.call_after_refresh(self.tell, self._prompt.hint, "soft")
 
     def tell(self, words: str, part: str = "") -> None:
-        """Say one thing."""
+        """Say one thing; the work goes on when there is nobody to say it to."""
+        if not self.is_attached:
+            return
         width = self.query_one("#words", Lines).line_width
         self.show_lines([[(line, part)] for line in wrap(words, max(20, width))])
 

@@ -114,8 +114,11 @@ def total_lines(view: RunView, width: int, few: bool = False) -> list[Line]:
     head = f"{glyph} {word} "
     size = max(4, width - len(head) - len(figures))
     lines: list[Line] = [
-        [(head, _RUN_PARTS.get(view.state, "accent")), *bar(size, view.indexed, view.failed, view.answered, view.items),
-         (figures, "strong")],
+        [
+            (head, _RUN_PARTS.get(view.state, "accent")),
+            *bar(size, view.indexed, view.failed, view.answered, view.items),
+            (figures, "strong"),
+        ],
     ]
     if view.reason and view.state not in ("running", "done"):
         words = wrap(view.reason, width)

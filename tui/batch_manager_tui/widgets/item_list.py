@@ -129,14 +129,16 @@ class ItemList(LineView):
         """Move the cursor."""
         page = max(1, self.scrollable_content_region.height - 1)
         last = self.line_count() - 1
-        self.go({
-            "down": self.cursor + 1,
-            "up": self.cursor - 1,
-            "page_down": self.cursor + page,
-            "page_up": self.cursor - page,
-            "top": 0,
-            "bottom": last,
-        }[step])
+        self.go(
+            {
+                "down": self.cursor + 1,
+                "up": self.cursor - 1,
+                "page_down": self.cursor + page,
+                "page_up": self.cursor - page,
+                "top": 0,
+                "bottom": last,
+            }[step]
+        )
 
     def go(self, index: int) -> None:
         """The cursor to that place, or the nearest there is."""
@@ -178,8 +180,7 @@ class ItemList(LineView):
             (" ● " if marked else "   ", self.part("accent")),
             (fit(f"{glyph} {word}", columns.status), self.part(_STATUS_PARTS[row.status])),
             (fit(kind if columns.kind > 5 else kind[:3], columns.kind), soft),
-            (fit(clip(shown(row.name), columns.name - 1), columns.name),
-             Style(bold=at_cursor or marked or None)),
+            (fit(clip(shown(row.name), columns.name - 1), columns.name), Style(bold=at_cursor or marked or None)),
             (fit(f"{row.tokens:,}" if row.tokens else "", columns.tokens - 2, ">"), soft),
         ]
         if columns.note:

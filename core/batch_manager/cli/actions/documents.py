@@ -35,15 +35,15 @@ def scan(flags: Flags) -> int:
 
 
 def import_file(flags: Flags) -> int:
-    """Read documentation from a file.
+    """Read documentation from a file, whatever kind it is.
 
     Raises:
         InputError: The file can't be read.
     """
-    from batch_manager.sources.jsonl import JsonlSource
+    from batch_manager.sources.recognise import open_file
 
     with for_work(flags) as workspace:
-        return _bring(JsonlSource(flags.argument or ""), workspace, flags)
+        return _bring(open_file(flags.argument or ""), workspace, flags)
 
 
 def export_file(flags: Flags) -> int:

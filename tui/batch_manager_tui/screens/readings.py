@@ -1,0 +1,202 @@
+"""Readings: what the main screen reads, prices and hears, beside the app's thread, and puts on its widgets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from batch_manager.errors import BatchManagerError
+from batch_manager.events import Notice, RunView
+from batch_manager.store.items import ItemDetail, ItemRow
+from batch_manager_tui.bridge import TICK, Bridge
+from batch_manager_tui.display import shown
+from batch_manager_tui.widgets.batch_bars import BatchBars
+from batch_manager_tui.widgets.cost_panel import CostPanel
+from batch_manager_tui.widgets.detail_lines import failure_lines
+from batch_manager_tui.widgets.preview import Preview
+from batch_manager_tui.widgets.strips import Lines
+
+if TYPE_CHECKING:
+    from textual.timer import Timer
+
+    from batch_manager.workspace import Workspace
+    from batch_manager_tui.screens.main import MainScreen
+
+PAUSE = 0.06
+"""Seconds without a change after which a filter is applied, a quote made, a preview read."""
+
+RUN_PAUSE = 1.0
+"""Seconds between two readings of the rows in sight while a run changes them."""
+
+MOST_REASONS = 6
+"""Lines under the list that say why the item under the cursor failed."""
+
+
+class Readings:
+    """Everything that the main screen shows and didn't get from a key."""
+
+    def __init__(self, screen: MainScreen) -> None:
+        self._screen = screen
+        self._bridge: Bridge | None = None
+        self._pauses: dict[str, Timer] = {}
+        self._next_reading = 0
+        self._last_state = "idle"
+
+    def adopt(self, workspace: Workspace) -> None:
+        """Listen to another engine, read another store."""
+        self.hear_no_more()
+        self._screen.desk.adopt(workspace)
+        self._bridge = Bridge(workspace.engine, self.view_changed, self._noticed)
+        self._screen.items.read_with(self._rows)
+
+    def hear_no_more(self) -> None:
+        """Listen to no engine."""
+        if self._bridge is not None:
+            self._bridge.close()
+            self._bridge = None
+
+    # The list, its price, the item under the cursor
+
+    def reload(self) -> None:
+        """Read the list anew, at once."""
+        if self._screen.desk.workspace is not None:
+            self._screen.run_worker(self._reload(), exclusive=True, group="list")
+
+    def reload_soon(self) -> None:
+        """Read the list anew when nothing has changed for a moment."""
+        self._soon("list", self.reload)
+
+    def price_soon(self) -> None:
+        """Make a quote when nothing has changed for a moment."""
+        self._soon("quote", self._price)
+
+    def preview_soon(self) -> None:
+        """Read the item under the cursor when it rests there."""
+        self._soon("preview", self._preview)
+
+    def _soon(self, name: str, work: Callable[[], None]) -> None:
+        if name in self._pauses:
+            self._pauses[name].stop()
+        self._pauses[name] = self._screen.set_timer(PAUSE, work)
+
+    async def _reload(self) -> None:
+        if await self._read_list():
+            self._screen.redraw()
+            self._price()
+
+    async def _read_list(self) -> bool:
+        """Read and show the list; False when nobody wants it any more."""
+        screen, wanted = self._screen, self._screen.desk.selection.wanted
+        try:
+            ids = await screen.desk.read(screen.batch_app.back)
+        except BatchManagerError as error:
+            self._complain(error)
+            return False
+        if screen.gone or wanted != screen.desk.selection.wanted:
+            return False
+        screen.items.show(ids)
+        return True
+
+    def _rows(self, ids: Sequence[int]) -> list[ItemRow]:
+        # It is called while lines are drawn, where nobody could handle an error.
+        try:
+            return self._screen.batch_app.workspace.store.items.rows(ids)
+        except BatchManagerError as error:
+            self._screen.call_later(self._complain, error)
+            return []
+
+    def _price(self) -> None:
+        desk = self._screen.desk
+        if desk.workspace is not None and not desk.view.active:
+            self._screen.run_worker(self._price_now(), exclusive=True, group="quote")
+
+    async def _price_now(self) -> None:
+        screen = self._screen
+        await screen.desk.price(screen.batch_app.back)
+        if not screen.gone:
+            screen.query_one("#cost", CostPanel).show(screen.desk.cost_state())
+
+    def _preview(self) -> None:
+        if self._screen.desk.workspace is not None:
+            self._screen.run_worker(self._preview_now(), exclusive=True, group="preview")
+
+    async def _preview_now(self) -> None:
+        screen = self._screen
+        item_id, detail = screen.items.current_id, None
+        try:
+            if item_id is not None:
+                read = screen.batch_app.workspace.store.items.detail
+                detail = await screen.batch_app.back.read(read, item_id)
+        except BatchManagerError as error:
+            self._complain(error)
+        if not screen.gone and item_id == screen.items.current_id:
+            self._show_item(detail)
+
+    def _show_item(self, detail: ItemDetail | None) -> None:
+        screen = self._screen
+        preview, why = screen.query_one("#preview", Preview), screen.query_one("#why", Lines)
+        preview.show_item(detail)
+        if detail is None or preview.display or not (detail.row.code or detail.row.problem):
+            why.display = False
+            return
+        lines = failure_lines(detail, max(20, screen.items.line_width - 2))[:MOST_REASONS]
+        why.styles.height = len(lines) + 1
+        why.show_lines(lines)
+        why.display = True
+
+    # The engine
+
+    def tick(self) -> None:
+        """Look at the engine; while a run changes rows, read those in sight again now and then."""
+        if self._bridge is not None:
+            self._bridge.tick()
+        if self._screen.desk.view.active:
+            self._next_reading -= 1
+            if self._next_reading <= 0:
+                self._next_reading = round(RUN_PAUSE / TICK)
+                self._screen.run_worker(self._read_while_running(), exclusive=True, group="rows")
+
+    async def _read_while_running(self) -> None:
+        screen, wanted = self._screen, self._screen.desk.selection.wanted
+        try:
+            await screen.desk.read_counts(screen.batch_app.back)
+        except BatchManagerError as error:
+            self._complain(error)
+        if wanted.status is not None or wanted.sort == "status":
+            await self._read_list()
+        if not screen.gone:
+            screen.items.rows_changed()
+            screen.redraw()
+
+    def view_changed(self, view: RunView) -> None:
+        """The run's picture is another one."""
+        screen, desk = self._screen, self._screen.desk
+        active_before, desk.view = desk.view.active, view
+        screen.query_one("#batches", BatchBars).show(view)
+        screen.query_one("#cost", CostPanel).show(desk.cost_state())
+        if view.active != active_before:
+            screen.redraw()
+            if not view.active:
+                screen.items.rows_changed()
+                self.reload()
+                self._say_end(view)
+        elif view.state != self._last_state:
+            screen.redraw()
+        self._last_state = view.state
+
+    def _say_end(self, view: RunView) -> None:
+        failed = f", {view.failed:,} failed" if view.failed else ""
+        if view.state == "done":
+            self._screen.say(f"Done: {view.indexed:,} indexed{failed}.", "warning" if view.failed else "info")
+        else:
+            level = "error" if view.state == "stopped" else "warning"
+            self._screen.say(shown(f"{view.reason} {view.next_step}"), level)
+
+    def _noticed(self, notice: Notice) -> None:
+        if notice.level == "error":
+            self._screen.say(notice.message, notice.level)
+        # Retries and the like come by the dozen: they must not take the keys' line.
+        self._screen.query_one("#batches", BatchBars).note(notice.message)
+
+    def _complain(self, error: BatchManagerError) -> None:
+        self._screen.batch_app.say(shown(str(error)), "error")
