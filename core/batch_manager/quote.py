@@ -13,6 +13,9 @@ from batch_manager.documents import KINDS, Kind
 from batch_manager.packing import Input, Limits, pack
 from batch_manager.pricing import Price
 
+START_SECONDS = 1.0
+"""What a run takes before its first request: the client's import, the vector store's opening, partly at once."""
+
 
 @dataclass(frozen=True, slots=True)
 class Scope:
@@ -90,6 +93,7 @@ class Quote:
         fingerprint: Hash over space, price, cap and the set of texts; the run starts only if it still holds.
         texts: Distinct inputs that are sent.
         requests: Requests that one run without faults sends.
+        seconds: About how long that takes; None when nothing would be done.
     """
 
     scope: Scope
@@ -110,6 +114,7 @@ class Quote:
     unsendable: tuple[Unsendable, ...]
     unsendable_count: int
     fingerprint: str
+    seconds: float | None = None
 
     @property
     def beyond_cap(self) -> bool:
@@ -154,6 +159,31 @@ def make_quote(
         unsendable_count=work.unsendable_count,
         fingerprint=_fingerprint_again(base, cap),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """What a run's time is reckoned from.
+
+    Attributes:
+        request_seconds: A request's time, there and back.
+        concurrency: Requests in flight.
+        tokens_per_minute: The account's limit, when it is known.
+        rows_per_second: What the vector store takes.
+    """
+
+    request_seconds: float
+    concurrency: int
+    tokens_per_minute: int | None = None
+    rows_per_second: float = 600.0
+
+
+def run_seconds(requests: int, tokens: int, items: int, speed: Speed) -> float:
+    """About how long a run without faults takes: the slower of sending and of bringing rows to the vector store."""
+    sending = -(-requests // speed.concurrency) * speed.request_seconds
+    if speed.tokens_per_minute and tokens > speed.tokens_per_minute:
+        sending = max(sending, (tokens / speed.tokens_per_minute - 1) * 60)
+    return START_SECONDS + max(sending, items / speed.rows_per_second)
 
 
 def to_record(quote: Quote) -> dict[str, Any]:

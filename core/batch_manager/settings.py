@@ -84,6 +84,21 @@ class Settings:
         return "this machine" if self.provider == "local" else urlsplit(self.base_url).netloc.rpartition("@")[2]
 
     @property
+    def lure(self) -> str | None:
+        """A warning when a key from elsewhere would go to an address that comes from the working folder's `.env`.
+
+        Whoever can leave a file in a folder could take a key away like that.
+        """
+        if (
+            self.provider == "openai"
+            and self.mode != "rehearsal"
+            and self.origins.get("OPENAI_BASE_URL") == ".env"
+            and self.origins.get("OPENAI_API_KEY") in ("environment", "flag")
+        ):
+            return f"The address {self.host} comes from this folder's .env, and your key from elsewhere."
+        return None
+
+    @property
     def server(self) -> str:
         """The server's identity in the store: what an answer was paid to; no credentials in it."""
         if self.server_name is not None:

@@ -317,3 +317,17 @@ def test_an_interrupted_read_is_130(command: Command) -> None:
     out, err = process.communicate(timeout=30)
     assert (process.returncode, out) == (130, b"")
     assert b"Traceback" not in err
+
+
+def test_import_recognises_files_by_what_is_in_them(command: Command, tmp_path: Path) -> None:
+    """dbt's manifest, CSV and packed lines; the export of it all brings the same store again."""
+    manifest = Path(__file__).resolve().parent.parent / "data" / "dbt" / "manifest.json"
+    assert command("--import", str(manifest), "--json").json["new"] == 14
+    assert command("--import", str(manifest), "--json").json["unchanged"] == 14
+    (tmp_path / "words.txt").write_text("name;column;description\nextra;;More words\nextra;id;Which one\n")
+    assert command("--import", str(tmp_path / "words.txt"), "--json").json["new"] == 1
+    exported = command("--export", "-").out
+    (tmp_path / "packed").write_bytes(gzip.compress(exported.encode()))
+    again = command("--import", str(tmp_path / "packed"), "--json").json
+    assert (again["new"], again["changed"], again["unchanged"]) == (0, 0, 15)
+    assert command("--export", "-").out == exported

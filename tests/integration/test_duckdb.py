@@ -76,7 +76,7 @@ def test_duckdb_is_read_with_comments_types_and_keys(duckdb: Build) -> None:
     assert Constraint("check", "users_id_check", ("id",), "(id > 0)") in users.constraints
     assert render(users).text == (
         "users\nPeople\nColumns: id, mail (confirmed), feels (one of good, it's bad), tags, price, place,"
-        " s (one of a, b), twice\nRules: (id > 0)"
+        " s (one of a, b), twice\nRules: id > 0"
     )
     assert found["mails"].comment == "Only mails"
     links = {one.tables: one.type for one in found.values() if one.tables}

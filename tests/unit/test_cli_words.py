@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from batch_manager.cli import trust
 from batch_manager.cli.actions import index
 from batch_manager.cli.lines import bar, eta, money, total_line
 from batch_manager.cli.logs import log_to_file, redacted
@@ -168,7 +167,7 @@ def test_secrets_are_redacted_in_the_log(tmp_path: Path, monkeypatch: pytest.Mon
 )
 def test_whose_word_the_address_is(tmp_path: Path, file: str, environment: dict[str, str], lure: bool) -> None:
     (tmp_path / ".env").write_text(file)
-    assert trust.is_lure(load_settings({}, environment, tmp_path)) is lure
+    assert bool(load_settings({}, environment, tmp_path).lure) is lure
 
 
 def test_a_quote_that_changed_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:

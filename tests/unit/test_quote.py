@@ -12,7 +12,18 @@ from hypothesis import strategies as st
 
 from batch_manager.packing import Input, Limits
 from batch_manager.pricing import Price
-from batch_manager.quote import Quote, Scope, Space, Unsendable, Work, make_quote, to_record
+from batch_manager.quote import (
+    START_SECONDS,
+    Quote,
+    Scope,
+    Space,
+    Speed,
+    Unsendable,
+    Work,
+    make_quote,
+    run_seconds,
+    to_record,
+)
 
 SPACE = Space("openai", "https://api.openai.com/v1", "text-embedding-3-small", 1536)
 PRICE = Price(Decimal("0.02"), "price list")
@@ -117,3 +128,13 @@ def test_the_record_is_json() -> None:
     assert Decimal(record["price_per_million"]) == Decimal("0.02")
     assert record["fingerprint"] == quote(cap=Decimal("0.25")).fingerprint
     assert (record["tokens"], record["requests"], record["model"]) == (1250, 1, "text-embedding-3-small")
+
+
+def test_a_run_takes_as_long_as_its_slower_half() -> None:
+    quick = Speed(request_seconds=0.5, concurrency=8)
+    assert run_seconds(0, 0, 0, quick) == START_SECONDS
+    assert run_seconds(8, 1_000, 100, quick) == START_SECONDS + 0.5
+    assert run_seconds(9, 1_000, 100, quick) == START_SECONDS + 1.0
+    assert run_seconds(9, 1_000, 6_000, quick) == START_SECONDS + 10.0  # the vector store is the slower one
+    limited = Speed(request_seconds=0.5, concurrency=8, tokens_per_minute=60_000)
+    assert run_seconds(9, 120_000, 100, limited) == START_SECONDS + 60.0  # a full minute's tokens leave at once

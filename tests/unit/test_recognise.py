@@ -127,7 +127,6 @@ def test_packed_lines_are_read_as_a_stream(write: Write) -> None:
         (b"SQLite format 3\0" + bytes(range(256)), "not_documentation"),
         ("name;description\nusers;People".encode("utf-16"), "not_utf8"),
         (codecs.BOM_UTF32_LE + "a".encode("utf-32-le"), "not_utf8"),
-        (b"Dear all,\n\nplease find below \x1b[31m", "unknown_format"),
         (b"id,title\n1,users\n", "unknown_format"),
         (b'[{"name": "x"}]', "not_one_a_line"),
         (b'{\n  "name": "x"\n}\n', "not_one_a_line"),
@@ -135,6 +134,11 @@ def test_packed_lines_are_read_as_a_stream(write: Write) -> None:
 )
 def test_what_can_t_be_read_is_refused_in_one_line(write: Write, content: bytes, code: str) -> None:
     assert refused(write(content)).code == code
+
+
+def test_what_is_no_documentation_at_all_is_reported_line_by_line(write: Write) -> None:
+    entries = list(open_file(write(b"Dear all,\n\nplease find below \x1b[31m")).read())
+    assert [(one.where, isinstance(one, Unreadable)) for one in entries] == [("line 1", True), ("line 3", True)]
 
 
 def test_utf_16_says_how_to_convert(write: Write) -> None:

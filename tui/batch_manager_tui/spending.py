@@ -25,7 +25,8 @@ async def ask_and_start(app: BatchManagerApp, scope: Scope, title: str) -> bool:
         Whether a run was started.
     """
     engine = app.workspace.engine
-    warning = ""
+    lure = app.workspace.settings.lure
+    warning = f"CAREFUL: {lure}" if lure else ""
     try:
         while True:
             quote = await app.back.quote(engine.quote, scope, app.workspace.cap)
@@ -33,6 +34,7 @@ async def ask_and_start(app: BatchManagerApp, scope: Scope, title: str) -> bool:
             if quote.nothing_to_do:
                 app.say("There is nothing to send: none of the chosen items is in that state.", "warning")
                 return False
+            engine.warm()  # what a run needs loads while the question is read
             agreed = await app.push_screen_wait(ConfirmSpend(quote, title, warning))
             if agreed is None:
                 app.say("Nothing was sent.")

@@ -41,5 +41,4 @@ def open_app(flags: Flags) -> int:
             log_to_file(workspace.settings)
         return workspace
 
-    run(open_workspace)
-    return 0
+    return run(open_workspace)

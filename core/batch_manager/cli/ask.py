@@ -68,8 +68,8 @@ def quote_lines(quote: Quote, settings: Settings) -> list[str]:
         lines.insert(0, "REHEARSAL: pretend dollars; nothing leaves this machine.")
     if quote.beyond_cap:
         lines.append("The price is above the cap: the run will stop at the cap, and say what is left.")
-    if trust.is_lure(settings):
-        lines.append(f"CAREFUL: {trust.warning(settings)}")
+    if settings.lure:
+        lines.append(f"CAREFUL: {settings.lure}")
     return lines
 
 

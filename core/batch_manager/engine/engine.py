@@ -8,6 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Coroutine
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -28,7 +29,7 @@ from batch_manager.errors import BatchManagerError, SettingError, UsageError
 from batch_manager.events import EventBus, RunView, Subscription
 from batch_manager.packing import MAX_REQUEST_TOKENS, Limits
 from batch_manager.pricing import Price, price_of
-from batch_manager.quote import Quote, Scope, Space, make_quote
+from batch_manager.quote import Quote, Scope, Space, Speed, make_quote, run_seconds
 from batch_manager.store import DocumentationStore
 from batch_manager.store.ledger import RunRow
 from batch_manager.vectors import VectorStore
@@ -41,6 +42,10 @@ logging.getLogger("batch_manager").addHandler(logging.NullHandler())  # a librar
 
 TICK = 0.05
 """Seconds between two pictures of a run."""
+
+FIRST_GUESS_SECONDS = 0.5
+LOCAL_SECONDS = 0.05
+"""A request's time before any was measured here: to a server, and to the model on this machine."""
 
 T = TypeVar("T")
 
@@ -116,7 +121,17 @@ class Engine:
         """
         price = self.price()
         work = self.store.work.find(scope, self.store.answers.space_id(self.space))
-        return make_quote(scope, work, self.space, self.settings.host, price, self.limits(), cap)
+        quote = make_quote(scope, work, self.space, self.settings.host, price, self.limits(), cap)
+        return replace(quote, seconds=run_seconds(quote.requests, quote.tokens, quote.items, self._speed()))
+
+    def _speed(self) -> Speed:
+        """What this server's requests took so far, or a first guess."""
+        guess = LOCAL_SECONDS if self.settings.provider == "local" else FIRST_GUESS_SECONDS
+        return Speed(
+            request_seconds=self.store.ledger.request_seconds(self.settings.model) or guess,
+            concurrency=self.settings.concurrency,
+            tokens_per_minute=self.settings.tokens_per_minute or self._view.limits.tokens_per_minute,
+        )
 
     def check(self, scope: Scope) -> None:
         """Whether a run of this scope could start at all; asked before anyone is asked for a yes.

@@ -42,6 +42,13 @@ def header_of(head: str) -> tuple[str, dict[str, int]] | None:
     return None
 
 
+def is_like_csv(head: str) -> bool:
+    """Whether the first two lines are cut into as many fields by one of the separators."""
+    first, _, rest = head.lstrip("\r\n").partition("\n")
+    second = rest.partition("\n")[0]
+    return any(0 < first.count(one) == second.count(one) for one in SEPARATORS) and first.lstrip()[:1] not in ("[", "{")
+
+
 def read_csv(chunks: Iterator[bytes], title: str) -> Iterator[Found | Unreadable]:
     """Yield a document a table, in the order in which the tables come first, after the rows that can't be read.
 

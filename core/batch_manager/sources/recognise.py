@@ -20,7 +20,7 @@ from batch_manager.sources.opening import TO_UTF8, Bytes
 from batch_manager.sources.shown import shown
 from batch_manager.sources.tbls import read_schema
 
-READ = "JSON Lines as --export writes them, dbt's manifest.json, tbls's schema.json, or CSV with name and description"
+READ = "JSON Lines as --export writes them, dbt's manifest.json or tbls's schema.json"
 
 _DBT = frozenset(
     "nodes sources macros docs exposures metrics groups selectors disabled parent_map child_map group_map"
@@ -94,12 +94,11 @@ def _kind(head: bytes, title: str) -> str:
         return _kind_of_object(begins)
     if csv_file.header_of(text):
         return "csv"
-    has_objects = re.search(r"^[ \t]*[\[{]", text, re.MULTILINE)
-    if begins and not has_objects and "\0" not in text:
+    if csv_file.is_like_csv(text):
         first = begins.partition("\n")[0].strip()
         raise InputError(
-            f"{title} is none of the files that can be read; it begins with {shown(first, 40)!r}.",
-            next_step=f"Give {READ}.",
+            f"{title} looks like CSV, but its first line names no name and description: {shown(first, 60)!r}.",
+            next_step=f"Name the columns name, column, description. Else give {READ}.",
             code="unknown_format",
         )
     return "lines"

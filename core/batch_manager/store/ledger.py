@@ -172,6 +172,16 @@ class Ledger:
         """Tokens billed over all runs."""
         return self._number("SELECT coalesce(sum(tokens_billed), 0) FROM request")
 
+    def request_seconds(self, model: str) -> float | None:
+        """The mean time of the latest answered requests of a model; None before the first."""
+        with translated():
+            row = self._db.execute_sql(
+                "SELECT avg(seconds) FROM (SELECT seconds FROM request WHERE state = 'answered' AND model = ?"
+                " ORDER BY id DESC LIMIT 50)",
+                (model,),
+            ).fetchone()
+        return None if row[0] is None else float(row[0])
+
     def estimated_requests(self) -> int:
         """Answered requests whose cost is by our count, since the server told no usage that could be true."""
         return self._number("SELECT count(*) FROM request WHERE state = 'answered' AND counted_by = 'estimate'")
