@@ -1,4 +1,7 @@
-"""Make tests/data/dbt anew with the real dbt: scripts/dbt_artifacts.py [path of dbt]
+"""Make tests/data/dbt anew with the real dbt: scripts/dbt_artifacts.py [path of dbt] [project] [folder for the files]
+
+Without more, the newest: `project` into tests/data/dbt itself. The old manifests come of `old_project`, which dbt 1.5
+and 1.7 understand: scripts/dbt_artifacts.py V15/bin/dbt old_project v9, and V17/bin/dbt old_project v11.
 
 dbt is no dependency of this project. Install it beside: python -m venv V && V/bin/pip install dbt-duckdb
 (with "dbt-core<1.12" where only a package registry is reached, since later ones fetch a part from elsewhere).
@@ -29,9 +32,11 @@ def main() -> int:
     if dbt is None:
         print(__doc__, file=sys.stderr)
         return 2
+    source, target = sys.argv[2:4] if len(sys.argv) > 3 else ("project", ".")
+    (DATA / target).mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder) / "project"
-        shutil.copytree(DATA / "project", project)
+        shutil.copytree(DATA / source, project)
         environment = {**os.environ, "DBT_SEND_ANONYMOUS_USAGE_STATS": "false", "DO_NOT_TRACK": "1"}
         for command in (["build"], ["docs", "generate"]):
             done = subprocess.run(
@@ -51,7 +56,7 @@ def main() -> int:
                 if own in text:
                     print(f"{name} still has {own}", file=sys.stderr)
                     return 1
-            (DATA / name).write_text(text, encoding="utf-8")
+            (DATA / target / name).write_text(text, encoding="utf-8")
     return 0
 
 

@@ -4,7 +4,8 @@ A text is paid for by the token and compared as a whole, so it says only what a 
 comments, the values that a column can have and the rules that rows keep. Types, keys, defaults, generated and
 identity are for looking up, and stay out of it: nobody asks for "the table with an identity column", and with the
 local model types and keys blur what a table is about (the right tables for "which customers pay late" scored 0.11
-lower with them).
+lower with them). Values and rules were tried on the sample with the same model: 3% more text, and of twenty
+questions one lost its first place and none its place among three; they stay, for questions that name a value.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import signal
@@ -14,7 +15,7 @@ import pytest
 
 from command import EMPTY, THREE, Command, Done, jsonl, tables
 
-SUMMARY = {"new", "changed", "unchanged", "bad", "warnings"}
+SUMMARY = {"new", "changed", "unchanged", "gone", "bad", "warnings"}
 
 
 @pytest.fixture
@@ -38,12 +39,12 @@ def test_import_counts_new_changed_and_unchanged(command: Command, tmp_path: Pat
     file.write_text(jsonl(*THREE))
     first = command("--import", str(file), "--json")
     assert first.code == 0 and set(first.json) == SUMMARY
-    assert first.json == {"new": 3, "changed": 0, "unchanged": 0, "bad": [], "warnings": []}
+    assert first.json == {"new": 3, "changed": 0, "unchanged": 0, "gone": 0, "bad": [], "warnings": []}
     again = command("--import", str(file))
     assert again.code == 0 and again.out == "0 new · 0 changed · 3 unchanged\n"
     changed = {**THREE[0], "documentation": "Other words."}
     third = command("--import", "-", "--json", text=jsonl(changed, *THREE[1:]))
-    assert third.json == {"new": 0, "changed": 1, "unchanged": 2, "bad": [], "warnings": []}
+    assert third.json == {"new": 0, "changed": 1, "unchanged": 2, "gone": 0, "bad": [], "warnings": []}
 
 
 def test_bad_lines_are_numbered_and_the_rest_is_imported(command: Command) -> None:
@@ -102,7 +103,7 @@ def test_export_to_where_nothing_can_be_written(command: Command, tmp_path: Path
 
 def test_scan_brings_structure_and_import_words_and_neither_erases(command: Command, shop: Path) -> None:
     scanned = command("--scan", f"sqlite:///{shop}", "--json")
-    assert scanned.code == 0 and scanned.json == {"new": 3, "changed": 0, "unchanged": 0, "bad": [], "warnings": []}
+    assert scanned.code == 0 and scanned.json == {"new": 3, "changed": 0, "unchanged": 0, "gone": 0, "bad": [], "warnings": []}
     command("--import", "-", text=jsonl(THREE[0]))
     again = command.but(DATABASE_URL=f"sqlite:///{shop}")("--scan")
     assert again.out == "0 new · 0 changed · 3 unchanged\n"

@@ -183,6 +183,25 @@ def test_a_project_of_the_real_dbt_is_read_with_its_catalog() -> None:
     assert found["loyalty_customer_id_fk"].comment == "A customer has at most one row of points"
 
 
+@pytest.mark.parametrize(("folder", "version"), [("v9", 9), ("v11", 11)])
+def test_projects_of_older_real_dbts_are_read(folder: str, version: int) -> None:
+    assert f"manifest/v{version}.json" in (DATA / folder / "manifest.json").read_text()
+    found = read(DATA / folder / "manifest.json")
+    assert [name for name, one in found.items() if one.kind == "table"] == [
+        "countries",
+        "customers",
+        "customers_over_time",
+        "orders",
+    ]
+    assert found["customers"].columns == (
+        Column("customer_id", "INTEGER", primary_key=True),
+        Column("country_code", "VARCHAR", comment="Where the coffee goes"),
+    )
+    assert found["customers_country_code_fk"].tables == ("customers", "countries")
+    key = found["orders_customer_id_fk"]  # a constraint that is nothing but an expression
+    assert (key.tables, key.constrained, key.referred) == (("orders", "customers"), ("customer_id",), ("customer_id",))
+
+
 def manifest() -> dict[str, Any]:
     content: dict[str, Any] = json.loads((DATA / "manifest.json").read_text(encoding="utf-8"))
     return content
@@ -358,7 +377,8 @@ def test_a_walk_sees_what_json_sees(content: dict[str, Any], size: int, indent: 
         (b'{"nodes": {"a": {"x": 1},\n "a": 2}}', "duplicate_keys", "'a' stands twice in one object (line 2"),
         (b'{"nodes": {"a": {"x": 1, "x": 2}}}', "duplicate_keys", "'x' stands twice"),
         (b'{"nodes": {}, "nodes": {}}', "duplicate_keys", "'nodes' stands twice"),
-        (b'{"nodes": {"a": tru}}', "not_json", "expecting value"),
+        (b'{"nodes": {"a": tru}}', "not_json", "expecting value (line 1 column 17)"),
+        (b'{"nodes":\n {"a": [1,\n 2], "b": [tru]}}', "not_json", "expecting value (line 3 column 12)"),
         (b'{"nodes": {"a": NaN}}', "not_json", "NaN is not JSON"),
         (b'{"nodes": {"a": 1,}}', "not_json", "a comma stands before the }"),
         (b'{"nodes": [1 2]}', "not_json", "a comma is expected"),

@@ -89,7 +89,8 @@ def _may_write(now: Situation) -> str | None:
     return now.busy or None
 
 
-def _idle(now: Situation) -> str | None:
+def may_change(now: Situation) -> str | None:
+    """Why items can't be changed now, or None."""
     if reason := _ready(now) or _may_write(now):
         return reason
     if now.reading:
@@ -100,7 +101,7 @@ def _idle(now: Situation) -> str | None:
 def _start(now: Situation) -> str | None:
     if now.view.state == "paused":
         return "The run is paused: p goes on with it."
-    if reason := _idle(now) or _has_items(now):
+    if reason := may_change(now) or _has_items(now):
         return reason
     if not now.counts.total("pending"):
         failed = now.counts.total("failed")
@@ -109,13 +110,19 @@ def _start(now: Situation) -> str | None:
 
 
 def _retry(now: Situation) -> str | None:
-    if reason := _idle(now) or _has_items(now):
+    if reason := may_change(now) or _has_items(now):
+        return reason
+    return None if now.counts.total("failed") else "Nothing has failed."
+
+
+def _failures(now: Situation) -> str | None:
+    if reason := _has_items(now):
         return reason
     return None if now.counts.total("failed") else "Nothing has failed."
 
 
 def _rebuild(now: Situation) -> str | None:
-    return _idle(now) or _has_items(now)
+    return may_change(now) or _has_items(now)
 
 
 def _pause(now: Situation) -> str | None:
@@ -131,7 +138,7 @@ def _cancel(now: Situation) -> str | None:
 
 
 def _skip(now: Situation) -> str | None:
-    return _idle(now) or _lists_items(now)
+    return may_change(now) or _lists_items(now)
 
 
 def _search(now: Situation) -> str | None:
@@ -201,8 +208,10 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "cancel", ("x",), "cancel", "End the run in good order; what is paid for is kept", "During a run", _cancel, 6
     ),
-    Command("scan", ("d",), "scan", "Read tables and relationships of a database", "Bring in and out", _idle, 35),
-    Command("import", ("i",), "import", "Read documentation from a JSON Lines file", "Bring in and out", _idle, 36),
+    Command("scan", ("d",), "scan", "Read tables and relationships of a database", "Bring in and out", may_change, 35),
+    Command(
+        "import", ("i",), "import", "Read documentation from a JSON Lines file", "Bring in and out", may_change, 36
+    ),
     Command("export", ("e",), "export", "Write all documentation to a JSON Lines file", "Bring in and out", _has_items),
     Command(
         "skip",
@@ -223,6 +232,9 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "details", ("enter",), "details", "The exact text that is sent, and all that is known", "Look", _lists_items, 25
+    ),
+    Command(
+        "failures", ("F",), "failures", "What failed, by cause: retry, open, skip, write a list", "Look", _failures, 16
     ),
     Command("search", ("S", "ctrl+f"), "search", "Ask the index in plain words", "Look", _search, 45),
     Command("help", ("question_mark",), "help", "All keys", "App", _always, 90),

@@ -14,25 +14,9 @@ if TYPE_CHECKING:
 
 APP = "app"
 INDEXING = ("batch-index", "individual-index", "retry-failed", "rebuild-indexes")
+SHELLS = ("bash", "zsh", "fish")
 MAX_LIMIT = 1_000
 """Most results of one search; more are no answer to a question."""
-
-EXAMPLES = """\
-examples:
-  batch-manager --demo                              look around, without key, network or cost
-  batch-manager --demo --batch-index --yes          the whole job on the sample database
-  batch-manager --scan sqlite:///shop.db            read tables and relationships
-  batch-manager --import docs.jsonl                 read documentation
-  batch-manager --estimate-costs                    the price, before anything is sent
-  batch-manager --batch-index --max-cost 0.50       index what is pending, for 50 cents at most
-  batch-manager --search "customers who pay late"   ask the index
-
-exit codes:
-  0 all done · 1 done, but some items failed · 2 wrong usage, settings or input · 3 declined, or no way to ask
-  4 stopped by a billing or authentication error or by the cap · 130 interrupted (what was paid for is kept)
-
-Settings come from the environment or from .env; a flag wins over both. Keys: OPENAI_API_KEY.
-"""
 
 
 class Flags(argparse.Namespace):
@@ -84,11 +68,13 @@ def read_flags(arguments: Sequence[str] | None = None) -> Flags:
 
 def make_parser() -> argparse.ArgumentParser:
     """The parser; its groups are the sections of `--help`."""
+    from batch_manager.cli.help_text import below_the_flags
+
     parser = _Parser(
         prog="batch-manager",
         usage="batch-manager [--demo | --rehearse] [ACTION] [options]",
         description="Embeds the documentation of SQL databases. With no action it opens the app.",
-        epilog=EXAMPLES,
+        epilog=below_the_flags(),
         formatter_class=_formatter,
         allow_abbrev=False,  # scripts must not depend on what other flags there happen to be
         add_help=False,
@@ -118,8 +104,8 @@ def _add_actions(parser: argparse.ArgumentParser) -> None:
 
     read = parser.add_argument_group("actions: reading and writing documentation (one action a call)")
     add(read, "scan", "read tables and relationships of a database (default: DATABASE_URL)", nargs="?", metavar="URL")
-    add(read, "import", "read documentation from a JSON Lines file (- is stdin)", nargs=None, metavar="FILE")
-    add(read, "export", "write the store as such a file (- is stdout)", nargs=None, metavar="FILE")
+    add(read, "import", "read documentation: JSON Lines, dbt, tbls or CSV (- is stdin)", nargs=None, metavar="FILE")
+    add(read, "export", "write the store as JSON Lines (- is stdout)", nargs=None, metavar="FILE")
     index = parser.add_argument_group("actions: indexing (each shows its price and asks first)")
     add(index, "estimate-costs", "print the price; sends and writes nothing")
     add(index, "batch-index", "index what is pending, in batches")
@@ -131,6 +117,9 @@ def _add_actions(parser: argparse.ArgumentParser) -> None:
     add(ask, "status", "counts, spend so far, the index's health")
     add(ask, "verify", "compare store and index both ways; see --repair")
     add(ask, "trim", "forget kept answers that no item has a use for")
+    shell = parser.add_argument_group("actions: the shell")
+    words = "print the script that completes these flags in bash, zsh or fish"
+    add(shell, "completion", words, nargs=None, choices=SHELLS, metavar="SHELL")
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
@@ -141,7 +130,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     spend("--max-cost", type=_usd, metavar="USD", help="hard cap, never exceeded")
     spend("--batch-size", metavar="N", help="documents a request at most, 1 to 2048 (default 100)")
     spend("--max-retries", metavar="N", help="retries after the first try (default 3)")
-    spend("--concurrency", metavar="N", help="requests in flight at most")
+    spend("--concurrency", metavar="N", help="requests in flight at most (default 8)")
     spend("--model", metavar="NAME", help="embedding model (default text-embedding-3-small)")
     spend("--provider", choices=("openai", "local"), help="the OpenAI API, or the model on this machine")
     spend(
@@ -211,12 +200,13 @@ def _limit(raw: str) -> int:
 
 def _check(flags: Flags, parser: argparse.ArgumentParser) -> None:
     """Refuse options that make no sense together, with the reason."""
-    reason = _nonsense(flags)
+    reason = nonsense(flags)
     if reason:
         parser.error(reason)
 
 
-def _nonsense(flags: Flags) -> str | None:
+def nonsense(flags: Flags) -> str | None:
+    """Why these options make no sense together; None when they do. Pure."""
     action, shown = flags.action, "the app" if flags.action == APP else f"--{flags.action}"
     run = (*INDEXING, "estimate-costs")
     # Option, whether it was given, the actions that it goes with, and why with no other.
@@ -250,6 +240,9 @@ def _nonsense_of_modes(flags: Flags) -> str | None:
         return "--demo has one local model; --model goes with --demo --rehearse, or with --provider openai"
     if flags.json and flags.action == APP:
         return "--json makes no sense with the app: give an action, such as --status"
+    if flags.action == "completion" and (flags.json or flags.demo):
+        option = "--json" if flags.json else "--demo"
+        return f"{option} makes no sense with --completion: it prints a script and looks at no home"
     if flags.json and flags.action == "export" and flags.argument == "-":
         return "--json makes no sense with --export -, since stdout carries the documents"
     return None

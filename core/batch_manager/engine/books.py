@@ -9,7 +9,7 @@ from batch_manager.documents import PROBLEMS
 from batch_manager.embedding import Answer
 from batch_manager.engine.control import Control
 from batch_manager.engine.progress import BatchProgress
-from batch_manager.errors import Refusal, StoreError
+from batch_manager.errors import Refusal, StoreError, Verdict
 from batch_manager.home import free_bytes
 from batch_manager.packing import Input, Limits
 from batch_manager.pricing import show_usd
@@ -143,6 +143,7 @@ class Books:
             refusal.message,
             refusal.next_step,
             batch.tries,
+            lasting=refusal.verdict is not Verdict.RETRY,
         )
         batch.failed += len(inputs)
         self._progress.failed += len(names)

@@ -20,11 +20,31 @@ def write_jsonl(documents: Iterable[Document], target: str | Path) -> int:
     """Write documents so that importing them gives equal ones; returns how many.
 
     The lines are plain ASCII, since JSON's escapes carry even a lone surrogate. (A high one before a low one
-    is read back as the character that the two make, as JSON has it.) A file appears complete or not at all,
-    readable and writable by its owner only; a device or pipe is written to as it is.
+    is read back as the character that the two make, as JSON has it.)
 
     Args:
         documents: What to write, taken one by one.
+        target: The file, or the text `-` for stdout.
+
+    Raises:
+        InputError: `is_directory` or `unwritable_file`. What was there before is untouched.
+        BrokenPipeError: Whoever read stdout went away.
+    """
+    return write_lines((json_line(to_payload(document)) for document in documents), target)
+
+
+def json_line(value: object) -> bytes:
+    """One line of JSON, plain ASCII."""
+    return json.dumps(value, ensure_ascii=True, allow_nan=False).encode("ascii") + b"\n"
+
+
+def write_lines(lines: Iterable[bytes], target: str | Path) -> int:
+    """Write lines to a file, whole or not at all; returns how many.
+
+    A file appears complete, readable and writable by its owner only; a device or pipe is written to as it is.
+
+    Args:
+        lines: What to write, each with its end, taken one by one.
         target: The file, or the text `-` for stdout.
 
     Raises:
@@ -35,7 +55,7 @@ def write_jsonl(documents: Iterable[Document], target: str | Path) -> int:
     try:
         if path is None:
             sys.stdout.flush()  # what was printed before comes first
-            return _write(documents, sys.stdout.buffer)
+            return _write(lines, sys.stdout.buffer)
         if "\0" in str(path):
             raise OSError(errno.EINVAL, "a path can't have a NUL in it")
         if path.is_dir():
@@ -44,9 +64,9 @@ def write_jsonl(documents: Iterable[Document], target: str | Path) -> int:
             raise PermissionError(errno.EACCES, "it is write-protected")
         if path.exists() and not path.is_file():
             with path.open("wb") as device:
-                return _write(documents, device)
+                return _write(lines, device)
         # What a symlink points at is replaced, and not the link.
-        return _replace(documents, Path(os.path.realpath(path)))
+        return _replace(lines, Path(os.path.realpath(path)))
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -57,11 +77,11 @@ def write_jsonl(documents: Iterable[Document], target: str | Path) -> int:
         ) from None
 
 
-def _replace(documents: Iterable[Document], path: Path) -> int:
+def _replace(lines: Iterable[bytes], path: Path) -> int:
     handle, name = tempfile.mkstemp(prefix=".batch-manager-", suffix=".part", dir=path.parent)  # mode 0600
     try:
         with os.fdopen(handle, "wb") as stream:
-            count = _write(documents, stream)
+            count = _write(lines, stream)
             stream.flush()
             os.fsync(stream.fileno())
         Path(name).replace(path)
@@ -71,10 +91,10 @@ def _replace(documents: Iterable[Document], path: Path) -> int:
     return count
 
 
-def _write(documents: Iterable[Document], stream: BinaryIO) -> int:
+def _write(lines: Iterable[bytes], stream: BinaryIO) -> int:
     count = 0
-    for document in documents:
-        stream.write(json.dumps(to_payload(document), ensure_ascii=True, allow_nan=False).encode("ascii") + b"\n")
+    for line in lines:
+        stream.write(line)
         count += 1
     stream.flush()
     return count

@@ -75,6 +75,7 @@ class _Window:
         self._text = ""
         self._at = 0
         self._line = 1
+        self._before = 0  # characters of the line that are let go already
         self._decoder = json.JSONDecoder(object_pairs_hook=without_doubles, parse_constant=refuse_constant)
 
     def peek(self) -> str:
@@ -128,7 +129,9 @@ class _Window:
             except ValueError as error:  # what the hooks say
                 is_double = "stands twice" in str(error)
                 self.refuse(shown(str(error)), code="duplicate_keys" if is_double else "not_json")
-            if isinstance(value, int | float) and not self._text[end:].strip(_OF_NUMBERS):
+            # What a number's longest valid beginning leaves over is never longer than "e+".
+            is_last = len(self._text) - end <= 2 and not self._text[end:].strip(_OF_NUMBERS)
+            if is_last and isinstance(value, int | float):
                 if self._more(1):
                     continue  # a number may go on
                 if end < len(self._text):
@@ -143,9 +146,10 @@ class _Window:
 
     def refuse(self, reason: str, code: str = "not_json") -> NoReturn:
         """End the reading, with the line where it stands."""
+        newline = self._text.rfind("\n", 0, self._at)
         line = self._line + self._text.count("\n", 0, self._at)
-        column = self._at - self._text.rfind("\n", 0, self._at)
-        where = f"line {line:,}" + (f" column {column:,}" if line > 1 or self._line > 1 or column < 10_000 else "")
+        column = self._at - newline + (self._before if newline < 0 else 0)
+        where = f"line {line:,} column {column:,}"
         raise InputError(
             f"{self._title} can't be read as JSON: {reason} ({where}).",
             next_step="Have the tool that wrote it write it again; nothing of it was taken in.",
@@ -168,6 +172,8 @@ class _Window:
                 next_step="No manifest has such a thing; check what the file is.",
                 code="too_large",
             )
+        newline = self._text.rfind("\n", 0, self._at)
+        self._before = self._at - newline - 1 if newline >= 0 else self._before + self._at
         self._line += self._text.count("\n", 0, self._at)
         parts = [self._text[self._at :]]
         self._at = 0

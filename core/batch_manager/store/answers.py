@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from batch_manager.documents import Kind
 from batch_manager.quote import Space
-from batch_manager.store.database import translated
+from batch_manager.store.database import now, translated
+from batch_manager.store.failures import note_attempts
 
 if TYPE_CHECKING:
     import peewee
@@ -98,9 +99,27 @@ class Answers:
         )
 
     def fail(
-        self, run_id: int, text_ids: Sequence[int], code: str, message: str, next_step: str, tries: int
+        self,
+        run_id: int,
+        text_ids: Sequence[int],
+        code: str,
+        message: str,
+        next_step: str,
+        tries: int,
+        *,
+        lasting: bool = False,
     ) -> list[tuple[Kind, str]]:
-        """Texts that can't be embedded: their items fail, with the reason. Returns (kind, name) of each."""
+        """Texts that can't be embedded: their items fail, with the reason. Returns (kind, name) of each.
+
+        Args:
+            run_id: The run.
+            text_ids: The texts.
+            code: Why, with `message` and `next_step`.
+            message: The server's words.
+            next_step: What to do.
+            tries: Requests that were sent for them.
+            lasting: The same text would be refused again.
+        """
         ids = json.dumps(list(text_ids))
         with translated(), self._db.atomic("IMMEDIATE"):
             self._db.execute_sql(
@@ -108,12 +127,14 @@ class Answers:
                 (run_id, ids),
             )
             rows = self._db.execute_sql(
-                "UPDATE item SET stage = 'failed', code = ?, message = ?, next_step = ?, tries = tries + ?"
+                "UPDATE item SET stage = 'failed', code = ?, message = ?, next_step = ?, tries = tries + ?,"
+                " lasting = ?, failed_at = ?"
                 " WHERE run_id = ? AND stage IN ('pending', 'failed', 'indexed')"
                 " AND id IN (SELECT p.item_id FROM json_each(?) j JOIN part p ON p.text_id = j.value)"
-                " RETURNING kind, name",
-                (code, message, next_step, tries, run_id, ids),
+                " RETURNING kind, name, id",
+                (code, message, next_step, tries, lasting, now(), run_id, ids),
             ).fetchall()
+            note_attempts(self._db, run_id, [row[2] for row in rows], code, message, tries)
         return [(row[0], row[1]) for row in rows]
 
     def waiting(self, space_id: int, run_id: int | None = None) -> int:

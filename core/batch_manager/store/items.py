@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from batch_manager.documents import PROBLEMS, Document, Kind, from_payload, merge, render, text_hash
 from batch_manager.store.database import translated
+from batch_manager.store.failures import (
+    Attempt,
+    FailureGroup,
+    attempts,
+    failed_ids,
+    failure_groups,
+    failure_records,
+    unskip_as_failed,
+)
 
 if TYPE_CHECKING:
     import peewee
@@ -79,6 +88,7 @@ class ItemDetail:
     parts: tuple[PartRow, ...]
     next_step: str | None
     tries: int
+    attempts: tuple[Attempt, ...]
     changed_at: str
     structure_from: str | None
     structure_at: str | None
@@ -174,6 +184,7 @@ class Items:
             parts=tuple(PartRow(*part[:4]) for part in parts),
             next_step=next_step,
             tries=tries,
+            attempts=attempts(self._db, item_id),
             changed_at=changed_at,
             structure_from=s_from,
             structure_at=s_at,
@@ -186,6 +197,18 @@ class Items:
         """Failed items, oldest first."""
         rows = self._all(f"SELECT {_ROW} FROM item WHERE stage = 'failed' ORDER BY id LIMIT ?", [limit])
         return [ItemRow(*row) for row in rows]
+
+    def failure_groups(self) -> list[FailureGroup]:
+        """All failed items by cause, the largest group first."""
+        return failure_groups(self._db)
+
+    def failed_ids(self, code: str | None = None) -> array[int]:
+        """Ids of the failed items, of one cause where it is given."""
+        return failed_ids(self._db, code)
+
+    def failure_records(self, ids: Sequence[int]) -> Iterator[Mapping[str, object]]:
+        """The failed ones of these items, each with its reason, as rows for a file."""
+        return failure_records(self._db, ids)
 
     def unsendable(self, limit: int = 1000) -> list[ItemRow]:
         """Pending or failed items that can't be sent, oldest first."""
@@ -255,6 +278,10 @@ class Items:
             " WHERE stage = 'skipped' AND id IN (SELECT value FROM json_each(?))",
             [json.dumps(list(ids))],
         )
+
+    def unskip_as_failed(self, ids: Sequence[int]) -> int:
+        """Undo the skipping of failed items. Returns how many changed."""
+        return unskip_as_failed(self._db, ids)
 
     def bring(
         self, source: Source, progress: Progress | None = None, *, whole: bool = False, agree_gone: bool = False

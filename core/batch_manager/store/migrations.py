@@ -2,7 +2,7 @@
 
     item ──< part >── text ──< answer >── space
       │                 │
-     run ──< run_text ──┘        run ──< request
+     run ──< run_text ──┘        run ──< request        item ──< attempt
 
 An answer belongs to a text in a space, not to an item: duplicates, renames and rebuilds cost nothing.
 Money is whole picodollars (1e-12 USD). Times are ISO 8601 in UTC.
@@ -139,5 +139,23 @@ MIGRATIONS: tuple[tuple[Statement, ...], ...] = (
         )
         """,
         "INSERT INTO word_index (rowid, name, purpose) SELECT id, lower(replace(name, '_', ' ')), purpose FROM item",
+    ),
+    (
+        # `lasting`: the same text would be refused again. Before this there was only the words to tell it by.
+        "ALTER TABLE item ADD COLUMN lasting INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE item ADD COLUMN failed_at TEXT",
+        "UPDATE item SET lasting = 1 WHERE problem IS NOT NULL OR next_step LIKE 'Read the server%'",
+        """
+        CREATE TABLE attempt (
+            id INTEGER PRIMARY KEY,
+            item_id INTEGER NOT NULL,
+            run_id INTEGER,
+            at TEXT NOT NULL,
+            code TEXT NOT NULL,
+            message TEXT NOT NULL,
+            tries INTEGER NOT NULL
+        )
+        """,
+        "CREATE INDEX attempt_item ON attempt (item_id)",
     ),
 )

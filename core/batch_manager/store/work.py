@@ -10,7 +10,8 @@ from batch_manager.documents import KINDS, PROBLEMS, Kind
 from batch_manager.packing import Input
 from batch_manager.quote import Scope, Unsendable
 from batch_manager.quote import Work as Found
-from batch_manager.store.database import translated
+from batch_manager.store.database import now, translated
+from batch_manager.store.failures import note_attempts
 
 if TYPE_CHECKING:
     import peewee
@@ -94,11 +95,12 @@ class Work:
         )
         self._db.execute_sql(f"UPDATE item AS i SET run_id = ? WHERE {where}", [run_id, *values])
         for code, (message, next_step) in PROBLEMS.items():
-            self._db.execute_sql(
-                "UPDATE item SET stage = 'failed', code = ?, message = ?, next_step = ?"
-                " WHERE run_id = ? AND problem = ?",
-                [code, message, next_step, run_id, code],
-            )
+            failed = self._db.execute_sql(
+                "UPDATE item SET stage = 'failed', code = ?, message = ?, next_step = ?, lasting = 1, failed_at = ?"
+                " WHERE run_id = ? AND problem = ? RETURNING id",
+                [code, message, next_step, now(), run_id, code],
+            ).fetchall()
+            note_attempts(self._db, run_id, [row[0] for row in failed], code, message, 0)
         self._db.execute_sql(
             "UPDATE item SET stage = 'answered', space_id = ? WHERE run_id = ? AND problem IS NULL"
             " AND stage NOT IN ('skipped', 'gone') AND NOT EXISTS"

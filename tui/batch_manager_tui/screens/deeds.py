@@ -10,12 +10,12 @@ from batch_manager.quote import Scope
 from batch_manager.store.items import ItemFilter
 from batch_manager_tui.display import count, shown
 from batch_manager_tui.screens.details import DetailsScreen
+from batch_manager_tui.screens.failures import FailuresScreen
 from batch_manager_tui.screens.help import HelpScreen
 from batch_manager_tui.screens.search import SearchScreen
 from batch_manager_tui.screens.take_in import (
     TakeIn,
     What,
-    error_lines,
     prompt_for,
     result_lines,
     result_words,
@@ -207,11 +207,11 @@ class Deeds:
         desk.reading = True
         prompt.tell("Reading…" if what != "export" else "Writing…")
         try:
-            work = work_for(what, place, app.workspace, progress)
+            work = work_for(what, place, app.workspace, progress, agree_gone=prompt.agree_gone)
             result = await app.back.do(work)
         except BatchManagerError as error:
             if prompt.is_attached:
-                prompt.show_lines(error_lines(error, RESULT_WIDTH))
+                prompt.refused(error, RESULT_WIDTH)
             else:
                 self._screen.say(shown(str(error)), "error")
             return
@@ -229,6 +229,10 @@ class Deeds:
         item_id = self._screen.items.current_id
         if item_id is not None:
             self._app.push_screen(DetailsScreen(item_id))
+
+    def failures(self) -> None:
+        """What failed, by cause."""
+        self._app.push_screen(FailuresScreen())
 
     def search(self) -> None:
         """Ask the index."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -34,9 +35,16 @@ class DetailsScreen(AppScreen):
         Binding("G,end", "move('bottom')", "bottom", show=False),
     ]
 
-    def __init__(self, item_id: int) -> None:
+    def __init__(self, item_id: int, among: Sequence[int] | None = None) -> None:
+        """One item.
+
+        Args:
+            item_id: Which.
+            among: The items that `next` and `before` go through; those of the main list when it isn't given.
+        """
         super().__init__()
         self._item_id = item_id
+        self._among = among
         self._detail: ItemDetail | None = None
 
     def body(self) -> ComposeResult:
@@ -86,6 +94,9 @@ class DetailsScreen(AppScreen):
 
     def action_turn(self, by: int) -> None:
         """To the list's next item, or the one before."""
+        if self._among is not None:
+            self._turn_among(self._among, by)
+            return
         items = self.batch_app.main.items
         before = items.cursor
         items.go(before + by)
@@ -93,6 +104,14 @@ class DetailsScreen(AppScreen):
             self.say("There is no other item in that direction.", "warning")
             return
         self._item_id = items.current_id
+        self._read()
+
+    def _turn_among(self, among: Sequence[int], by: int) -> None:
+        place = among.index(self._item_id) + by
+        if not 0 <= place < len(among):
+            self.say("There is no other item in that direction.", "warning")
+            return
+        self._item_id = among[place]
         self._read()
 
     def action_move(self, step: str) -> None:

@@ -28,6 +28,8 @@ What = Literal["scan", "import", "export"]
 
 SHOWN_TROUBLES = 5
 
+AGREE_GONE = "A wrong address looks like that. Enter again takes them out of the index; esc leaves all as it is."
+
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
@@ -53,6 +55,7 @@ class TakeIn(AppModal[str | None]):
         self._prompt = prompt
         self._asked_again = ""
         self._done = False
+        self.agree_gone = False
 
     def compose(self) -> ComposeResult:
         """Title, box, what happens."""
@@ -107,6 +110,14 @@ class TakeIn(AppModal[str | None]):
         """Close; work that is under way goes on, and its result comes as a notice."""
         self.dismiss(None)
 
+    def refused(self, error: BatchManagerError, width: int) -> None:
+        """It can't be done, or not without another word: when many items are gone, enter again agrees to that."""
+        lines = error_lines(error, width)
+        if error.code == "many_gone":
+            self.agree_gone = True
+            lines = [*error_lines(BatchManagerError(error.message), width), [(AGREE_GONE, "warning")]]
+        self.show_lines(lines)
+
     def finished(self, lines: list[Line]) -> None:
         """The work is done: show what came of it."""
         self._done = True
@@ -131,8 +142,9 @@ def prompt_for(what: What, workspace: Workspace) -> Prompt:
     if what == "import":
         return Prompt(
             "Import documentation",
-            "Reads JSON Lines, one document a line. A bad line is reported, and the rest is taken in.",
-            "path of a .jsonl file",
+            "Reads JSON Lines (one document a line), CSV, dbt's manifest.json or tbls' schema.json, gzipped or plain."
+            " What can't be read is reported, and the rest is taken in.",
+            "path of the file",
         )
     return Prompt(
         "Export documentation",
@@ -143,7 +155,7 @@ def prompt_for(what: What, workspace: Workspace) -> Prompt:
 
 
 def work_for(
-    what: What, place: str, workspace: Workspace, progress: Callable[[int], None]
+    what: What, place: str, workspace: Workspace, progress: Callable[[int], None], *, agree_gone: bool = False
 ) -> Callable[[], Brought | int]:
     """The work itself, to run in a thread that may wait.
 
@@ -156,19 +168,19 @@ def work_for(
         return lambda: _export(workspace, place)
     if what == "import":
         if not place:
-            raise InputError("No file was named.", next_step="Type the path of a JSON Lines file.")
+            raise InputError("No file was named.", next_step="Type the path of a file.")
         return lambda: workspace.store.items.bring(_file(place), progress)
     url = place or workspace.settings.database_url
     if not url:
         raise InputError("No database was named.", next_step="Type its URL, or set DATABASE_URL.")
-    return lambda: workspace.store.items.bring(_database(url), progress)
+    return lambda: _scan(workspace, url, progress, agree_gone)
 
 
 def result_lines(what: What, result: Brought | int, width: int) -> list[Line]:
     """What came of it."""
     if isinstance(result, int):
         return [[(f"{count(result, 'document')} written.", "success")]]
-    words = f"{result.new:,} new, {result.changed:,} changed, {result.unchanged:,} unchanged"
+    words = f"{result.new:,} new, {result.changed:,} changed, {result.unchanged:,} unchanged{_gone(result)}"
     lines: list[Line] = [[(words, "success")]]
     if result.bad_count:
         noun = "line" if what == "import" else "object"
@@ -190,8 +202,12 @@ def result_words(what: What, result: Brought | int) -> str:
     """The same in one line."""
     if isinstance(result, int):
         return f"{count(result, 'document')} written."
-    words = f"{what}: {result.new:,} new, {result.changed:,} changed, {result.unchanged:,} unchanged"
+    words = f"{what}: {result.new:,} new, {result.changed:,} changed, {result.unchanged:,} unchanged{_gone(result)}"
     return words + (f", {result.bad_count:,} could not be read" if result.bad_count else "")
+
+
+def _gone(result: Brought) -> str:
+    return f", {result.gone:,} gone" if result.gone else ""
 
 
 def _export(workspace: Workspace, place: str) -> int:
@@ -203,18 +219,21 @@ def _export(workspace: Workspace, place: str) -> int:
 
 
 def _file(place: str) -> Source:
-    from batch_manager.sources.jsonl import JsonlSource
+    from batch_manager.sources.recognise import open_file
 
     if place == "-":
         raise InputError("- is stdin, which this screen reads keys from.", next_step="Name a file.")
-    return JsonlSource(place)
+    return open_file(place)
 
 
-def _database(url: str) -> Source:
+def _scan(workspace: Workspace, url: str, progress: Callable[[int], None], agree_gone: bool) -> Brought:
     # SQLAlchemy takes a while to import: not in the app's thread, and not before somebody scans.
     from batch_manager.sources.database import DatabaseSource
 
-    return DatabaseSource(url)
+    brought = workspace.store.items.bring(DatabaseSource(url), progress, whole=True, agree_gone=agree_gone)
+    if brought.gone:
+        workspace.engine.sweep()
+    return brought
 
 
 def _exists(place: str) -> bool:

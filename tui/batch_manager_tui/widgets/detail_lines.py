@@ -32,7 +32,7 @@ def detail_lines(detail: ItemDetail, price: Decimal | None, width: int) -> list[
     lines.append(labelled("tokens", tokens, width))
     lines.append(labelled("parts", _parts(detail), width))
     if detail.tries:
-        lines.append(labelled("tries", str(detail.tries), width))
+        lines.append(labelled("requests", f"{detail.tries:,} that failed", width))
     if detail.model:
         lines.append(labelled("model", shown(detail.model), width))
     if detail.text_hash:
@@ -45,6 +45,18 @@ def detail_lines(detail: ItemDetail, price: Decimal | None, width: int) -> list[
         lines.append(labelled(label, words, width, "" if source else "soft", both_ends=True))
         if at:
             lines.append(labelled("", when(at), width, "soft"))
+    return lines + attempt_lines(detail, width)
+
+
+def attempt_lines(detail: ItemDetail, width: int) -> list[Line]:
+    """The history of the item's failed tries, newest first."""
+    if not detail.attempts:
+        return []
+    lines: list[Line] = [[], [("failed before", "strong")] if detail.status != "failed" else [("its tries", "strong")]]
+    for one in detail.attempts:
+        sent = count(one.tries, "request") if one.tries else "not sent"
+        lines.append([(when(one.at), "soft"), (f"  run {one.run_id}, {sent}", "soft")])
+        lines.append([("  " + shown(one.code), "error")])
     return lines
 
 

@@ -1,0 +1,95 @@
+"""Writing a file: asks for its path, writes it beside the app's thread, says what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Vertical
+from textual.widgets import Input
+
+from batch_manager.errors import BatchManagerError, InputError
+from batch_manager_tui.display import wrap
+from batch_manager_tui.screens.base import AppModal, TooSmall
+from batch_manager_tui.widgets.box import Box
+from batch_manager_tui.widgets.choices import Choices
+from batch_manager_tui.widgets.strips import Lines
+
+Write = Callable[[str], int]
+"""Writes to that path and returns how many rows it wrote; may raise BatchManagerError."""
+
+
+class SaveFile(AppModal[int | None]):
+    """Answers with the number of rows that were written, or None."""
+
+    BINDINGS: ClassVar = [Binding("escape", "close", "close", show=False)]
+
+    def __init__(self, title: str, hint: str, path: str, write: Write) -> None:
+        super().__init__()
+        self._title, self._hint, self._path, self._write = title, hint, path, write
+        self._asked_again = ""
+
+    def compose(self) -> ComposeResult:
+        """Hint, box, keys."""
+        with Vertical(id="question") as box:
+            box.border_title = self._title
+            yield Lines(id="words")
+            yield Box(self._path, placeholder="path of the file to write", id="place")
+            yield Choices([("go", "enter", "write"), ("close", "esc", "close")])
+        yield TooSmall()
+
+    def on_mount(self) -> None:
+        """Begin in the box."""
+        super().on_mount()
+        self.query_one("#words", Lines).can_focus = False
+        self.query_one("#place", Input).focus()
+        self.call_after_refresh(self._tell, self._hint, "soft")
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Write; a file that is there is only written over when it is asked for twice."""
+        event.stop()
+        place = event.value.strip()
+        if place and place != self._asked_again and _exists(place):
+            self._asked_again = place
+            self._tell("This file is there already. Enter again writes over it.", "warning")
+            return
+        self.run_worker(self._save(place), exclusive=True, group="save")
+
+    def on_choices_chosen(self, message: Choices.Chosen) -> None:
+        """A click on a choice."""
+        if message.choice == "close":
+            self.action_close()
+        else:
+            box = self.query_one("#place", Input)
+            self.post_message(Input.Submitted(box, box.value))
+
+    def action_close(self) -> None:
+        """Write nothing."""
+        self.dismiss(None)
+
+    async def _save(self, place: str) -> None:
+        try:
+            if place in ("", "-"):  # a screen is no place for a file's lines
+                raise InputError("No file was named.", next_step="Type the path of the file to write.")
+            written = await self.batch_app.back.do(self._write, place)
+        except BatchManagerError as error:
+            self._tell(str(error), "error")
+            return
+        if self.is_attached:
+            self.dismiss(written)
+
+    def _tell(self, text: str, part: str = "") -> None:
+        for words in self.query("#words").results(Lines):
+            lines = wrap(text, max(20, words.line_width))
+            words.styles.height = len(lines)
+            words.show_lines([[(line, part)] for line in lines])
+
+
+def _exists(place: str) -> bool:
+    try:
+        return Path(place).expanduser().exists()
+    except (OSError, RuntimeError, ValueError):
+        return False  # the writing itself will say what is wrong with it
