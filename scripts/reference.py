@@ -44,6 +44,7 @@ ELSEWHERE = {
     "bad_database_url": "The database URL …",
     "cap_reached": "The cap of … is reached: … texts are left, which would cost ….",
     "connection_lost": "The connection to … broke: ….",
+    "not_json": "… can't be read as JSON: ….",
     "no_vector": "The local model knows no word of the text.",
     "unreachable": "… can't be reached: ….",
 }
@@ -202,15 +203,15 @@ def _called(call: ast.Call) -> str:
 
 
 def _texts(node: ast.expr, path: Path) -> list[str]:
-    """A text that stands there; or a name for one, or for one of two, in the same module."""
+    """A text that stands there; or a name for some, in the same module."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return [node.value]
     if isinstance(node, ast.IfExp):
         return _texts(node.body, path) + _texts(node.orelse, path)
     if isinstance(node, ast.Name):
-        for one in ast.walk(ast.parse(path.read_text())):
-            if isinstance(one, ast.Assign) and any(isinstance(to, ast.Name) and to.id == node.id for to in one.targets):
-                return _texts(one.value, path)
+        given = [one for one in ast.walk(ast.parse(path.read_text())) if isinstance(one, ast.Assign)]
+        named = [one.value for one in given if any(isinstance(to, ast.Name) and to.id == node.id for to in one.targets)]
+        return [text for value in named for text in _texts(value, path)]
     return []
 
 

@@ -61,6 +61,7 @@ class FailuresScreen(AppScreen):
         self.groups: list[FailureGroup] = []
         self.marks: set[int] = set()
         self._priced: dict[str, Priced] = {}
+        self._marked = Priced()
         self._ids: array[int] = array("q")
         self._pages = RowPages(self._rows)
         self._skipped: list[int] = []
@@ -300,8 +301,7 @@ class FailuresScreen(AppScreen):
         if group is not None:
             priced = await self._price(self._chosen())
             if self.query("#causes") and group == self.group:
-                self._priced[group.code] = priced
-                self.query_one("#causes").refresh()
+                self._marked = priced
                 self._show()
 
     async def _retry(self, group: FailureGroup) -> None:
@@ -356,7 +356,8 @@ class FailuresScreen(AppScreen):
         if group is None:
             words.show_lines([[("Nothing has failed.", "success")], [], [("esc", "accent"), ("  back", "")]])
         else:
-            words.show_lines(group_words(group, self._priced.get(group.code, Priced()), len(self.marks), width))
+            priced = self._marked if self.marks else self._priced.get(group.code, Priced())
+            words.show_lines(group_words(group, priced, len(self.marks), width))
         self.query_one("#failed-items").refresh()
         self.query_one(KeyLine).show_keys(self.footer())
 
