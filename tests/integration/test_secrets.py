@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import subprocess
 import sys
@@ -12,7 +13,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-from batch_manager.cli.trust import is_lure
 from batch_manager.errors import BatchManagerError
 from batch_manager.rehearsal import RehearsalServer
 from batch_manager.settings import load_settings
@@ -123,14 +123,19 @@ def test_nothing_secret_is_in_the_process_list(command: Command, server: Rehears
     process = command.start("--batch-index", "--yes", "--batch-size", "5")
     try:
         seen: dict[int, str] = {}
+        workers: set[int] = set()
         while process.poll() is None and server.totals()["requests"] < 8:
-            for one in [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]:
-                seen[one.pid] = " ".join([one.name(), *one.cmdline()])
-                if one.pid != process.pid:  # Chroma's process has no use for a key
-                    assert not leaks(" ".join(f"{name}={value}" for name, value in one.environ().items()))
+            family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+            for one in family:
+                with contextlib.suppress(psutil.Error):  # one that is just ending
+                    seen[one.pid] = " ".join([one.name(), *one.cmdline()])
+                    if "vectors.worker" in seen[one.pid]:  # Chroma's process has no use for a key
+                        given = " ".join(f"{name}={value}" for name, value in one.environ().items())
+                        assert not leaks(given)
+                        workers.add(one.pid)
     finally:
         process.communicate(timeout=60)
-    assert len(seen) >= 2
+    assert workers
     assert not leaks(*seen.values())
 
 
@@ -200,10 +205,10 @@ def test_an_address_from_the_folders_env_is_named_in_the_question(command: Comma
 
 def test_an_env_with_its_own_key_is_nobodys_lure(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("OPENAI_BASE_URL=https://embeddings.example/v1\n")
-    assert is_lure(load_settings({}, environment={"OPENAI_API_KEY": KEY}, folder=tmp_path))
+    assert load_settings({}, environment={"OPENAI_API_KEY": KEY}, folder=tmp_path).lure
     with (tmp_path / ".env").open("a") as file:
         file.write(f"OPENAI_API_KEY={KEY}\n")
-    assert not is_lure(load_settings({}, environment={}, folder=tmp_path))
+    assert not load_settings({}, environment={}, folder=tmp_path).lure
 
 
 # Telemetry

@@ -236,6 +236,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "failures", ("F",), "failures", "What failed, by cause: retry, open, skip, write a list", "Look", _failures, 16
     ),
+    Command("bill", ("B",), "bill", "Every run: estimated and billed, by day and by model", "Look", _ready, 55),
     Command("search", ("S", "ctrl+f"), "search", "Ask the index in plain words", "Look", _search, 45),
     Command("help", ("question_mark",), "help", "All keys", "App", _always, 90),
     Command("palette", ("ctrl+p",), "palette", "All commands, by typing", "App", _always),

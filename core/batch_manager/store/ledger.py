@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from batch_manager.pricing import from_pico
 from batch_manager.quote import Quote, to_record
+from batch_manager.store.bill import Bill, read_bill
 from batch_manager.store.database import now, translated
 
 if TYPE_CHECKING:
@@ -189,6 +190,10 @@ class Ledger:
     def runs(self, limit: int = 50) -> list[RunRow]:
         """The latest runs, newest first."""
         return self._runs("ORDER BY r.id DESC LIMIT ?", (limit,))
+
+    def bill(self) -> Bill:
+        """Every run with what was estimated and billed, and the sums by day and by model."""
+        return read_bill(self._db)
 
     def by_model(self) -> list[Spend]:
         """Spend by model."""

@@ -9,6 +9,7 @@ from batch_manager.errors import BatchManagerError
 from batch_manager.quote import Scope
 from batch_manager.store.items import ItemFilter
 from batch_manager_tui.display import count, shown
+from batch_manager_tui.screens.bill import BillScreen
 from batch_manager_tui.screens.details import DetailsScreen
 from batch_manager_tui.screens.failures import FailuresScreen
 from batch_manager_tui.screens.help import HelpScreen
@@ -233,6 +234,10 @@ class Deeds:
     def failures(self) -> None:
         """What failed, by cause."""
         self._app.push_screen(FailuresScreen())
+
+    def bill(self) -> None:
+        """What was estimated and billed."""
+        self._app.push_screen(BillScreen())
 
     def search(self) -> None:
         """Ask the index."""

@@ -1,0 +1,197 @@
+"""The bill: what was estimated and what was billed, by run, by day and by model; the parts add up to the whole."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from batch_manager.pricing import from_pico
+from batch_manager.store.database import translated
+
+if TYPE_CHECKING:
+    import peewee
+
+K = TypeVar("K", int, str)
+
+BILL_COLUMNS = (
+    "run",
+    "outcome",
+    "reason",
+    "agreed_at",
+    "ended_at",
+    "model",
+    "host",
+    "items",
+    "estimated_usd",
+    "billed_usd",
+    "held_usd",
+    "estimated_tokens",
+    "billed_tokens",
+    "requests",
+    "retries",
+)
+"""What a written bill says of each run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Money and work under one heading: a run, a day, a model, or all.
+
+    Attributes:
+        billed: USD of answered requests.
+        held: USD of requests that brought no answer and may have been billed all the same.
+        tokens: Tokens billed.
+        requests: Requests sent; `retries` of them were not their batch's first.
+    """
+
+    billed: Decimal = Decimal(0)
+    held: Decimal = Decimal(0)
+    tokens: int = 0
+    requests: int = 0
+    retries: int = 0
+
+    @property
+    def usd(self) -> Decimal:
+        """Both: the most that it can have cost."""
+        return self.billed + self.held
+
+    def __add__(self, other: Spent) -> Spent:
+        """Both together."""
+        return Spent(
+            self.billed + other.billed,
+            self.held + other.held,
+            self.tokens + other.tokens,
+            self.requests + other.requests,
+            self.retries + other.retries,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class BilledRun:
+    """A run on the bill.
+
+    Attributes:
+        outcome: running, done, stopped, interrupted or replaced; `reason` says why where that isn't plain.
+        estimated: USD of the quote that was agreed; `estimated_tokens` its tokens, `items` its items.
+        cap: USD, or None.
+        spent: What its requests add up to.
+    """
+
+    id: int
+    outcome: str
+    reason: str
+    agreed_at: str
+    ended_at: str | None
+    model: str
+    host: str
+    price: Decimal
+    cap: Decimal | None
+    items: int
+    estimated: Decimal
+    estimated_tokens: int
+    spent: Spent
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """All runs, newest first; days (UTC) and models in order. Each of the three adds up to `total`."""
+
+    runs: tuple[BilledRun, ...]
+    days: tuple[tuple[str, Spent], ...]
+    models: tuple[tuple[str, Spent], ...]
+    total: Spent
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    run_id: int
+    day: str
+    model: str
+    spent: Spent
+
+
+def read_bill(database: peewee.SqliteDatabase) -> Bill:
+    """Read the bill.
+
+    Raises:
+        StoreError: The store can't be read.
+    """
+    with translated():
+        # The requests come first: whatever starts meanwhile is then a run without requests, and the sums still hold.
+        pieces = [
+            _Piece(run_id, day, model, Spent(from_pico(billed), from_pico(held), tokens, requests, retries))
+            for run_id, day, model, billed, held, tokens, requests, retries in database.execute_sql(
+                "SELECT run_id, substr(sent_at, 1, 10), model,"
+                " coalesce(sum(CASE WHEN state = 'answered' THEN cost_pico END), 0),"
+                " coalesce(sum(CASE WHEN state != 'answered' THEN cost_pico END), 0),"
+                " coalesce(sum(tokens_billed), 0), count(*), sum(try > 1) FROM request GROUP BY 1, 2, 3"
+            )
+        ]
+        by_run = dict(_sums(pieces, lambda piece: piece.run_id))
+        rows = database.execute_sql(
+            "SELECT id, state, reason, agreed_at, ended_at, host, price, cap_pico, quote FROM run ORDER BY id DESC"
+        ).fetchall()
+    return Bill(
+        runs=tuple(_run(row, by_run.get(row[0], Spent())) for row in rows),
+        days=_sums(pieces, lambda piece: piece.day),
+        models=_sums(pieces, lambda piece: piece.model),
+        total=sum((piece.spent for piece in pieces), Spent()),
+    )
+
+
+def bill_records(bill: Bill) -> Iterable[Mapping[str, object]]:
+    """The runs as rows for a file; money in USD as exact decimals."""
+    for run in bill.runs:
+        values = (
+            run.id,
+            run.outcome,
+            run.reason,
+            run.agreed_at,
+            run.ended_at,
+            run.model,
+            run.host,
+            run.items,
+            _plain(run.estimated),
+            _plain(run.spent.billed),
+            _plain(run.spent.held),
+            run.estimated_tokens,
+            run.spent.tokens,
+            run.spent.requests,
+            run.spent.retries,
+        )
+        yield dict(zip(BILL_COLUMNS, values, strict=True))
+
+
+def _sums(pieces: Iterable[_Piece], key: Callable[[_Piece], K]) -> tuple[tuple[K, Spent], ...]:
+    sums: dict[K, Spent] = {}
+    for piece in pieces:
+        sums[key(piece)] = sums.get(key(piece), Spent()) + piece.spent
+    return tuple(sorted(sums.items(), key=lambda pair: pair[0]))
+
+
+def _run(row: Sequence[Any], spent: Spent) -> BilledRun:
+    run_id, state, reason, agreed_at, ended_at, host, price, cap_pico, quote = row
+    record = json.loads(quote)
+    return BilledRun(
+        id=run_id,
+        outcome=state,
+        reason=reason,
+        agreed_at=agreed_at,
+        ended_at=ended_at,
+        model=str(record.get("model", "")),
+        host=host,
+        price=Decimal(price),
+        cap=None if cap_pico is None else from_pico(cap_pico),
+        items=int(record.get("items", 0)),
+        estimated=Decimal(record.get("cost", "0")),
+        estimated_tokens=int(record.get("tokens", 0)),
+        spent=spent,
+    )
+
+
+def _plain(amount: Decimal) -> str:
+    text = f"{amount:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -1,0 +1,171 @@
+"""The bill as lines: runs, sums by model and by day with bars. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from batch_manager.pricing import show_usd
+from batch_manager.store.bill import Bill, BilledRun, Spent
+from batch_manager_tui.display import clip, count, duration, fit, pad, shown, when, wrap
+from batch_manager_tui.widgets.cost_lines import labelled
+from batch_manager_tui.widgets.strips import Line
+
+OUTCOME: dict[str, tuple[str, str]] = {
+    "running": ("▶", "accent"),
+    "done": ("✓", "success"),
+    "stopped": ("■", "error"),
+    "interrupted": ("‖", "warning"),
+    "replaced": ("→", "soft"),
+}
+
+WIDE = 124
+"""Cells from which a run's line has its model, its retries and its time as well."""
+
+MEDIUM = 100
+"""Cells from which it has held money, requests and retries."""
+
+DAYS = 60
+"""Days that are drawn, the newest."""
+
+
+def run_heads(width: int) -> Line:
+    """The names of the columns of `run_line`."""
+    words = fit("run", 5, ">") + "  " + fit("outcome", 14) + fit("agreed", 18)
+    if width >= WIDE:
+        words += fit("model", 26)
+    words += _figures(("estimated", "billed", "held", "tokens", "requests", "retries", "time"), width)
+    return [(words, "soft")]
+
+
+def run_line(run: BilledRun, width: int) -> Line:
+    """One run."""
+    glyph, part = OUTCOME.get(run.outcome, ("○", "soft"))
+    spent = run.spent
+    line: Line = [
+        (fit(f"{run.id:,}", 5, ">") + "  ", "soft"),
+        (fit(f"{glyph} {run.outcome}", 14), part),
+        (fit(when(run.agreed_at)[:16], 18), "soft"),
+    ]
+    if width >= WIDE:
+        line.append((fit(clip(shown(run.model), 25), 26), ""))
+    figures = (
+        show_usd(run.estimated),
+        show_usd(spent.billed),
+        show_usd(spent.held) if spent.held else "",
+        f"{spent.tokens:,}",
+        f"{spent.requests:,}",
+        f"{spent.retries:,}" if spent.retries else "",
+        _time(run),
+    )
+    return [*line, (_figures(figures, width), "")]
+
+
+def total_line(bill: Bill, width: int) -> Line:
+    """What all runs add up to, under the runs' columns."""
+    head = fit("", 5) + "  " + fit(count(len(bill.runs), "run"), 32) + (fit("", 26) if width >= WIDE else "")
+    spent = bill.total
+    figures = (
+        show_usd(sum((run.estimated for run in bill.runs), Decimal(0))),
+        show_usd(spent.billed),
+        show_usd(spent.held) if spent.held else "",
+        f"{spent.tokens:,}",
+        f"{spent.requests:,}",
+        f"{spent.retries:,}" if spent.retries else "",
+        "",
+    )
+    return [(head + _figures(figures, width), "strong")]
+
+
+def spend_lines(bill: Bill, width: int) -> list[Line]:
+    """The whole, then by model and by day, with bars."""
+    total = bill.total
+    lines: list[Line] = [
+        [(show_usd(total.billed), "accent"), (f" billed, {count(total.tokens, 'token')}", "")],
+    ]
+    if total.held:
+        words = f"{show_usd(total.held)} held: no answer came, and it may be billed all the same"
+        lines += [[(line, "warning")] for line in wrap(words, width)]
+    if not total.usd and total.requests:
+        lines.append([("nothing cost money, so the bars are of tokens", "soft")])
+    lines += [[], [("By model", "strong")], *_bars(bill.models, width)]
+    lines += [[], [("By day (UTC)", "strong")], *_bars(bill.days[-DAYS:], width)]
+    if len(bill.days) > DAYS:
+        earlier = sum((spent.usd for _, spent in bill.days[:-DAYS]), Decimal(0))
+        lines.append([(f"{count(len(bill.days) - DAYS, 'earlier day')}: {show_usd(earlier)}", "soft")])
+    return lines
+
+
+def run_words(run: BilledRun, width: int) -> list[Line]:
+    """All about one run."""
+    glyph, part = OUTCOME.get(run.outcome, ("○", "soft"))
+    lines: list[Line] = [[(f"run {run.id:,}  ", "strong"), (f"{glyph} {run.outcome}", part)]]
+    lines += [[(line, "warning")] for line in wrap(run.reason, width)] if run.reason else []
+    spent = run.spent
+    lines += [
+        [],
+        labelled("estimated", f"{show_usd(run.estimated)}, {count(run.estimated_tokens, 'token')}", width),
+        labelled("billed", f"{show_usd(spent.billed)}, {count(spent.tokens, 'token')}", width, "accent"),
+    ]
+    if spent.held:
+        lines.append(labelled("held", f"{show_usd(spent.held)}, no answer came", width, "warning"))
+    if run.estimated and run.outcome == "done":
+        lines.append(labelled("", _drift(run), width, "soft"))
+    lines += [
+        labelled("cap", "none" if run.cap is None else show_usd(run.cap), width),
+        labelled("price", f"{show_usd(run.price)} a million tokens", width),
+        [],
+        labelled("items", f"{run.items:,} agreed", width),
+        labelled("requests", f"{spent.requests:,}" + (f", {spent.retries:,} again" if spent.retries else ""), width),
+        labelled("model", shown(run.model), width),
+        labelled("sent to", shown(run.host), width),
+        labelled("agreed", when(run.agreed_at), width),
+    ]
+    if run.ended_at:
+        lines.append(labelled("ended", when(run.ended_at), width))
+        lines.append(labelled("time", _time(run), width))
+    return lines
+
+
+def _drift(run: BilledRun) -> str:
+    drift = run.spent.billed - run.estimated
+    if not drift:
+        return "exactly as estimated"
+    return f"{show_usd(abs(drift))} {'more' if drift > 0 else 'less'} than estimated"
+
+
+def _bars(sums: Sequence[tuple[str, Spent]], width: int) -> list[Line]:
+    """A bar for each heading; the longest has all the room there is."""
+    if not sums:
+        return [[("nothing was sent yet", "soft")]]
+    label = min(max(len(shown(key)) for key, _ in sums), max(10, width * 2 // 5)) + 1
+    by_money = any(spent.usd for _, spent in sums)
+    sizes = [spent.usd if by_money else Decimal(spent.tokens) for _, spent in sums]
+    words = [show_usd(spent.usd) if by_money else f"{spent.tokens:,}" for _, spent in sums]
+    figures = max(len(one) for one in words) + 1
+    room = max(4, width - label - figures)
+    most = max(sizes) or Decimal(1)
+    lines: list[Line] = []
+    for (key, _), size, word in zip(sums, sizes, words, strict=True):
+        full = int(size * room / most)
+        full = max(full, 1) if size else 0  # a little is still to be seen
+        name = (fit(clip(shown(key), label - 1), label), "soft")
+        lines.append([name, ("━" * full, "accent"), ("─" * (room - full), "soft"), (fit(word, figures, ">"), "")])
+    return lines
+
+
+def _figures(words: Sequence[str], width: int) -> str:
+    """Right-aligned columns; where there is little room, without retries and time."""
+    if width >= MEDIUM:
+        cells = (11, 11, 11, 11, 10, 9, 13 if width >= WIDE else 0)
+    else:
+        cells = (11, 11, 0, 10, 0, 0, 0) if width >= 74 else (0, 11, 0, 10, 0, 0, 0)
+    return "".join(pad(clip(word, size - 1), size, ">") for word, size in zip(words, cells, strict=True) if size)
+
+
+def _time(run: BilledRun) -> str:
+    if run.ended_at is None:
+        return ""
+    seconds = (datetime.fromisoformat(run.ended_at) - datetime.fromisoformat(run.agreed_at)).total_seconds()
+    return duration(max(0.0, seconds))
