@@ -93,6 +93,7 @@ class Quote:
         fingerprint: Hash over space, price, cap and the set of texts; the run starts only if it still holds.
         texts: Distinct inputs that are sent.
         requests: Requests that one run without faults sends.
+        limits: Ceilings of a request that are in force: the setting, or what this server was found to take.
         seconds: About how long that takes; None when nothing would be done.
     """
 
@@ -114,6 +115,7 @@ class Quote:
     unsendable: tuple[Unsendable, ...]
     unsendable_count: int
     fingerprint: str
+    limits: Limits
     seconds: float | None = None
 
     @property
@@ -158,6 +160,7 @@ def make_quote(
         unsendable=work.unsendable,
         unsendable_count=work.unsendable_count,
         fingerprint=_fingerprint_again(base, cap),
+        limits=limits,
     )
 
 

@@ -26,6 +26,8 @@ import pytest
 from batch_manager.embedding import backoff
 from batch_manager.embedding.classify import MONEY_CODES
 from batch_manager.engine import books, control
+from batch_manager.errors import VectorStoreError
+from batch_manager.events import Notice
 from batch_manager.quote import Scope
 from batch_manager.rehearsal import RehearsalServer
 from batch_manager.store import database
@@ -406,6 +408,30 @@ def test_a_damaged_folder_is_found_at_start_and_rebuilt_for_nothing(
         assert server.totals()["inputs"] == 5  # the new ones alone
         assert opened.engine.verify().untrue == 0
         assert list(tmp_path.glob("vectors.damaged-*"))
+
+
+def test_a_damaged_folder_is_told_before_the_yes_and_repaired_for_nothing(
+    tmp_path: Path, server: RehearsalServer
+) -> None:
+    with job(tmp_path, server) as opened:
+        opened.bring(30)
+        assert opened.run().state == "done"
+    _damage(tmp_path / "vectors", "database garbled")
+    server.clear()
+    with job(tmp_path, server) as opened:
+        heard = opened.engine.subscribe()
+        opened.engine.warm()
+        assert heard.wait(30)
+        (notice,) = heard.drain()
+        assert isinstance(notice, Notice) and notice.level == "error" and "--repair" in notice.message
+        with pytest.raises(VectorStoreError, match="damaged"):
+            opened.engine.verify()
+        report = opened.engine.verify(repair=True)
+        assert report.untrue == 0
+        assert opened.engine.index_counts()["table"] == 30
+        assert opened.store.items.counts().total("indexed") == 30
+        assert list(tmp_path.glob("vectors.damaged-*"))
+    assert server.totals()["requests"] == 0
 
 
 def test_a_deleted_folder_is_put_back_for_nothing(tmp_path: Path, server: RehearsalServer) -> None:

@@ -58,6 +58,7 @@ _KEY_NAMES = {
     "question_mark": "?",
     "escape": "esc",
     "asterisk": "*",
+    "comma": ",",
     "minus": "-",
     "shift+tab": "shift+tab",
 }
@@ -191,6 +192,14 @@ COMMANDS: tuple[Command, ...] = (
         "status", ("f",), "status", "Next status: all, pending, indexed, failed, skipped", "Choose", _has_items, 50
     ),
     Command("kind", ("t",), "kind", "Next kind: all, tables, relationships", "Choose", _has_items, 60),
+    Command(
+        "lint",
+        ("l",),
+        "findings",
+        "Next finding: what would make a wasted embedding; - leaves it out",
+        "Choose",
+        _has_items,
+    ),
     Command("sort", ("o",), "order", "Next order: as added, name, tokens, status", "Choose", _has_items),
     Command("clear", ("escape",), "back", "Back out: range, filter, marks", "Choose", _clear),
     Command(
@@ -237,6 +246,7 @@ COMMANDS: tuple[Command, ...] = (
         "failures", ("F",), "failures", "What failed, by cause: retry, open, skip, write a list", "Look", _failures, 16
     ),
     Command("bill", ("B",), "bill", "Every run: estimated and billed, by day and by model", "Look", _ready, 55),
+    Command("settings", ("comma",), "settings", "Every setting in force, and where it came from", "Look", _ready, 65),
     Command("search", ("S", "ctrl+f"), "search", "Ask the index in plain words", "Look", _search, 45),
     Command("help", ("question_mark",), "help", "All keys", "App", _always, 90),
     Command("palette", ("ctrl+p",), "palette", "All commands, by typing", "App", _always),

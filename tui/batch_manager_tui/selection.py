@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeVar, get_args
 
 from batch_manager.documents import KINDS, Kind
 from batch_manager.quote import Scope
 from batch_manager.store.items import STATUSES, ItemFilter, Status
+from batch_manager_tui.widgets.words import FINDING
 
 T = TypeVar("T")
 Sort = Literal["added", "name", "tokens", "status"]
@@ -49,6 +50,12 @@ class Selection:
         order: tuple[Sort, ...] = get_args(Sort)
         self.wanted = replace(self.wanted, sort=_after(order, self.wanted.sort))
 
+    def next_finding(self, found: Sequence[str]) -> None:
+        """All, then one sort of finding after the other, of those that there are; and round again."""
+        order: tuple[str | None, ...] = (None, *found)
+        at = order.index(self.wanted.problem) if self.wanted.problem in order else 0
+        self.wanted = replace(self.wanted, problem=order[(at + 1) % len(order)])
+
     def toggle(self, item_id: int) -> None:
         """Mark or unmark one."""
         self.marks ^= {item_id}
@@ -83,8 +90,13 @@ class Selection:
 
     def words(self) -> str:
         """The filter in words; empty when it leaves nothing out."""
-        parts = [self.wanted.status or "", f"{self.wanted.kind}s" if self.wanted.kind else ""]
-        return " ".join(part for part in parts if part)
+        problem = self.wanted.problem
+        parts = [
+            self.wanted.status or "",
+            f"{self.wanted.kind}s" if self.wanted.kind else "",
+            FINDING.get(problem, problem) if problem else "",
+        ]
+        return " · ".join(part for part in parts if part)
 
 
 def _after(order: tuple[T, ...], value: T) -> T:

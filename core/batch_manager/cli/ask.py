@@ -50,7 +50,7 @@ def quote_lines(quote: Quote, settings: Settings) -> list[str]:
     price = f"{show_usd(quote.cost)}  ({show_usd(quote.price.per_million)} per million tokens, {quote.price.source})"
     rows = [
         ("items", f"{quote.items:,} (tables {quote.tables.items:,}, relationships {quote.relationships.items:,})"),
-        ("requests", f"{quote.requests:,} (of {settings.batch_size:,} documents at most)"),
+        ("requests", f"{quote.requests:,} ({size_words(quote, settings)})"),
         ("tokens", f"{quote.tokens:,}"),
         ("price", price),
         ("model", shown(quote.space.model)),
@@ -71,6 +71,13 @@ def quote_lines(quote: Quote, settings: Settings) -> list[str]:
     if settings.lure:
         lines.append(f"CAREFUL: {settings.lure}")
     return lines
+
+
+def size_words(quote: Quote, settings: Settings) -> str:
+    """The size of requests that is in force; smaller than the setting where the server takes no more."""
+    inputs = quote.limits.inputs
+    found = ", as many as this server takes" if inputs < settings.batch_size else ""
+    return f"of {inputs:,} {'document' if inputs == 1 else 'documents'} at most{found}"
 
 
 def says_yes(question: str) -> bool:

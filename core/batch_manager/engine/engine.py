@@ -19,14 +19,15 @@ from batch_manager.engine.books import Books
 from batch_manager.engine.budget import Budget
 from batch_manager.engine.control import Control, OnTrouble
 from batch_manager.engine.delivery import Delivery
-from batch_manager.engine.index_care import prepare, require_same_model
+from batch_manager.engine.index_care import mend_damage, prepare, require_same_model
+from batch_manager.engine.problems import problems
 from batch_manager.engine.progress import Progress
 from batch_manager.engine.results import EMPTY, RunResults, collect
 from batch_manager.engine.run import Run, internal
 from batch_manager.engine.search import SearchHit, checked_query, search
 from batch_manager.engine.verify import VerifyReport, verify
 from batch_manager.errors import BatchManagerError, SettingError, UsageError
-from batch_manager.events import EventBus, RunView, Subscription
+from batch_manager.events import EventBus, Notice, RunView, Subscription
 from batch_manager.packing import MAX_REQUEST_TOKENS, Limits
 from batch_manager.pricing import Price, price_of
 from batch_manager.quote import Quote, Scope, Space, Speed, make_quote, run_seconds
@@ -124,6 +125,15 @@ class Engine:
         quote = make_quote(scope, work, self.space, self.settings.host, price, self.limits(), cap)
         return replace(quote, seconds=run_seconds(quote.requests, quote.tokens, quote.items, self._speed()))
 
+    def saving(self, finding: str) -> Decimal:
+        """USD that leaving out the pending items with this finding saves.
+
+        Raises:
+            SettingError: No price is known.
+            StoreError: The store can't be read.
+        """
+        return self.price().cost(self.store.items.saved_tokens(finding, self.store.answers.space_id(self.space)))
+
     def _speed(self) -> Speed:
         """What this server's requests took so far, or a first guess."""
         guess = LOCAL_SECONDS if self.settings.provider == "local" else FIRST_GUESS_SECONDS
@@ -142,14 +152,30 @@ class Engine:
         """
         if self._run is not None:
             raise UsageError("A run is under way.", next_step="Wait for it, pause it or cancel it.", code="running")
+        self.require_key()
+        if scope.which != "all":
+            require_same_model(self.store, self.space)
+
+    def require_key(self) -> None:
+        """Make sure that there is a key where one is needed.
+
+        Raises:
+            SettingError: There is none.
+        """
         if self.settings.provider == "openai" and not self.settings.api_key:
             raise SettingError(
                 "No OPENAI_API_KEY is set, so nothing can be sent to the embedding API.",
                 next_step="Set OPENAI_API_KEY in the environment or in .env, or use --provider local.",
                 code="no_api_key",
             )
-        if scope.which != "all":
-            require_same_model(self.store, self.space)
+
+    def problems(self) -> list[BatchManagerError]:
+        """What stands in the way of the next run, or should be known before it; each with its next step.
+
+        Raises:
+            StoreError: The store can't be read.
+        """
+        return problems(self)
 
     def unfinished(self) -> RunRow | None:
         """A run that was interrupted with work left in it."""
@@ -165,7 +191,8 @@ class Engine:
             try:
                 await asyncio.gather(self._warm_embedder(), self._the_vectors().open())
             except BatchManagerError as error:
-                log.info("not ready yet: %s", error)  # the run will say so where it can be acted on
+                # Found before anybody says yes: a damaged folder, a server that is away.
+                self._bus.publish(Notice(0, str(error), "error"))
 
         asyncio.run_coroutine_threadsafe(load(), self._running_loop())
 
@@ -262,6 +289,8 @@ class Engine:
         """Compare store and Chroma both ways; with `repair` mend what costs nothing. Blocks."""
 
         async def ask() -> VerifyReport:
+            if repair and await mend_damage(self.store, self._the_vectors(), self.settings):
+                await self._free_delivery().drain()
             report = await verify(self.store, self._the_vectors(), repair=repair)
             if repair:
                 await self._free_delivery().drain()

@@ -15,7 +15,7 @@ from batch_manager.vectors import VectorStore
 INDEX_SPACE = "index_space"
 """The store's note of the model and dimensions that Chroma's vectors are of."""
 
-REBUILD = "Rebuild the index (R in the app, --rebuild-indexes): it is put aside and built again from the store for $0."
+REBUILD = "Rebuild it for $0 (R in the app, --rebuild-indexes or --verify --repair): it is put aside and built again."
 
 
 def require_same_model(store: DocumentationStore, space: Space) -> None:
@@ -45,17 +45,15 @@ async def prepare(books: Books, control: Control, vectors: VectorStore, settings
     store, quote = books.store, books.quote
     rebuild = quote.scope.which == "all"
     store.answers.release(books.space_id)
-    foreign = await _opened(control, vectors, settings, rebuild=rebuild, dimensions=quote.space.dimensions)
-    if foreign is None:
-        store.answers.index_lost()
-    elif foreign and not rebuild:
+    foreign = await _opened(store, control, vectors, settings, rebuild=rebuild, dimensions=quote.space.dimensions)
+    if foreign and not rebuild:
         # Said before anything is paid for what would have no place.
         raise VectorStoreError(
             f"The index holds vectors of another size than the {quote.space.dimensions} of {quote.space.model}.",
             next_step="Rebuild the index (R in the app, --rebuild-indexes), or use the model that it was made with.",
             code="vectors_other_shape",
         )
-    elif rebuild and (foreign or store.note(INDEX_SPACE) not in (None, _note(quote.space))):
+    if rebuild and (foreign or store.note(INDEX_SPACE) not in (None, _note(quote.space))):
         await vectors.reset()
         store.answers.forget_index()
     elif store.items.counts().total("indexed") and not sum((await vectors.counts()).values()):
@@ -64,8 +62,36 @@ async def prepare(books: Books, control: Control, vectors: VectorStore, settings
     store.set_note(INDEX_SPACE, _note(quote.space))
 
 
+async def mend_damage(store: DocumentationStore, vectors: VectorStore, settings: Settings) -> bool:
+    """Put a damaged index aside, so that a repair can build it again from the store; True when there was one.
+
+    Raises:
+        VectorStoreError: It can't be opened for another reason, or a server's is damaged.
+    """
+    try:
+        await vectors.open()
+    except VectorStoreError as error:
+        if error.code != "vectors_damaged" or settings.chroma_url:
+            raise
+        await _put_aside(store, vectors, settings)
+        return True
+    return False
+
+
+async def _put_aside(store: DocumentationStore, vectors: VectorStore, settings: Settings) -> None:
+    await vectors.close()
+    put_aside(settings.vectors_directory)
+    store.answers.index_lost()
+
+
 async def _opened(
-    control: Control, vectors: VectorStore, settings: Settings, *, rebuild: bool, dimensions: int | None
+    store: DocumentationStore,
+    control: Control,
+    vectors: VectorStore,
+    settings: Settings,
+    *,
+    rebuild: bool,
+    dimensions: int | None,
 ) -> bool | None:
     """Open the index; True when its vectors have another size, None when it was damaged and is put aside."""
     try:
@@ -78,8 +104,7 @@ async def _opened(
         if not rebuild:
             raise VectorStoreError(error.message, next_step=REBUILD, code=error.code) from None
         control.notice(f"{error.message} It is put aside and built again for $0.", "warning")
-        await vectors.close()
-        put_aside(settings.vectors_directory)
+        await _put_aside(store, vectors, settings)
         return None
 
 

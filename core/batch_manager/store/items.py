@@ -20,6 +20,8 @@ from batch_manager.store.failures import (
     unskip_as_failed,
 )
 
+from batch_manager.store.findings import CONDITIONS, Finding, findings, saved_tokens
+
 if TYPE_CHECKING:
     import peewee
 
@@ -41,7 +43,7 @@ class ItemFilter:
 
     Attributes:
         text: Part of the name; ASCII case doesn't matter.
-        problem: A problem's code; `any` for all that have one.
+        problem: A problem's code, `any` for all that have one; or another finding (`findings.CONDITIONS`).
     """
 
     status: Status | None = None
@@ -210,6 +212,14 @@ class Items:
         """The failed ones of these items, each with its reason, as rows for a file."""
         return failure_records(self._db, ids)
 
+    def findings(self) -> tuple[Finding, ...]:
+        """What would make wasted embeddings, by sort; only sorts that some item has."""
+        return findings(self._db)
+
+    def saved_tokens(self, code: str, space_id: int) -> int:
+        """Tokens that needn't be sent when the pending items with this finding are left out."""
+        return saved_tokens(self._db, code, space_id)
+
     def unsendable(self, limit: int = 1000) -> list[ItemRow]:
         """Pending or failed items that can't be sent, oldest first."""
         rows = self._all(
@@ -329,6 +339,8 @@ def _conditions(wanted: ItemFilter) -> tuple[str, list[Any]]:
         values.append(f"%{escaped}%".encode("utf-8", "replace").decode())
     if wanted.problem == "any":
         clauses.append("problem IS NOT NULL")
+    elif wanted.problem in CONDITIONS:
+        clauses.append(CONDITIONS[wanted.problem])
     elif wanted.problem:
         clauses.append("problem = ?")
         values.append(wanted.problem)

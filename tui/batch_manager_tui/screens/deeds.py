@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from batch_manager.errors import BatchManagerError
+from batch_manager.pricing import show_usd
 from batch_manager.quote import Scope
 from batch_manager.store.items import ItemFilter
 from batch_manager_tui.display import count, shown
@@ -14,6 +16,7 @@ from batch_manager_tui.screens.details import DetailsScreen
 from batch_manager_tui.screens.failures import FailuresScreen
 from batch_manager_tui.screens.help import HelpScreen
 from batch_manager_tui.screens.search import SearchScreen
+from batch_manager_tui.screens.settings import SettingsScreen
 from batch_manager_tui.screens.take_in import (
     TakeIn,
     What,
@@ -24,7 +27,7 @@ from batch_manager_tui.screens.take_in import (
 )
 from batch_manager_tui.spending import ask_and_start
 from batch_manager_tui.widgets.filter_box import FilterBox
-from batch_manager_tui.widgets.words import SORT
+from batch_manager_tui.widgets.words import FINDING, SORT
 
 if TYPE_CHECKING:
     from batch_manager_tui.app import BatchManagerApp
@@ -94,6 +97,32 @@ class Deeds:
         """Next kind."""
         self._screen.desk.selection.next_kind()
         self._screen.reload()
+
+    def lint(self) -> None:
+        """Next sort of finding."""
+        self._screen.run_worker(self._lint(), exclusive=True, group="lint")
+
+    async def _lint(self) -> None:
+        app, selection = self._app, self._screen.desk.selection
+        workspace = app.workspace
+        try:
+            found = {one.code: one.items for one in await app.back.read(workspace.store.items.findings)}
+            before = selection.wanted.problem
+            selection.next_finding(tuple(found))
+            self._screen.reload()
+            code = selection.wanted.problem
+            if code is None:
+                ended = f"{count(sum(found.values()), 'finding')} seen; all items again."
+                self._screen.say(
+                    ended if found or before else "No findings: every text has something of its own to say."
+                )
+                return
+            saving = await app.back.quote(workspace.engine.saving, code)
+        except BatchManagerError as error:
+            self._screen.say(shown(str(error)), "error")
+            return
+        if selection.wanted.problem == code:
+            self._screen.say(_finding_words(code, found[code], saving), "warning")
 
     def sort(self) -> None:
         """Next order."""
@@ -239,6 +268,10 @@ class Deeds:
         """What was estimated and billed."""
         self._app.push_screen(BillScreen())
 
+    def settings(self) -> None:
+        """What is in force."""
+        self._app.push_screen(SettingsScreen())
+
     def search(self) -> None:
         """Ask the index."""
         self._app.push_screen(SearchScreen())
@@ -267,3 +300,14 @@ class Deeds:
     def quit(self) -> None:
         """Quit; the app asks during a run."""
         self._screen.run_worker(self._app.action_quit(), exclusive=True, group="quit")
+
+
+def _finding_words(code: str, items: int, saving: Decimal) -> str:
+    """A finding with its count, and what leaving it out saves."""
+    if saving:
+        saves = f"a - leaves them out, which saves {show_usd(saving)}"
+    elif code == "duplicate":
+        saves = "saves nothing: each text is sent once"
+    else:
+        saves = "saves nothing: none of it would be paid for"
+    return f"{FINDING.get(code, code)}: {count(items, 'item')}; {saves}."

@@ -104,8 +104,9 @@ def money_lines(view: RunView, width: int) -> list[Line]:
 def requests_words(quote: Quote, noun: str = "request") -> str:
     """`2 requests, about 3 s`; without the noun where a label says it."""
     words = count(quote.requests, noun) if noun else f"{quote.requests:,}"
-    seconds: float | None = getattr(quote, "seconds", None)
-    return words if seconds is None else f"{words}, about {duration(seconds)}"
+    if quote.requests > 1:
+        words += f" of {quote.limits.inputs:,} at most"
+    return words if quote.seconds is None or not quote.items else f"{words}, about {duration(quote.seconds)}"
 
 
 def labelled(label: str, value: str, width: int, part: str = "", *, both_ends: bool = False) -> Line:

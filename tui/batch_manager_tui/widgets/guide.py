@@ -7,6 +7,7 @@ from batch_manager.store.ledger import RunRow
 from batch_manager_tui.display import count, pad, shown, when, wrap
 from batch_manager_tui.situation import Situation
 from batch_manager_tui.widgets.strips import Line
+from batch_manager_tui.widgets.words import FINDING
 
 KEY_CELLS = 5
 
@@ -20,7 +21,8 @@ def empty_lines(now: Situation, width: int) -> list[Line]:
     lines: list[Line] = [[], [("No item fits the filter.", "strong")], []]
     if now.wanted.text:
         lines += [[(line, "soft")] for line in wrap(f"name has “{shown(now.wanted.text)}”", width)]
-    for label, value in (("status", now.wanted.status), ("kind", now.wanted.kind)):
+    finding = FINDING.get(now.wanted.problem, now.wanted.problem) if now.wanted.problem else None
+    for label, value in (("status", now.wanted.status), ("kind", now.wanted.kind), ("finding", finding)):
         if value:
             lines.append([(f"{label} {value}", "soft")])
     lines += [[], _key("esc", "shows all again"), _key("f", "next status"), _key("t", "next kind")]

@@ -37,4 +37,14 @@ RUN: dict[RunState, tuple[str, str]] = {
 
 KIND: dict[Kind, str] = {"table": "table", "relationship": "relation"}
 
+FINDING = {
+    "empty_document": "nothing but the name",
+    "invalid_unicode": "half a character",
+    "name_again": "the name said again",
+    "duplicate": "same text as another",
+    "mojibake": "mojibake",
+    "parts": "over-long: several parts",
+}
+"""Findings of the linter, by code."""
+
 SORT = {"added": "as added", "name": "by name", "tokens": "by tokens", "status": "by status"}

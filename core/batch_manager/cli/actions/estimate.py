@@ -7,6 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from batch_manager.cli import terminal
+from batch_manager.cli.ask import size_words
 from batch_manager.cli.opening import for_looking
 from batch_manager.cli.plain_json import lines_of
 from batch_manager.documents import PROBLEMS
@@ -58,7 +59,7 @@ def _as_words(quote: Quote, look: Look) -> Iterator[str]:
     rows.append(("together", f"{quote.items:,}", f"{quote.tokens:,}", show_usd(quote.cost)))
     yield from terminal.columns([("pending", "items", "tokens", "price"), *rows], right=(1, 2, 3))
     requests = terminal.counted(quote.requests, "request")
-    yield f"{requests} of {look.settings.batch_size:,} documents at most, to {shown(quote.host)}"
+    yield f"{requests} {size_words(quote, look.settings)}, to {shown(quote.host)}"
     price = f"{show_usd(quote.price.per_million)} per million tokens"
     yield f"{shown(quote.space.model)}: {price} ({quote.price.source})"
     if quote.reused:

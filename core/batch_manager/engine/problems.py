@@ -1,0 +1,58 @@
+"""What stands in the way of the next run, found before anybody asks for one; nothing is sent or written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from batch_manager.engine.index_care import require_same_model
+from batch_manager.errors import BatchManagerError, SettingError, UsageError
+from batch_manager.pricing import show_usd
+
+if TYPE_CHECKING:
+    from batch_manager.engine.engine import Engine
+
+
+def problems(engine: Engine) -> list[BatchManagerError]:
+    """No key, no price, an index of another model, an unfinished run, held money: each with its next step.
+
+    Raises:
+        StoreError: The store can't be read.
+    """
+    checks: tuple[Callable[[], object], ...] = (
+        engine.require_key,
+        engine.price,
+        lambda: require_same_model(engine.store, engine.space),
+        lambda: _unfinished(engine),
+        lambda: _held(engine),
+    )
+    found: list[BatchManagerError] = []
+    for check in checks:
+        try:
+            check()
+        except (SettingError, UsageError) as error:
+            found.append(error)
+    return found
+
+
+def _unfinished(engine: Engine) -> None:
+    run = engine.unfinished()
+    if run is not None:
+        texts = engine.store.work.planned_count(run.id)
+        raise UsageError(
+            f"Run {run.id:,} was interrupted with {texts:,} texts left; what was paid for is kept.",
+            next_step="Start again to go on with it, under its quote and cap.",
+            code="unfinished_run",
+        )
+
+
+def _held(engine: Engine) -> None:
+    if engine.view().active:
+        return  # the requests of a run that is under way
+    held = engine.store.ledger.held()
+    if held:
+        raise UsageError(
+            f"{show_usd(held)} is held for requests that brought no answer: they may have been billed all the same.",
+            next_step="Compare with the account's usage page; nothing needs to be done here.",
+            code="held_money",
+        )

@@ -1,0 +1,103 @@
+"""Findings: what would make a wasted embedding, found before paying, as conditions on items."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from batch_manager.documents import PROBLEMS
+from batch_manager.store.database import translated
+
+if TYPE_CHECKING:
+    import peewee
+
+_KEPT = "stage NOT IN ('gone', 'skipped')"
+
+_BODY = "EXISTS (SELECT 1 FROM part fp JOIN text ft ON ft.id = fp.text_id WHERE fp.item_id = item.id AND {})"
+
+_SAID_AGAIN = ("{n} {n}", "{n} {n} {n}", "{n} table", "{n} table {n}", "{n} {n} table", "{n} the {n} table")
+"""Texts that say a name and nothing else, beside the name alone (which isn't sent at all)."""
+
+LONGEST_SAID_AGAIN = 40
+"""Characters that such a text has beside three times its name, at most; longer ones needn't be looked at."""
+
+_CP1252 = "€‚ƒ„…†‡ˆ‰Š‹Œ\u017d‘’“”•–—˜™š›œ\u017eŸ"
+"""What Windows' code page has from 80 to 9F: the second character of UTF-8 that was read as that code page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One sort of finding; `items` of those that aren't skipped have it."""
+
+    code: str
+    items: int
+
+
+def _plain(sql: str) -> str:
+    """A text in small letters, its words parted by single spaces, as SQL."""
+    for mark in ("'_'", "'.'", "':'", "'-'", "char(10)"):
+        sql = f"replace({sql}, {mark}, ' ')"
+    for _ in range(3):
+        sql = f"replace({sql}, '  ', ' ')"
+    return f"trim(lower({sql}))"
+
+
+def _said_again() -> str:
+    name = _plain("item.name")
+    texts = ", ".join("'" + form.replace("{n}", f"' || {name} || '") + "'" for form in _SAID_AGAIN)
+    short = f"length(ft.body) <= 3 * length(item.name) + {LONGEST_SAID_AGAIN}"
+    return "parts = 1 AND " + _BODY.format(f"{short} AND {_plain('ft.body')} IN ({texts})")
+
+
+def _mojibake() -> str:
+    second = f"[{chr(0x80)}-{chr(0xBF)}{_CP1252}]"
+    patterns = [f"ft.body GLOB '*{first}{second}*'" for first in "ÃÂ"]
+    patterns += ["ft.body GLOB '*â€*'", "ft.body GLOB '*ï¿½*'", "instr(ft.body, char(65533))"]
+    return _BODY.format("(" + " OR ".join(patterns) + ")")
+
+
+CONDITIONS: Mapping[str, str] = {
+    **{code: f"problem = '{code}'" for code in PROBLEMS},
+    "name_again": _said_again(),
+    # The first of those that are alike stays, since one of them is worth its price.
+    "duplicate": (
+        f"text_hash IN (SELECT text_hash FROM item WHERE {_KEPT} AND problem IS NULL"
+        " GROUP BY text_hash HAVING count(*) > 1)"
+        f" AND id NOT IN (SELECT min(id) FROM item WHERE {_KEPT} AND problem IS NULL GROUP BY text_hash)"
+    ),
+    "mojibake": _mojibake(),
+    "parts": "parts > 1",
+}
+"""Code → SQL over `item`. `duplicate`: the same text as an earlier item; `parts`: too long for one input."""
+
+
+def findings(database: peewee.SqliteDatabase) -> tuple[Finding, ...]:
+    """Every sort of finding that some item has, in the order of `CONDITIONS`; one query."""
+    sums = ", ".join(f"coalesce(sum({condition}), 0)" for condition in CONDITIONS.values())
+    with translated():
+        row = database.execute_sql(f"SELECT {sums} FROM item WHERE {_KEPT}").fetchone()
+    return tuple(Finding(code, number) for code, number in zip(CONDITIONS, row, strict=True) if number)
+
+
+def saved_tokens(database: peewee.SqliteDatabase, code: str, space_id: int) -> int:
+    """Tokens that needn't be sent when the pending items with this finding are left out.
+
+    A text that another pending item has too is sent all the same, and one that was paid for costs nothing anyway.
+
+    Args:
+        database: The store's.
+        code: A key of `CONDITIONS`.
+        space_id: The space that is paid for; 0 when the store has never seen it.
+    """
+    with translated():
+        row = database.execute_sql(
+            f"WITH found AS (SELECT id FROM item WHERE {CONDITIONS[code]})"
+            " SELECT coalesce(sum(tokens), 0) FROM ("
+            "  SELECT t.tokens FROM item i JOIN part p ON p.item_id = i.id JOIN text t ON t.id = p.text_id"
+            "  WHERE i.stage = 'pending' AND i.problem IS NULL AND NOT EXISTS"
+            "  (SELECT 1 FROM answer a WHERE a.text_id = t.id AND a.space_id = ?)"
+            "  GROUP BY t.id HAVING max(i.id NOT IN found) = 0)",
+            [space_id],
+        ).fetchone()
+    return int(row[0])
