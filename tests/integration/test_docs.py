@@ -29,6 +29,8 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 TUTORIAL, HOW_TO = ROOT / "docs" / "tutorial.md", ROOT / "docs" / "how-to"
 END = "== end of"
 
+pytestmark = pytest.mark.timeout(300)  # a page is a dozen calls
+
 
 @dataclass
 class Step:
@@ -86,7 +88,7 @@ class Shell:
             stderr=subprocess.STDOUT,
             cwd=self.folder,
             env=self.environment,
-            timeout=110,
+            timeout=280,
         )
         return done.returncode, done.stdout.decode()
 

@@ -510,7 +510,7 @@ async def test_damage_is_found_at_open(
     with pytest.raises(VectorStoreError) as caught:
         await store.open()
     assert caught.value.code == "vectors_damaged", caught.value
-    assert "Move the folder aside" in caught.value.next_step
+    assert "--verify --repair" in caught.value.next_step
 
 
 async def test_a_damaged_folder_stays_damaged_until_it_is_moved_aside(

@@ -15,8 +15,6 @@ from batch_manager.vectors import VectorStore
 INDEX_SPACE = "index_space"
 """The store's note of the model and dimensions that Chroma's vectors are of."""
 
-REBUILD = "Rebuild it for $0 (R in the app, --rebuild-indexes or --verify --repair): it is put aside and built again."
-
 
 def require_same_model(store: DocumentationStore, space: Space) -> None:
     """Make sure that the index, if there is one, is of this model.
@@ -99,10 +97,8 @@ async def _opened(
         sizes = {await vectors.dimensions(kind) for kind in KINDS} - {None, dimensions}
         return dimensions is not None and bool(sizes)
     except VectorStoreError as error:
-        if error.code != "vectors_damaged" or settings.chroma_url:
+        if error.code != "vectors_damaged" or settings.chroma_url or not rebuild:
             raise
-        if not rebuild:
-            raise VectorStoreError(error.message, next_step=REBUILD, code=error.code) from None
         control.notice(f"{error.message} It is put aside and built again for $0.", "warning")
         await _put_aside(store, vectors, settings)
         return None

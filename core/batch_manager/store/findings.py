@@ -16,11 +16,14 @@ _KEPT = "stage NOT IN ('gone', 'skipped')"
 
 _BODY = "EXISTS (SELECT 1 FROM part fp JOIN text ft ON ft.id = fp.text_id WHERE fp.item_id = item.id AND {})"
 
-_SAID_AGAIN = ("{n} {n}", "{n} {n} {n}", "{n} table", "{n} table {n}", "{n} {n} table", "{n} the {n} table")
-"""Texts that say a name and nothing else, beside the name alone (which isn't sent at all)."""
+_FILLERS = ("the", "a", "of", "for", "all", "table", "tables", "data")
+"""Words that add nothing to a name."""
+
+_ENDINGS = "'', 's', 'es'"
+"""What may be left of a plural."""
 
 LONGEST_SAID_AGAIN = 40
-"""Characters that such a text has beside three times its name, at most; longer ones needn't be looked at."""
+"""Characters that a text of nothing but its name has beside four times the name, at most; others aren't looked at."""
 
 _CP1252 = "€‚ƒ„…†‡ˆ‰Š‹Œ\u017d‘’“”•–—˜™š›œ\u017eŸ"
 """What Windows' code page has from 80 to 9F: the second character of UTF-8 that was read as that code page."""
@@ -35,19 +38,22 @@ class Finding:
 
 
 def _plain(sql: str) -> str:
-    """A text in small letters, its words parted by single spaces, as SQL."""
+    """A text in small letters, its words parted by single spaces, without fillers, as SQL."""
     for mark in ("'_'", "'.'", "':'", "'-'", "char(10)"):
         sql = f"replace({sql}, {mark}, ' ')"
+    sql = f"' ' || lower({sql}) || ' '"
+    for word in _FILLERS:
+        sql = f"replace({sql}, ' {word} ', ' ')"
     for _ in range(3):
         sql = f"replace({sql}, '  ', ' ')"
-    return f"trim(lower({sql}))"
+    return f"trim({sql})"
 
 
 def _said_again() -> str:
-    name = _plain("item.name")
-    texts = ", ".join("'" + form.replace("{n}", f"' || {name} || '") + "'" for form in _SAID_AGAIN)
-    short = f"length(ft.body) <= 3 * length(item.name) + {LONGEST_SAID_AGAIN}"
-    return "parts = 1 AND " + _BODY.format(f"{short} AND {_plain('ft.body')} IN ({texts})")
+    # The text begins with the name, so nothing but the name said again is left when the name is taken out of it.
+    short = f"length(ft.body) BETWEEN length(item.name) + 1 AND 4 * length(item.name) + {LONGEST_SAID_AGAIN}"
+    left = f"trim(replace({_plain('ft.body')}, {_plain('item.name')}, ''))"
+    return f"problem IS NULL AND parts = 1 AND {_BODY.format(f'{short} AND {left} IN ({_ENDINGS})')}"
 
 
 def _mojibake() -> str:

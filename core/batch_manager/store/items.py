@@ -19,7 +19,6 @@ from batch_manager.store.failures import (
     failure_records,
     unskip_as_failed,
 )
-
 from batch_manager.store.findings import CONDITIONS, Finding, findings, saved_tokens
 
 if TYPE_CHECKING:
@@ -339,7 +338,7 @@ def _conditions(wanted: ItemFilter) -> tuple[str, list[Any]]:
         values.append(f"%{escaped}%".encode("utf-8", "replace").decode())
     if wanted.problem == "any":
         clauses.append("problem IS NOT NULL")
-    elif wanted.problem in CONDITIONS:
+    elif wanted.problem and wanted.problem in CONDITIONS:
         clauses.append(CONDITIONS[wanted.problem])
     elif wanted.problem:
         clauses.append("problem = ?")

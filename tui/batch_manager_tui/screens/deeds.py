@@ -305,7 +305,7 @@ class Deeds:
 def _finding_words(code: str, items: int, saving: Decimal) -> str:
     """A finding with its count, and what leaving it out saves."""
     if saving:
-        saves = f"a - leaves them out, which saves {show_usd(saving)}"
+        saves = f"a marks them, - leaves them out and saves {show_usd(saving)}"
     elif code == "duplicate":
         saves = "saves nothing: each text is sent once"
     else:

@@ -1,0 +1,112 @@
+"""The linter's findings as SQL: each finds what it says, and the saving is what a quote would be less by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from batch_manager.documents import Document
+from batch_manager.quote import Scope
+from batch_manager.settings import load_settings
+from batch_manager.sources.collection import IterableSource
+from batch_manager.store.findings import CONDITIONS
+from batch_manager.store.items import ItemFilter
+from batch_manager.workspace import Workspace
+
+LONG = " ".join(f"word{number}" for number in range(9_000))
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Iterator[Workspace]:
+    settings = load_settings({"BATCH_MANAGER_HOME": str(tmp_path / "home"), "OPENAI_API_KEY": "k"}, {}, tmp_path)
+    with Workspace.open(settings) as opened:
+        yield opened
+
+
+def bring(workspace: Workspace, *documents: Document) -> None:
+    workspace.store.items.bring(IterableSource(documents, "words", "a test"))
+
+
+def names(workspace: Workspace, code: str) -> list[str]:
+    items = workspace.store.items
+    return [row.name for row in items.rows(items.ids(ItemFilter(problem=code)))]
+
+
+def table(name: str, purpose: str = "", documentation: str = "") -> Document:
+    return Document("table", name, purpose, documentation)
+
+
+def test_each_finding_finds_what_it_says(workspace: Workspace) -> None:
+    bring(
+        workspace,
+        table("fine", "People who buy", "Façade, SÃO PAULO, naïve, 100 Â, – and ‘quotes’."),
+        table("empty"),
+        table("half", "half \ud800"),
+        table("order_lines", "Order lines."),
+        table("customers", "customers", "The customers table."),
+        table("users", "Users, and who invited them"),
+        table("long", "Long", LONG),
+        table("latin", "GrÃ¼ÃŸe"),
+        table("quotes", "donâ€™t"),
+        table("lost", "what is \ufffd"),
+    )
+    found = {code: names(workspace, code) for code in CONDITIONS}
+    assert found == {
+        "empty_document": ["empty"],
+        "invalid_unicode": ["half"],
+        "name_again": ["order_lines", "customers"],
+        "duplicate": [],
+        "mojibake": ["latin", "quotes", "lost"],
+        "parts": ["long"],
+    }
+    assert {one.code: one.items for one in workspace.store.items.findings()} == {
+        code: len(those) for code, those in found.items() if those
+    }
+    assert names(workspace, "any") == ["empty", "half"]
+    assert names(workspace, "no such code'; --") == []
+
+
+def test_of_texts_that_are_alike_the_first_stays(workspace: Workspace) -> None:
+    # A text begins with its item's name, so that only a table and a relationship can be alike.
+    bring(workspace, table("x", "y"), Document("relationship", "x: y"), table("z", "y"), table("empty"), table("void"))
+    same = workspace.store._db.execute_sql("SELECT text_hash FROM item WHERE name = 'z'").fetchone()[0]
+    workspace.store._db.execute_sql("UPDATE item SET text_hash = ? WHERE name = 'x'", [same])
+    assert names(workspace, "duplicate") == ["z"]
+    first = workspace.store.items.find("table", "x")
+    assert first is not None
+    workspace.store.items.skip([first])
+    assert names(workspace, "duplicate") == []
+    assert "duplicate" not in {one.code for one in workspace.store.items.findings()}
+
+
+@pytest.mark.parametrize("code", sorted(CONDITIONS))
+def test_the_saving_is_what_the_quote_is_less_by(workspace: Workspace, code: str) -> None:
+    bring(
+        workspace,
+        table("fine", "People who buy"),
+        table("empty"),
+        table("half", "half \ud800"),
+        table("orders", "orders"),
+        table("long", "Long", LONG),
+        table("latin", "GrÃ¼ÃŸe"),
+    )
+    items, engine = workspace.store.items, workspace.engine
+    saving = engine.saving(code)
+    before = engine.quote(Scope()).cost
+    items.skip(items.ids(ItemFilter(problem=code)))
+    assert before - engine.quote(Scope()).cost == saving
+    assert bool(saving) == (code in ("name_again", "mojibake", "parts"))
+
+
+def test_a_shared_text_saves_nothing(workspace: Workspace) -> None:
+    bring(workspace, table("long", "Long", LONG), table("other", "Words"))
+    text = workspace.store._db.execute_sql(
+        "SELECT p.text_id FROM part p JOIN item i ON i.id = p.item_id WHERE i.name = 'long' AND p.no = 2"
+    ).fetchone()[0]
+    whole = workspace.store.items.saved_tokens("parts", 0)
+    workspace.store._db.execute_sql(
+        "INSERT INTO part (item_id, no, text_id) SELECT id, 2, ? FROM item WHERE name = 'other'", [text]
+    )
+    assert 0 < workspace.store.items.saved_tokens("parts", 0) < whole
