@@ -72,12 +72,14 @@ KNOWN_SETTINGS = (
         "(what the server tells)",
         "tokens a minute",
         "a whole number from 1 to 1,000,000,000,000",
+        "--tokens-per-minute",
     ),
     KnownSetting(
         "EMBEDDING_REQUESTS_PER_MINUTE",
         "(what the server tells)",
         "requests a minute",
         "a whole number from 1 to 1,000,000,000",
+        "--requests-per-minute",
     ),
     KnownSetting("DATABASE_URL", "(none)", "what --scan reads; never written to", "SQLAlchemy's URL of a database"),
     KnownSetting(

@@ -325,6 +325,13 @@ def test_a_bill_that_drifts_stops_the_run_where_nobody_can_be_asked(
     assert (view.state, view.code) == ("stopped", "bill_drift")
     assert view.billed > view.estimated
     assert store.items.counts().total("failed") == 0
+    # Starting again is the yes to that much more; and what is held for a request takes it in, so that a cap holds.
+    quote = engine.quote(Scope())
+    cap = quote.cost * Decimal("1.05")
+    view = run(engine, cap=cap)
+    assert (view.state, view.code) == ("stopped", "cap_reached")
+    assert view.billed <= cap
+    assert run(engine).state == "done"
 
 
 def test_a_server_that_is_away_pauses_the_run_until_it_is_back(tmp_path: Path, opened: Callable[..., Opened]) -> None:

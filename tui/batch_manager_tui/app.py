@@ -19,9 +19,11 @@ from batch_manager.errors import BatchManagerError
 from batch_manager_tui.backroom import BackRoom
 from batch_manager_tui.display import shown
 from batch_manager_tui.palette import TablePalette
+from batch_manager_tui.remembered import Remembered, read, write
 from batch_manager_tui.screens.base import AppScreen
 from batch_manager_tui.screens.main import MainScreen
 from batch_manager_tui.screens.quit import QuitDuringRun
+from batch_manager_tui.terminal_title import TerminalTitle
 from batch_manager_tui.themes import DEFAULTS, THEMES
 
 if TYPE_CHECKING:
@@ -43,6 +45,8 @@ class BatchManagerApp(App[None]):
     Attributes:
         opened: The workspace, once it is open.
         back: The threads beside the app's.
+        bell_at_end: A bell rings at the end of a run.
+        title_bar: The terminal's title during a run.
         failure: Why the workspace couldn't be opened.
     """
 
@@ -61,6 +65,9 @@ class BatchManagerApp(App[None]):
         self.back = BackRoom()
         self.failure: BatchManagerError | None = None
         self.main = MainScreen()
+        self.bell_at_end = False
+        self.title_bar = TerminalTitle(self._to_terminal)
+        self._kept = Remembered()
         self._owned: list[Workspace] = []
         for theme in THEMES:
             self.register_theme(theme)
@@ -118,7 +125,30 @@ class BatchManagerApp(App[None]):
     def adopt(self, workspace: Workspace) -> None:
         """Work with this workspace from now on."""
         self.opened = workspace
-        self.main.adopt()
+        self._kept = read(workspace.settings.home)
+        self.bell_at_end = self._kept.bell
+        if not self.no_color:
+            self.theme = self._kept.theme
+        self.main.adopt(self._kept.wanted)
+
+    def remember(self) -> None:
+        """Keep filter, order, theme and bell for the next start, when they are others than before."""
+        if self._remembered() != self._kept:
+            self.run_worker(self.back.do(self._keep), group="remember")
+
+    def _remembered(self) -> Remembered:
+        wanted = self.main.desk.selection.wanted
+        return Remembered(wanted, self._kept.theme if self.no_color else self.theme, self.bell_at_end)
+
+    def _keep(self) -> None:
+        now = self._remembered()
+        if self.opened is None or self.opened.busy is not None or now == self._kept:
+            return
+        self._kept = now
+        try:
+            write(self.opened.settings.home, now)
+        except OSError as error:  # it is a comfort, and nobody waits for it
+            log.warning("the filter and the order can't be remembered: %s", error)
 
     def run_command(self, command: str) -> None:
         """Run a command of the table, from wherever it was asked for."""
@@ -141,6 +171,7 @@ class BatchManagerApp(App[None]):
         order = [theme.name for theme in THEMES]
         position = order.index(self.theme) if self.theme in order else -1
         self.theme = order[(position + 1) % len(order)]
+        self.remember()
         self.say(f"Theme: {self.theme}")
 
     async def action_quit(self) -> None:
@@ -157,6 +188,16 @@ class BatchManagerApp(App[None]):
     def action_help_quit(self) -> None:
         """Ctrl+C quits, as elsewhere in a terminal."""
         self.run_worker(self.action_quit(), group="quit", exclusive=True)
+
+    def on_unmount(self) -> None:
+        """The terminal's title is somebody else's again."""
+        self.title_bar.restore()
+
+    def _to_terminal(self, sequence: str) -> None:
+        # Through the driver, whose writer thread would otherwise be interrupted in the middle of a frame.
+        if self._driver is not None and not self.is_headless:
+            self._driver.write(sequence)
+            self._driver.flush()
 
     def _told_to_end(self) -> None:
         """SIGTERM or SIGHUP: stop the run in good order and go."""
@@ -180,6 +221,7 @@ class BatchManagerApp(App[None]):
 
     def close_rooms(self) -> None:
         """After the screen is gone: end the threads, and every workspace that the app opened itself."""
+        self._keep()
         store = self.opened.store if self.opened else None
         self.back.close(store.close if store else None)
         for workspace in self._owned:

@@ -251,6 +251,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("help", ("question_mark",), "help", "All keys", "App", _always, 90),
     Command("palette", ("ctrl+p",), "palette", "All commands, by typing", "App", _always),
     Command("theme", ("ctrl+t",), "theme", "Dark, light, or the terminal's own colours", "App", _always),
+    Command("bell", ("b",), "bell", "Ring at the end of a run, or no longer; remembered", "App", _ready),
     Command(
         "suspend", ("ctrl+z",), "to the shell", "Back to the shell; fg returns, a run goes on meanwhile", "App", _always
     ),

@@ -38,6 +38,9 @@ class Flags(argparse.Namespace):
     batch_size: str | None
     max_retries: str | None
     concurrency: str | None
+    tokens_per_minute: str | None
+    requests_per_minute: str | None
+    schema: list[str] | None
     model: str | None
     provider: str | None
     home: str | None
@@ -107,12 +110,12 @@ def _add_actions(parser: argparse.ArgumentParser) -> None:
     add(read, "import", "read documentation: JSON Lines, dbt, tbls or CSV (- is stdin)", nargs=None, metavar="FILE")
     add(read, "export", "write the store as JSON Lines (- is stdout)", nargs=None, metavar="FILE")
     index = parser.add_argument_group("actions: indexing (each shows its price and asks first)")
-    add(index, "estimate-costs", "print the price; sends and writes nothing")
     add(index, "batch-index", "index what is pending, in batches")
     add(index, "individual-index", "the same, one document a request")
     add(index, "retry-failed", "only what failed before")
     add(index, "rebuild-indexes", "every item again; what was paid for before costs $0")
     ask = parser.add_argument_group("actions: asking")
+    add(ask, "estimate-costs", "print the price; sends and writes nothing")
     add(ask, "search", "the nearest documents", nargs=None, metavar="QUERY")
     add(ask, "status", "counts, spend so far, the index's health")
     add(ask, "verify", "compare store and index both ways; see --repair")
@@ -131,6 +134,8 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     spend("--batch-size", metavar="N", help="documents a request at most, 1 to 2048 (default 100)")
     spend("--max-retries", metavar="N", help="retries after the first try (default 3)")
     spend("--concurrency", metavar="N", help="requests in flight at most (default 8)")
+    spend("--tokens-per-minute", metavar="N", help="the account's limit, for a server that sends no headers")
+    spend("--requests-per-minute", metavar="N", help="the same for requests")
     spend("--model", metavar="NAME", help="embedding model (default text-embedding-3-small)")
     spend("--provider", choices=("openai", "local"), help="the OpenAI API, or the model on this machine")
     spend(
@@ -141,6 +146,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     more = parser.add_argument_group("further options").add_argument
     more("--type", dest="kind", choices=("table", "relationship", "all"), help="what --search finds (default all)")
     more("--limit", type=_limit, metavar="N", help="how many results --search prints (default 10)")
+    more("--schema", action="append", metavar="NAME", help="with --scan: only this schema (repeatable; * and ? match)")
     more("--repair", action="store_true", help="with --verify: mend what costs nothing")
     more("--home", metavar="DIR", help="where the program keeps everything")
     more("--json", action="store_true", help="print the result as one JSON document")
@@ -217,6 +223,9 @@ def nonsense(flags: Flags) -> str | None:
         ("--trust-dotenv", flags.trust_dotenv, (*INDEXING, "search"), "it sends nothing unasked"),
         ("--max-retries", flags.max_retries is not None, (APP, *run), "it sends no batches"),
         ("--concurrency", flags.concurrency is not None, (APP, *run), "it sends no batches"),
+        ("--tokens-per-minute", flags.tokens_per_minute is not None, (APP, *run), "it sends no batches"),
+        ("--requests-per-minute", flags.requests_per_minute is not None, (APP, *run), "it sends no batches"),
+        ("--schema", flags.schema is not None, ("scan",), "only a scan reads schemas"),
         ("--type", flags.kind is not None, ("search",), "only a search has one"),
         ("--limit", flags.limit is not None, ("search",), "only a search has one"),
         ("--repair", flags.repair, ("verify",), "it goes with --verify"),

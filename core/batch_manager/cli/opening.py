@@ -36,6 +36,8 @@ def settings_of(flags: Flags) -> Settings:
         "EMBEDDING_BATCH_SIZE": "1" if flags.action == "individual-index" else flags.batch_size,
         "EMBEDDING_MAX_RETRIES": flags.max_retries,
         "EMBEDDING_CONCURRENCY": flags.concurrency,
+        "EMBEDDING_TOKENS_PER_MINUTE": flags.tokens_per_minute,
+        "EMBEDDING_REQUESTS_PER_MINUTE": flags.requests_per_minute,
         "OPENAI_EMBEDDING_MODEL": flags.model,
         "EMBEDDING_PROVIDER": flags.provider,
         "BATCH_MANAGER_HOME": flags.home,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from batch_manager.cli import terminal
@@ -11,11 +12,12 @@ from batch_manager.pricing import show_usd
 from batch_manager.sources.shown import shown
 
 if TYPE_CHECKING:
-    from batch_manager.engine import RunResults
+    from batch_manager.engine import Failure, RunResults
     from batch_manager.events import RunView
 
 LISTED = 50
-"""Failures that are listed for people; the JSON report has all."""
+NAMED = 3
+"""Reasons that are listed for people, and items named for each; the JSON report has all."""
 
 OUTSIDE = ("unreachable", "connection_lost", "timeout", "internal", "no_local_model", "wrong_setting", "no_api_key")
 """Reasons to stop that are neither the account's nor the cap's: the server's address, the program, its settings."""
@@ -71,11 +73,20 @@ def report_lines(results: RunResults, *, rehearsal: bool = False) -> Iterator[st
     if not results.failures:
         return
     yield f"{len(results.failures):,} not indexed:"
-    for failure in results.failures[:LISTED]:
-        words = shown(f"{failure.message} {failure.next_step}".strip(), 600)
-        yield f"  {failure.kind} {shown(failure.name)}: {failure.code}: {words}"
-    if len(results.failures) > LISTED:
-        yield f"  … and {len(results.failures) - LISTED:,} more (--json lists all)"
+    shares: dict[tuple[str, str], list[Failure]] = {}
+    for failure in results.failures:
+        shares.setdefault((failure.code, f"{failure.message} {failure.next_step}".strip()), []).append(failure)
+    for (code, words), failures in islice(shares.items(), LISTED):
+        yield f"  {_names(failures)}: {code}: {shown(words, 600)}"
+    if len(shares) > LISTED:
+        yield f"  … and {len(shares) - LISTED:,} more reasons (--json lists every item)"
+
+
+def _names(failures: list[Failure]) -> str:
+    """The items that share a reason: named while they are few."""
+    named = ", ".join(f"{one.kind} {shown(one.name)}" for one in failures[:NAMED])
+    more = len(failures) - NAMED
+    return f"{named} and {more:,} more" if more > 0 else named
 
 
 def run_exit_code(view: RunView, results: RunResults) -> int:

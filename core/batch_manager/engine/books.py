@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 
 from batch_manager.documents import PROBLEMS
 from batch_manager.embedding import Answer
@@ -45,6 +46,8 @@ class Books:
         self.store = store
         self._control = control
         self._progress = control.progress
+        self._drift_note = f"drift:{quote.space.server}:{quote.space.model}"
+        self.agreed_drift = float(store.note(self._drift_note) or 1.0)
 
     def open(self) -> None:
         """Say what can't be sent, and take in what an earlier run paid for and didn't deliver."""
@@ -54,6 +57,21 @@ class Books:
         progress.delivering = progress.answered = answers.waiting(self.space_id)
         # What was left undelivered comes along, whatever this run's scope is.
         progress.items += progress.answered - answers.waiting(self.space_id, self.run_id)
+
+    @property
+    def drift(self) -> float:
+        """Billed tokens for each that we counted, as far as this server is known to count more; 1 or above.
+
+        What is reserved for a request takes it in, so that the cap holds where the server counts otherwise.
+        """
+        progress = self._progress
+        seen = progress.billed_pico / progress.estimated_pico if progress.estimated_pico else 1.0
+        return max(1.0, seen, self.agreed_drift)
+
+    def agree_drift(self, drift: float) -> None:
+        """Remember a drift that is told now for this server and model: going on after that is the yes to it."""
+        self.agreed_drift = drift
+        self.store.set_note(self._drift_note, f"{drift:.6f}")
 
     def reserve(self, batch: BatchProgress, inputs: Sequence[Input], tokens: int) -> Reservation:
         """Write a request down, its worst cost held, before it leaves.
@@ -70,7 +88,7 @@ class Books:
                 code="store_full",
             )
         price = self.quote.price
-        cost = price.pico(tokens)
+        cost = ceil(price.pico(tokens) * self.drift)
         if not self._progress.budget.fits(cost):
             raise self._control.stop(CAP_REACHED, self._left(), "Start again with a higher cap for the rest.")
         request_id = self.store.ledger.reserve(
@@ -120,7 +138,7 @@ class Books:
         progress.requests_answered += 1
         progress.tokens_answered += held.tokens
         progress.tokens_billed += tokens
-        progress.estimated_pico += held.cost
+        progress.estimated_pico += self.quote.price.pico(held.tokens)
         progress.billed_pico += cost
         progress.answered += moved
         progress.delivering += moved

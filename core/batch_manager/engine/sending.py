@@ -66,7 +66,6 @@ class Sender:
         self._by_bytes = False
         self._turn = asyncio.Lock()
         self._exhausted: list[int] = []
-        self._drift_agreed = False
 
     async def send(self, batch: BatchProgress, inputs: Sequence[Input]) -> None:
         """Send a batch until each of its inputs is answered or failed, or the run stops."""
@@ -235,20 +234,18 @@ class Sender:
         )
 
     async def _check_drift(self, answer: Answer) -> None:
-        progress = self._progress
-        if (
-            answer.tokens is None
-            or self._drift_agreed
-            or progress.requests_answered < DRIFT_REQUESTS
-            or progress.billed_pico <= progress.estimated_pico * DRIFT
-        ):
+        """Stop and ask when the server bills more than was agreed; once, until it bills more than that again."""
+        books = self._books
+        drift = books.drift
+        if answer.tokens is None or self._progress.requests_answered < DRIFT_REQUESTS:
             return
-        percent = (progress.billed_pico / progress.estimated_pico - 1) * 100
-        self._drift_agreed = True
+        if drift <= DRIFT or drift <= books.agreed_drift * DRIFT:
+            return
+        books.agree_drift(drift)
         await self._control.trouble(
             StoppedError(
-                f"The server bills {percent:.1f}% more tokens than were counted.",
-                next_step="Go on if that is all right; the cap still holds.",
+                f"The server bills {(drift - 1) * 100:.1f}% more tokens than were counted.",
+                next_step="Go on if that is all right: what is held for each request takes it in, and the cap holds.",
                 code="bill_drift",
             )
         )

@@ -68,7 +68,7 @@ def known(what: str, where: str, words: str = "", *, on_server: bool = False) ->
     mend = (
         "Restore it on the server."
         if on_server
-        else "Rebuild it for $0 (R in the app, --rebuild-indexes or --verify --repair): it is put aside and built again."
+        else "Rebuild it for $0 (R in the app, --rebuild-indexes, --verify --repair): it is put aside and built again."
     )
     table = {
         "away": (

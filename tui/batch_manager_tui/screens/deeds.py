@@ -290,6 +290,13 @@ class Deeds:
         """The next one."""
         self._app.next_theme()
 
+    def bell(self) -> None:
+        """Ring at the end, or no longer."""
+        self._app.bell_at_end = not self._app.bell_at_end
+        words = "A bell rings at the end of a run." if self._app.bell_at_end else "No bell at the end of a run."
+        self._screen.say(words)
+        self._app.remember()
+
     def suspend(self) -> None:
         """Back to the shell."""
         if self._app.is_headless:

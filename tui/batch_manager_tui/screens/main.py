@@ -9,6 +9,7 @@ from textual.binding import Binding
 from textual.containers import Container, Vertical
 from textual.content import Content
 
+from batch_manager.store.items import ItemFilter
 from batch_manager_tui.bridge import TICK
 from batch_manager_tui.commands import BY_ID, COMMANDS
 from batch_manager_tui.desk import Desk
@@ -73,7 +74,7 @@ class MainScreen(AppScreen):
         self.query_one("#preview").can_focus = False
         self.set_interval(TICK, self.readings.tick)
         if self.batch_app.opened is not None:
-            self.adopt()
+            self.batch_app.adopt(self.batch_app.opened)
         else:
             self.redraw()
 
@@ -104,12 +105,20 @@ class MainScreen(AppScreen):
         """The moment, as commands judge it."""
         return self.desk.situation(self.pane)
 
-    def adopt(self) -> None:
-        """Work with the app's workspace from now on."""
+    def adopt(self, wanted: ItemFilter | None = None) -> None:
+        """Work with the app's workspace from now on.
+
+        Args:
+            wanted: The filter and the order that were left there.
+        """
         if not self._composed:
             return  # it happens on mount
         self.readings.adopt(self.batch_app.workspace)
-        self.query_one(FilterBox).leave()
+        selection = self.desk.selection
+        selection.wanted = wanted or ItemFilter()
+        self.query_one(FilterBox).show(selection.wanted.text)
+        if selection.narrowed:
+            self.say(f"As you left it: {self._filter_words(self.situation())}. esc shows all again.")
         self.show_header()
         self.reload()
 

@@ -41,11 +41,13 @@ class Readings:
         self._pauses: dict[str, Timer] = {}
         self._next_reading = 0
         self._last_state = "idle"
+        self._ended_run = 0
 
     def adopt(self, workspace: Workspace) -> None:
         """Listen to another engine, read another store."""
         self.hear_no_more()
         self._screen.desk.adopt(workspace)
+        self._ended_run = 0 if workspace.engine.view().active else workspace.engine.view().run_id
         self._bridge = Bridge(workspace.engine, self.view_changed, self._noticed)
         self._screen.items.read_with(self._rows)
 
@@ -81,6 +83,7 @@ class Readings:
 
     async def _reload(self) -> None:
         if await self._read_list():
+            self._screen.batch_app.remember()
             self._screen.redraw()
             self._price()
 
@@ -172,11 +175,15 @@ class Readings:
         """The run's picture is another one."""
         screen, desk = self._screen, self._screen.desk
         active_before, desk.view = desk.view.active, view
+        screen.batch_app.title_bar.show(view)
         screen.query_one("#batches", BatchBars).show(view)
         screen.query_one("#cost", CostPanel).show(desk.cost_state())
-        if view.active != active_before:
+        # A short run may be over between two looks, so its end is told by its id as well.
+        ended = not view.active and (active_before or view.run_id != self._ended_run)
+        if ended or view.active != active_before:
             screen.redraw()
-            if not view.active:
+            if ended:
+                self._ended_run = view.run_id
                 screen.items.rows_changed()
                 self.reload()
                 self._say_end(view)
@@ -185,6 +192,8 @@ class Readings:
         self._last_state = view.state
 
     def _say_end(self, view: RunView) -> None:
+        if self._screen.batch_app.bell_at_end:
+            self._screen.app.bell()
         failed = f", {view.failed:,} failed" if view.failed else ""
         if view.state == "done":
             self._screen.say(f"Done: {view.indexed:,} indexed{failed}.", "warning" if view.failed else "info")

@@ -53,6 +53,12 @@ class FilterBox(Horizontal):
         self.display = True
         self.query_one(_NameBox).focus()
 
+    def show(self, text: str) -> None:
+        """Show this filter without typing in it; nothing when it is empty."""
+        with self.prevent(Input.Changed):
+            self.query_one(_NameBox).value = text
+        self.display = bool(text)
+
     def leave(self) -> None:
         """Clear and hide it."""
         self.query_one(_NameBox).value = ""

@@ -81,13 +81,13 @@ def _database(flags: Flags, workspace: Workspace) -> Source:
         )
     from batch_manager.sources.database import DatabaseSource
 
-    return DatabaseSource(url)
+    return DatabaseSource(url, flags.schema or ())
 
 
 def _bring(source: Source, workspace: Workspace, flags: Flags) -> int:
     terminal.say(f"Reading {source.title} …")
-    # A scan tells all that there is; many departures at once look like a wrong URL, so they want a yes.
-    whole = source.brings == "structure"
+    # A scan of all schemas tells all that there is; many departures at once look like a wrong URL: they want a yes.
+    whole = source.brings == "structure" and not flags.schema
     brought = workspace.store.items.bring(source, progress=_progress, whole=whole, agree_gone=flags.yes)
     if brought.gone:
         _sweep(workspace)
