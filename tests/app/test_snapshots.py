@@ -14,6 +14,7 @@ from textual.pilot import Pilot
 from batch_manager.events import BatchView, LimitsView, RunView
 from batch_manager.workspace import Workspace
 from batch_manager_tui.app import BatchManagerApp
+from failing import fail
 
 SIZES = [(80, 24), (120, 40), (200, 50)]
 
@@ -126,6 +127,55 @@ def test_help(pictured: Any, opens: Any, size: Any) -> None:
 
 def test_import_prompt(pictured: Any, opens: Any, size: Any) -> None:
     assert pictured(opens(), size, "i")
+
+
+def with_history(opens: Any) -> Workspace:
+    """The sample after a run with failures, at a time that stands still."""
+    workspace: Workspace = opens(demo=True, rehearse=True)
+    words = "Rate limit reached for requests. Limit: 300 / min."
+    tables = ["accounting_periods", "audit_log", "campaigns", "carriers"]
+    fail(workspace, tables, "rate_limit_exceeded", words)
+    step = "Read the server's words, then change or leave out the document."
+    refused = "The request could not be processed: an input was rejected."
+    names = ["categories", "stg_products_2019_tmp"]
+    fail(workspace, names, "invalid_request_error", refused, lasting=True, next_step=step)
+    store = workspace.store
+    sent = [
+        (1, 1, "2026-11-22", "answered", 2_812, 56_240_000),
+        (1, 2, "2026-11-22", "answered", 2_812, 56_240_000),
+        (1, 1, "2026-11-23", "unknown", None, 46_400_000),
+        (2, 1, "2026-11-24", "answered", 735, 14_700_000),
+    ]
+    for run_id, tried, day, state, tokens, pico in sent:
+        store._db.execute_sql(
+            "INSERT INTO request (run_id, batch, try, state, model, inputs, tokens_estimated, tokens_billed, price,"
+            " cost_pico, sent_at) VALUES (?, 1, ?, ?, 'text-embedding-3-small', 20, 2812, ?, '0.02', ?, ?)",
+            (run_id, tried, state, tokens, pico, f"{day}T10:00:00+00:00"),
+        )
+    store._db.execute_sql("UPDATE item SET failed_at = '2026-11-24T10:00:05+00:00' WHERE stage = 'failed'")
+    store._db.execute_sql("UPDATE attempt SET at = '2026-11-24T10:00:05+00:00'")
+    store._db.execute_sql(
+        "UPDATE run SET agreed_at = '2026-11-2' || (1 + id) || 'T10:00:00+00:00',"
+        " ended_at = '2026-11-2' || (1 + id) || 'T10:00:07+00:00'"
+    )
+    store._db.execute_sql("UPDATE run SET state = 'stopped', reason = 'You exceeded your quota.' WHERE id = 1")
+    return workspace
+
+
+def test_failures(pictured: Any, opens: Any, size: Any) -> None:
+    assert pictured(with_history(opens), size, "F", "tab", "space")
+
+
+def test_failures_that_retrying_cannot_cure(pictured: Any, opens: Any, size: Any) -> None:
+    assert pictured(with_history(opens), size, "F", "j", "j")
+
+
+def test_bill(pictured: Any, opens: Any, size: Any) -> None:
+    assert pictured(with_history(opens), size, "B", "j")
+
+
+def test_settings(pictured: Any, opens: Any, size: Any) -> None:
+    assert pictured(opens(EMBEDDING_CONCURRENCY="4"), size, "comma", *"jjjjjjj")
 
 
 def test_light(pictured: Any, opens: Any, size: Any) -> None:

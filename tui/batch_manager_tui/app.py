@@ -18,6 +18,7 @@ from textual.worker import WorkerFailed
 from batch_manager.errors import BatchManagerError
 from batch_manager_tui.backroom import BackRoom
 from batch_manager_tui.display import shown
+from batch_manager_tui.keymap import KeysInForce, read_keys
 from batch_manager_tui.palette import TablePalette
 from batch_manager_tui.remembered import Remembered, read, write
 from batch_manager_tui.screens.base import AppScreen
@@ -27,6 +28,7 @@ from batch_manager_tui.terminal_title import TerminalTitle
 from batch_manager_tui.themes import DEFAULTS, THEMES
 
 if TYPE_CHECKING:
+    from batch_manager.settings import Settings
     from batch_manager.workspace import Workspace
 
 Opener: TypeAlias = "Callable[[], Workspace]"
@@ -45,6 +47,7 @@ class BatchManagerApp(App[None]):
     Attributes:
         opened: The workspace, once it is open.
         back: The threads beside the app's.
+        keys: The table of commands with the keys that hold.
         bell_at_end: A bell rings at the end of a run.
         title_bar: The terminal's title during a run.
         failure: Why the workspace couldn't be opened.
@@ -66,6 +69,7 @@ class BatchManagerApp(App[None]):
         self.failure: BatchManagerError | None = None
         self.main = MainScreen()
         self.bell_at_end = False
+        self.keys = KeysInForce()
         self.title_bar = TerminalTitle(self._to_terminal)
         self._kept = Remembered()
         self._owned: list[Workspace] = []
@@ -126,10 +130,21 @@ class BatchManagerApp(App[None]):
         """Work with this workspace from now on."""
         self.opened = workspace
         self._kept = read(workspace.settings.home)
+        self.take_keys(read_keys(_keys_home(workspace.settings)))
         self.bell_at_end = self._kept.bell
         if not self.no_color:
             self.theme = self._kept.theme
         self.main.adopt(self._kept.wanted)
+
+    def take_keys(self, keys: KeysInForce) -> None:
+        """Work with these keys from now on."""
+        self.keys = keys
+        self.set_keymap(keys.keymap)
+
+    @property
+    def first_keys(self) -> dict[str, str]:
+        """The first key of each command that has keys of the user's own."""
+        return {one.id: one.shown_key for one in self.keys.commands if one.id in self.keys.changed}
 
     def remember(self) -> None:
         """Keep filter, order, theme and bell for the next start, when they are others than before."""
@@ -226,6 +241,11 @@ class BatchManagerApp(App[None]):
         self.back.close(store.close if store else None)
         for workspace in self._owned:
             workspace.close()
+
+
+def _keys_home(settings: Settings) -> Path:
+    """Where the user's keys are: the sample and the rehearsal have homes of their own inside the user's."""
+    return settings.home if settings.mode == "live" else settings.home.parent
 
 
 def run(workspace: Workspace | Opener) -> int:

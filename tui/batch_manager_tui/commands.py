@@ -64,6 +64,15 @@ _KEY_NAMES = {
 }
 
 
+def key_of(now: Situation, command: str) -> str:
+    """The first key of a command, as it holds now and as a person writes it."""
+    return now.keys.get(command) or BY_ID[command].shown_key
+
+
+def _running(now: Situation) -> str:
+    return f"A run is under way: {key_of(now, 'pause')} pauses it, {key_of(now, 'cancel')} cancels it."
+
+
 def _always(_: Situation) -> str | None:
     return None
 
@@ -76,14 +85,16 @@ def _has_items(now: Situation) -> str | None:
     if not now.ready:
         return _ready(now)
     if not now.counts.total():
-        return "There are no items yet: d scans a database, i imports a file."
+        return (
+            f"There are no items yet: {key_of(now, 'scan')} scans a database, {key_of(now, 'import')} imports a file."
+        )
     return None
 
 
 def _lists_items(now: Situation) -> str | None:
     if reason := _has_items(now):
         return reason
-    return None if now.listed else "No item fits the filter: esc clears it."
+    return None if now.listed else f"No item fits the filter: {key_of(now, 'clear')} clears it."
 
 
 def _may_write(now: Situation) -> str | None:
@@ -96,17 +107,21 @@ def may_change(now: Situation) -> str | None:
         return reason
     if now.reading:
         return "A scan or an import is still being read."
-    return "A run is under way: p pauses it, x cancels it." if now.running else None
+    return _running(now) if now.running else None
 
 
 def _start(now: Situation) -> str | None:
     if now.view.state == "paused":
-        return "The run is paused: p goes on with it."
+        return f"The run is paused: {key_of(now, 'pause')} goes on with it."
     if reason := may_change(now) or _has_items(now):
         return reason
     if not now.counts.total("pending"):
         failed = now.counts.total("failed")
-        return f"Nothing is pending; r retries {failed:,} failed." if failed else "Nothing is pending."
+        return (
+            f"Nothing is pending; {key_of(now, 'retry')} retries {failed:,} failed."
+            if failed
+            else "Nothing is pending."
+        )
     return None
 
 
@@ -147,7 +162,7 @@ def _search(now: Situation) -> str | None:
         return reason
     if now.counts.total("indexed"):
         return None
-    return "Nothing is indexed yet, so there is nothing to search: s starts."
+    return f"Nothing is indexed yet, so there is nothing to search: {key_of(now, 'start')} starts."
 
 
 def _clear(now: Situation) -> str | None:
@@ -159,7 +174,7 @@ def _demo(now: Situation) -> str | None:
         return f"This is the {now.mode} already."
     if not now.ready:
         return _ready(now)
-    return "A run is under way: p pauses it, x cancels it." if now.running else None
+    return _running(now) if now.running else None
 
 
 COMMANDS: tuple[Command, ...] = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -63,7 +64,7 @@ class Desk:
         self.error: BatchManagerError | None = None
         self.view = RunView()
 
-    def situation(self, pane: Pane) -> Situation:
+    def situation(self, pane: Pane, keys: Mapping[str, str] | None = None) -> Situation:
         """The moment, as commands judge it."""
         opened = self.workspace
         return Situation(
@@ -78,6 +79,7 @@ class Desk:
             reading=self.reading,
             mode=opened.settings.mode if opened else "live",
             pane=pane,
+            keys=keys or {},
         )
 
     def cost_state(self) -> CostState:

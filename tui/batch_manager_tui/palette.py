@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
-from batch_manager_tui.commands import COMMANDS, Command
+from batch_manager_tui.commands import Command
 
 if TYPE_CHECKING:
     from batch_manager_tui.app import BatchManagerApp
@@ -32,6 +32,6 @@ class TablePalette(Provider):
 
     def _offers(self) -> Iterator[tuple[Command, str, partial[None]]]:
         app = cast("BatchManagerApp", self.app)
-        for command in COMMANDS:
+        for command in app.keys.commands:
             if command.group != "Move" and command.id != "palette":
                 yield command, f"{command.label}  ({command.shown_keys})", partial(app.run_command, command.id)

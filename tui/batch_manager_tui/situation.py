@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -28,6 +29,7 @@ class Situation:
         reading: A scan or an import is being taken in.
         mode: `live`, `demo` or `rehearsal`.
         pane: The pane that has the focus.
+        keys: The first key of each command, by its id, where the user has other keys than the table.
     """
 
     ready: bool = False
@@ -41,6 +43,7 @@ class Situation:
     reading: bool = False
     mode: str = "live"
     pane: Pane = "items"
+    keys: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def running(self) -> bool:

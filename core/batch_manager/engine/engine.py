@@ -24,7 +24,7 @@ from batch_manager.engine.problems import problems
 from batch_manager.engine.progress import Progress
 from batch_manager.engine.results import EMPTY, RunResults, collect
 from batch_manager.engine.run import Run, internal
-from batch_manager.engine.search import SearchHit, checked_query, search
+from batch_manager.engine.search import SearchHit, checked_query, neighbours, search
 from batch_manager.engine.verify import VerifyReport, verify
 from batch_manager.errors import BatchManagerError, SettingError, UsageError
 from batch_manager.events import EventBus, Notice, RunView, Subscription
@@ -266,6 +266,23 @@ class Engine:
         async def ask() -> list[SearchHit]:
             kinds = KINDS if kind is None else (kind,)
             return await search(query, kinds, limit, self._the_embedder(), self._the_vectors(), self.store, self.space)
+
+        return self._do(ask())
+
+    def neighbours(self, kind: Kind, name: str, limit: int = 8) -> list[SearchHit]:
+        """The items nearest to an indexed one, best first, by its kept vector: $0, and nothing is sent. Blocks.
+
+        Raises:
+            UsageError: There is no such item, no vector is kept of it, or the index is of another model.
+            VectorStoreError: Chroma didn't answer.
+        """
+        require_same_model(self.store, self.space)
+        item_id = self.store.items.find(kind, name)
+        if item_id is None:
+            raise UsageError(f"There is no {kind} {name!r} in the store.", code="no_such_item")
+
+        async def ask() -> list[SearchHit]:
+            return await neighbours(item_id, kind, name, limit, self._the_vectors(), self.store, self.space)
 
         return self._do(ask())
 

@@ -87,6 +87,34 @@ async def search(
     return sorted(fused, key=lambda hit: -hit.score)[:limit]
 
 
+async def neighbours(
+    item_id: int, kind: Kind, name: str, limit: int, vectors: VectorStore, store: DocumentationStore, space: Space
+) -> list[SearchHit]:
+    """The items nearest to an item, best first, by the vector that is kept of its first part; nothing is sent.
+
+    Raises:
+        UsageError: No vector of this model is kept of it.
+    """
+    kept = [one for one in store.answers.of_item(item_id) if one.model == space.model]
+    if space.dimensions:
+        kept = [one for one in kept if len(one.vector) == 4 * space.dimensions]
+    if not kept:
+        raise UsageError(
+            f"No vector of {space.model} is kept for this item.",
+            next_step="Index it; what was paid for before costs $0.",
+            code="no_kept_answer",
+        )
+    hits: list[Hit] = []
+    for of in KINDS:
+        hits += await vectors.query(of, kept[0].vector, limit * PARTS_MARGIN + 1)
+    best: dict[tuple[Kind, str], SearchHit] = {}
+    for hit in sorted(hits, key=lambda one: -one.score):
+        found = cast(Kind, str(hit.metadata.get("kind", ""))), str(hit.metadata.get("name", hit.id))
+        if found[0] in KINDS and found != (kind, name):
+            best.setdefault(found, SearchHit(*found, hit.score, hit.document))
+    return list(best.values())[:limit]
+
+
 def name_match(terms: Sequence[str], name: Sequence[str]) -> float:
     """How well a query's words say a name's words, 0..1; `cust` says `customer`. Pure."""
     if not terms or not name:

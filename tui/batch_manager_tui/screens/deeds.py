@@ -10,6 +10,7 @@ from batch_manager.errors import BatchManagerError
 from batch_manager.pricing import show_usd
 from batch_manager.quote import Scope
 from batch_manager.store.items import ItemFilter
+from batch_manager_tui.commands import key_of
 from batch_manager_tui.display import count, shown
 from batch_manager_tui.screens.bill import BillScreen
 from batch_manager_tui.screens.details import DetailsScreen
@@ -148,7 +149,7 @@ class Deeds:
         elif screen.pane != "items":
             screen.to_pane("items")
         else:
-            screen.say("Nothing to back out of: q quits.")
+            screen.say(f"Nothing to back out of: {key_of(screen.situation(), 'quit')} quits.")
 
     # Spend
 

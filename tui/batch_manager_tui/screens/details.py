@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -13,10 +14,19 @@ from batch_manager.errors import BatchManagerError
 from batch_manager.store.items import ItemDetail
 from batch_manager_tui.display import count, shown
 from batch_manager_tui.screens.base import AppScreen
-from batch_manager_tui.widgets.detail_lines import detail_lines
+from batch_manager_tui.widgets.detail_lines import detail_lines, neighbour_lines
 from batch_manager_tui.widgets.key_line import KeyLine, Keys
 from batch_manager_tui.widgets.strips import Lines, LineView
 from batch_manager_tui.widgets.text_pane import TextPane
+
+if TYPE_CHECKING:
+    from batch_manager.engine import SearchHit
+    from batch_manager_tui.app import BatchManagerApp
+
+NEIGHBOURS = 8
+
+REST = 0.25
+"""Seconds that an item must be looked at before its neighbours are asked for."""
 
 
 class DetailsScreen(AppScreen):
@@ -45,6 +55,8 @@ class DetailsScreen(AppScreen):
         super().__init__()
         self._item_id = item_id
         self._among = among
+        self._near: list[SearchHit] | None = None
+        self._near_error = ""
         self._detail: ItemDetail | None = None
 
     def body(self) -> ComposeResult:
@@ -138,11 +150,24 @@ class DetailsScreen(AppScreen):
             text.show("")
             return
         self._detail = detail
+        self._near, self._near_error = None, ""
         sent = detail.row.problem is None
         text.border_title = "Exactly this text is sent" if sent else "This text can't be sent"
         text.border_subtitle = f"{count(len(detail.text), 'character')}"
         text.show(detail.text)
         self._show_facts()
+        if _has_neighbours(detail, app):
+            await self._ask_for_neighbours(detail)
+
+    async def _ask_for_neighbours(self, detail: ItemDetail) -> None:
+        await asyncio.sleep(REST)  # who turns pages quickly wants the next item, and not this one's neighbours
+        app, row = self.batch_app, detail.row
+        try:
+            self._near = await app.back.do(app.workspace.engine.neighbours, row.kind, row.name, NEIGHBOURS)
+        except BatchManagerError as error:
+            self._near_error = error.message
+        if self._detail is detail and self.query("#facts"):
+            self._show_facts()
 
     def _show_facts(self) -> None:
         if self._detail is None:
@@ -153,4 +178,12 @@ class DetailsScreen(AppScreen):
             price = self.batch_app.workspace.engine.price().cost(self._detail.row.tokens)
         except BatchManagerError as error:
             self.say(shown(str(error)), "warning")
-        facts.show_lines(detail_lines(self._detail, price, facts.line_width))
+        lines = detail_lines(self._detail, price, facts.line_width)
+        if _has_neighbours(self._detail, self.batch_app):
+            lines += neighbour_lines(self._near, self._near_error, facts.line_width)
+        facts.show_lines(lines)
+
+
+def _has_neighbours(detail: ItemDetail, app: BatchManagerApp) -> bool:
+    """Whether the index can be asked: not while another process writes it."""
+    return detail.status == "indexed" and app.workspace.busy is None

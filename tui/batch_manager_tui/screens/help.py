@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding
 
-from batch_manager_tui.commands import COMMANDS, GROUPS, Group
+from batch_manager_tui.commands import COMMANDS, GROUPS, Command, Group
 from batch_manager_tui.display import pad
 from batch_manager_tui.screens.base import AppScreen
 from batch_manager_tui.widgets.key_line import KeyLine, Keys
@@ -64,12 +65,12 @@ class HelpScreen(AppScreen):
 
     def _fill(self) -> None:
         page = self.query_one("#help-page", Lines)
-        page.show_lines(help_lines(page.line_width))
+        page.show_lines(help_lines(page.line_width, self.batch_app.keys.commands))
 
 
-def help_lines(width: int) -> list[Line]:
-    """Every command by group; in two columns where they fit."""
-    blocks = [_group(group) for group in GROUPS]
+def help_lines(width: int, commands: Sequence[Command] = COMMANDS) -> list[Line]:
+    """Every command by group, with the keys that hold; in two columns where they fit."""
+    blocks = [_group(group, commands) for group in GROUPS]
     blocks.append(_glyphs())
     if width < 150:
         return [line for block in blocks for line in [*block, []]]
@@ -86,9 +87,9 @@ def help_lines(width: int) -> list[Line]:
     return lines
 
 
-def _group(group: Group) -> list[Line]:
+def _group(group: Group, commands: Sequence[Command]) -> list[Line]:
     lines: list[Line] = [[(group, "strong")]]
-    for command in COMMANDS:
+    for command in commands:
         if command.group == group:
             lines.append([("  " + pad(command.shown_keys, KEY_CELLS), "accent"), (command.help, "")])
     return lines

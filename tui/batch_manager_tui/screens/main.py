@@ -11,7 +11,7 @@ from textual.content import Content
 
 from batch_manager.store.items import ItemFilter
 from batch_manager_tui.bridge import TICK
-from batch_manager_tui.commands import BY_ID, COMMANDS
+from batch_manager_tui.commands import BY_ID, COMMANDS, key_of
 from batch_manager_tui.desk import Desk
 from batch_manager_tui.display import clip, shown
 from batch_manager_tui.screens.base import AppScreen, too_small
@@ -103,7 +103,7 @@ class MainScreen(AppScreen):
 
     def situation(self) -> Situation:
         """The moment, as commands judge it."""
-        return self.desk.situation(self.pane)
+        return self.desk.situation(self.pane, self.batch_app.first_keys)
 
     def adopt(self, wanted: ItemFilter | None = None) -> None:
         """Work with the app's workspace from now on.
@@ -118,7 +118,10 @@ class MainScreen(AppScreen):
         selection.wanted = wanted or ItemFilter()
         self.query_one(FilterBox).show(selection.wanted.text)
         if selection.narrowed:
-            self.say(f"As you left it: {self._filter_words(self.situation())}. esc shows all again.")
+            words = self._filter_words(self.situation())
+            self.say(f"As you left it: {words}. {key_of(self.situation(), 'clear')} shows all again.")
+        if troubles := self.batch_app.keys.troubles:
+            self.say(f"keys.toml: {'; '.join(troubles)}.", "warning")
         self.show_header()
         self.reload()
 
@@ -147,7 +150,7 @@ class MainScreen(AppScreen):
     def footer(self) -> Keys:
         """What works now, the weightiest first."""
         now = self.situation()
-        ranked = sorted((c for c in COMMANDS if c.rank is not None), key=lambda c: c.rank or 0)
+        ranked = sorted((c for c in self.batch_app.keys.commands if c.rank is not None), key=lambda c: c.rank or 0)
         return [
             (c.id, c.shown_key, "resume" if c.id == "pause" and now.view.state == "paused" else c.label)
             for c in ranked
@@ -180,7 +183,7 @@ class MainScreen(AppScreen):
         self.query_one(KeyLine).clear()
         reason = command.available(self.situation())
         if reason is not None:
-            self.say(f"{command.shown_key} {command.label}: {reason}", "warning")
+            self.say(f"{key_of(self.situation(), name)} {command.label}: {reason}", "warning")
             return
         if command.group == "Move":
             self._move(name)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Sequence
+
 from textual.strip import Strip
 
 from batch_manager.events import BatchView, RunView
@@ -23,6 +26,11 @@ _BATCH_PARTS = {
 _RUN_PARTS = {"done": "success", "stopped": "error", "paused": "warning", "interrupted": "warning"}
 
 
+SPARKS = "▁▂▃▄▅▆▇█"
+
+SAMPLES = 60
+"""Rates that are kept, one a second."""
+
 FEW_ROWS = 12
 """Below this the total says it in two lines."""
 
@@ -36,13 +44,27 @@ class BatchBars(LineView):
         self._idle: list[Line] = []
         self._head: list[Line] = []
         self._note = ""
+        self._rates: deque[float] = deque(maxlen=SAMPLES)
+        self._sampled: tuple[int, int] = (0, -1)
 
     def show(self, view: RunView) -> None:
         """Show the run as it stands; draws only when there is something new."""
         if view == self.view:
             return
         self.view = view
+        self._sample(view)
         self._lay_out()
+
+    def _sample(self, view: RunView) -> None:
+        """Keep the rate, once for each second of the run."""
+        run_id, second = self._sampled
+        if view.run_id != run_id:
+            self._rates.clear()
+        elif int(view.seconds) == second:
+            return
+        self._sampled = (view.run_id, int(view.seconds))
+        if view.active:
+            self._rates.append(view.rate or 0.0)
 
     def note(self, message: str) -> None:
         """The latest word of the engine; it stands under the total while the run goes on."""
@@ -60,6 +82,8 @@ class BatchBars(LineView):
             few = self.scrollable_content_region.height < FEW_ROWS
             self._head = total_lines(self.view, max(10, self.line_width), few)
             if not few:
+                if any(self._rates) and self.view.active:
+                    self._head.append(rate_line(list(self._rates), max(10, self.line_width)))
                 if self._note and self.view.active:
                     self._head.append([("→ " + shown(self._note), "soft")])
                 self._head.append([])
@@ -137,6 +161,15 @@ def total_lines(view: RunView, width: int, few: bool = False) -> list[Line]:
     lines.append(counts)
     lines.append([(" · ".join(_pace(view)), "soft")])
     return lines
+
+
+def rate_line(rates: Sequence[float], width: int) -> Line:
+    """The rate over the last minute, a column a second, with its highest. Pure."""
+    most = max(rates)
+    words = f" {most:,.1f} docs/s at most"
+    shown_rates = rates[-max(1, width - len(words) - 6) :]
+    columns = "".join(SPARKS[min(7, int(rate * 8 / most))] if rate and most else " " for rate in shown_rates)
+    return [("rate  ", "soft"), (columns, "accent"), (words, "soft")]
 
 
 def batch_line(batch: BatchView, width: int) -> Line:

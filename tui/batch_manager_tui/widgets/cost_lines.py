@@ -13,6 +13,12 @@ from batch_manager_tui.display import clip, clip_middle, count, duration, fit, p
 from batch_manager_tui.widgets.strips import Line
 from batch_manager_tui.widgets.words import RUN
 
+GAUGE = 10
+"""Cells of a gauge at most."""
+
+LOW = 5
+"""A limit of which less than one part in so many is left is near."""
+
 LABEL = 10
 """Cells of the labels at the left."""
 
@@ -146,5 +152,13 @@ def _cap(cap: Decimal | None, beyond: bool) -> Line:
 
 
 def _limit(noun: str, left: int | None, limit: int, width: int) -> Line:
-    words = f"{limit:,} a minute" if left is None else f"{left:,} of {limit:,} left"
-    return labelled(noun, words, width, "soft")
+    """What is left of a limit a minute, as a gauge and in figures."""
+    if left is None:
+        return labelled(noun, f"{limit:,} a minute", width, "soft")
+    words = f" {left:,} of {limit:,} left"
+    size = min(GAUGE, width - LABEL - len(words))
+    if size < 4:
+        return labelled(noun, words.strip(), width, "soft")
+    full = max(0, min(size, left * size // limit))
+    part = "accent" if left * LOW > limit else "warning"
+    return [(pad(noun, LABEL), "soft"), ("━" * full, part), ("─" * (size - full), "soft"), (words, "soft")]

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from batch_manager.pricing import show_usd
 from batch_manager.store.items import ItemDetail
-from batch_manager_tui.display import count, shown, when, wrap
+from batch_manager_tui.display import clip, count, fit, shown, when, wrap
 from batch_manager_tui.widgets.cost_lines import labelled
 from batch_manager_tui.widgets.strips import Line
-from batch_manager_tui.widgets.words import STATUS
+from batch_manager_tui.widgets.words import KIND, STATUS
+
+if TYPE_CHECKING:
+    from batch_manager.engine import SearchHit
 
 
 def detail_lines(detail: ItemDetail, price: Decimal | None, width: int) -> list[Line]:
@@ -46,6 +51,35 @@ def detail_lines(detail: ItemDetail, price: Decimal | None, width: int) -> list[
         if at:
             lines.append(labelled("", when(at), width, "soft"))
     return lines + attempt_lines(detail, width)
+
+
+def neighbour_lines(hits: Sequence[SearchHit] | None, error: str, width: int) -> list[Line]:
+    """The nearest items of an indexed one.
+
+    Args:
+        hits: What was found; None while the index is being asked.
+        error: Why nothing is known.
+        width: Cells.
+    """
+    lines: list[Line] = [[], [("nearest items", "strong"), ("  by its own vector, $0", "soft")]]
+    if error:
+        return lines + [[(line, "soft")] for line in wrap(error, width)]
+    if hits is None:
+        return [*lines, [("asking the index…", "soft")]]
+    if not hits:
+        return [*lines, [("nothing else is indexed", "soft")]]
+    for hit in hits:
+        full = round(hit.score * 6)
+        lines.append(
+            [
+                (f"{hit.score:.2f} ", ""),
+                ("━" * full, "accent"),
+                ("─" * (6 - full) + " ", "soft"),
+                (fit(KIND[hit.kind][:3], 4), "soft"),
+                (clip(shown(hit.name), max(8, width - 16)), ""),
+            ]
+        )
+    return lines
 
 
 def attempt_lines(detail: ItemDetail, width: int) -> list[Line]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from batch_manager.pricing import show_usd
 from batch_manager.store.ledger import RunRow
+from batch_manager_tui.commands import key_of
 from batch_manager_tui.display import count, pad, shown, when, wrap
 from batch_manager_tui.situation import Situation
 from batch_manager_tui.widgets.strips import Line
@@ -25,7 +26,12 @@ def empty_lines(now: Situation, width: int) -> list[Line]:
     for label, value in (("status", now.wanted.status), ("kind", now.wanted.kind), ("finding", finding)):
         if value:
             lines.append([(f"{label} {value}", "soft")])
-    lines += [[], _key("esc", "shows all again"), _key("f", "next status"), _key("t", "next kind")]
+    lines += [
+        [],
+        _key(key_of(now, "clear"), "shows all again"),
+        _key(key_of(now, "status"), "next status"),
+        _key(key_of(now, "kind"), "next kind"),
+    ]
     return lines
 
 
@@ -34,9 +40,9 @@ def _first_run(now: Situation, width: int) -> list[Line]:
     lines: list[Line] = [[], [("Nothing here yet.", "strong")], []]
     words = "Bring in what is to be searched: the structure from a database, the words from a file, or both."
     lines += [[(line, "")] for line in wrap(words, width)]
-    lines += [[], _key("d", "scan a database"), _key("i", "import a JSON Lines file")]
+    lines += [[], _key(key_of(now, "scan"), "scan a database"), _key(key_of(now, "import"), "import a JSON Lines file")]
     if now.mode == "live":
-        lines.append(_key("D", "look at the bundled sample first: no key, no network, $0"))
+        lines.append(_key(key_of(now, "demo"), "look at the bundled sample first: no key, no network, $0"))
     lines.append([])
     lines += [
         [(line, "soft")]
@@ -54,13 +60,13 @@ def idle_lines(now: Situation, unfinished: RunRow | None, runs: list[RunRow], wi
     if unfinished is not None:
         words = f"Run {unfinished.id} was interrupted; what was paid for is kept."
         lines += [[(line, "warning")] for line in wrap(words, width)]
-        lines += [_key("s", "goes on under its quote"), []]
+        lines += [_key(key_of(now, "start"), "goes on under its quote"), []]
     elif not now.busy:
         lines += [[("No run yet." if not runs else "No run is under way.", "soft")]]
         if now.counts.total("pending"):
-            lines.append(_key("s", "shows the price, then asks"))
+            lines.append(_key(key_of(now, "start"), "shows the price, then asks"))
         elif now.counts.total("failed"):
-            lines.append(_key("r", "retries what failed"))
+            lines.append(_key(key_of(now, "retry"), "retries what failed"))
         lines.append([])
     if runs:
         lines.append([("Runs so far", "strong")])

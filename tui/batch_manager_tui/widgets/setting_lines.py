@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from batch_manager.errors import BatchManagerError
 from batch_manager.in_force import InForce
-from batch_manager_tui.display import clip, clip_middle, fit, pad, shown, wrap
+from batch_manager_tui.display import clip, clip_middle, fit, home_path, pad, shown, wrap
 from batch_manager_tui.widgets.strips import Line
 
 ORIGIN_CELLS = 12
@@ -33,7 +34,7 @@ def setting_line(one: InForce, width: int) -> Line:
     """Name, origin, value; what somebody chose stands out."""
     name = _name_cells(width)
     room = max(8, width - 1 - name - ORIGIN_CELLS)
-    value = shown(one.value)
+    value = _value(one)
     value = clip_middle(value, room) if "/" in value else clip(value, room)
     quiet = "" if one.chosen else "soft"
     return [
@@ -45,7 +46,7 @@ def setting_line(one: InForce, width: int) -> Line:
 
 def setting_words(one: InForce, width: int) -> list[Line]:
     """All about one setting, and where it is changed."""
-    value = [(line, "accent") for line in wrap(one.value, width)]
+    value = [(line, "accent") for line in wrap(_value(one), width)]
     lines: list[Line] = [[(one.name, "strong")], *([piece] for piece in value)]
     lines.append([(_origin_words(one), "soft")])
     lines += [[], *([(line, "")] for line in wrap(f"What it is: {one.meaning}.", width))]
@@ -59,6 +60,12 @@ def setting_words(one: InForce, width: int) -> list[Line]:
         lines.append([(pad(place if place in ("environment", ".env") else "flag", 13), "soft"), (words, "")])
     lines += [[], [("Nothing is changed on this screen.", "soft")]]
     return lines
+
+
+def _value(one: InForce) -> str:
+    """The value, harmless; a path as a person writes it."""
+    path = Path(one.value)
+    return home_path(path) if path.is_absolute() else shown(one.value)
 
 
 def _name_cells(width: int) -> int:

@@ -1,0 +1,53 @@
+"""The rate's sparkline and the gauges of the account's limits."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from batch_manager.events import LimitsView, RunView
+from batch_manager_tui.display import cell_len
+from batch_manager_tui.widgets.batch_bars import SAMPLES, SPARKS, BatchBars, rate_line
+from batch_manager_tui.widgets.cost_lines import money_lines
+
+RUNNING = RunView(run_id=1, state="running", items=200, indexed=80, limits=LimitsView(300_000, 287_000, 300, 12))
+
+
+@pytest.mark.parametrize("width", [24, 40, 80, 160])
+def test_the_line_fits_and_ends_with_now(width: int) -> None:
+    line = rate_line([float(n) for n in range(SAMPLES)], width)
+    assert sum(cell_len(text) for text, _ in line) <= max(width, 30)
+    assert line[1][0].endswith(SPARKS[-1])
+    assert line[2][0] == f" {SAMPLES - 1:.1f} docs/s at most"
+
+
+def test_no_rate_is_drawn_as_none() -> None:
+    assert rate_line([0.0, 0.0], 40)[1][0].strip() == ""
+    assert rate_line([0.0, 4.0, 1.0], 40)[1][0] == " █▃"
+
+
+async def test_a_sample_a_second_is_kept_and_a_new_run_begins_anew(local: Any, drives: Any, tables: Any) -> None:
+    async with drives(local(tables(3))) as driver:
+        main = driver.app.main
+        main.readings.hear_no_more()
+        bars = main.query_one(BatchBars)
+        for tick in range(400):
+            main.readings.view_changed(replace(RUNNING, sequence=tick, seconds=tick / 4, rate=5.0 + tick % 3))
+        assert len(bars._rates) == SAMPLES
+        await driver.pilot.pause(0.1)
+        assert "docs/s at most" in driver.screen_text()
+        main.readings.view_changed(replace(RUNNING, run_id=2, seconds=0.1, rate=1.0))
+        assert len(bars._rates) == 1
+
+
+@pytest.mark.parametrize("width", [26, 34, 42, 80])
+def test_gauges_say_what_is_left(width: int) -> None:
+    lines = {line[0][0].strip(): line for line in money_lines(RUNNING, width)}
+    for name in ("tokens", "requests"):
+        assert sum(cell_len(text) for text, _ in lines[name]) <= width
+    if width >= 42:
+        assert lines["tokens"][1][1] == "accent"
+        assert lines["requests"][1] == ("", "warning")  # nearly used up
+        assert "12 of 300 left" in lines["requests"][3][0]
