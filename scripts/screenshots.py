@@ -37,7 +37,7 @@ Story = Callable[["Pilot[None]", Callable[[str], None]], Awaitable[None]]
 
 
 async def rehearsed(pilot: Pilot[None], shoot: Callable[[str], None]) -> None:
-    """Start, marks with a price, the question, the run, what failed, details, search."""
+    """Start, marks with a price, the question, the run, what failed, details, search, bill, settings."""
     await until(pilot, lambda app: app.main.desk.quote is not None)
     shoot("start")
     await pilot.press("f", *"jj", "v", *"jjjjj", "v", *"jjj", "space", "space")
@@ -65,6 +65,17 @@ async def rehearsed(pilot: Pilot[None], shoot: Callable[[str], None]) -> None:
     await until(pilot, lambda app: bool(app.screen.query_one("#hits", Hits).hits))
     await pilot.pause(0.6)
     shoot("search")
+    await pilot.press("escape", "F")
+    await pilot.pause(1.5)
+    await pilot.press("j")
+    await pilot.pause(0.6)
+    shoot("failure-desk")
+    await pilot.press("escape", "B")
+    await pilot.pause(0.8)
+    shoot("bill")
+    await pilot.press("escape", "comma", *"jjjjj")
+    await pilot.pause(0.8)
+    shoot("settings")
     await pilot.press("escape", "question_mark")
     await pilot.pause(0.6)
     shoot("help")

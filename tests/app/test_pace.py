@@ -49,5 +49,5 @@ def test_gauges_say_what_is_left(width: int) -> None:
         assert sum(cell_len(text) for text, _ in lines[name]) <= width
     if width >= 42:
         assert lines["tokens"][1][1] == "accent"
-        assert lines["requests"][1] == ("", "warning")  # nearly used up
+        assert lines["requests"][1] == ("━", "warning")  # nearly used up
         assert "12 of 300 left" in lines["requests"][3][0]

@@ -159,6 +159,6 @@ def _limit(noun: str, left: int | None, limit: int, width: int) -> Line:
     size = min(GAUGE, width - LABEL - len(words))
     if size < 4:
         return labelled(noun, words.strip(), width, "soft")
-    full = max(0, min(size, left * size // limit))
+    full = max(min(1, left), min(size, left * size // limit))  # a little is still to be seen
     part = "accent" if left * LOW > limit else "warning"
     return [(pad(noun, LABEL), "soft"), ("━" * full, part), ("─" * (size - full), "soft"), (words, "soft")]

@@ -60,7 +60,7 @@ def group_line(group: FailureGroup, total: int, priced: Priced, width: int) -> L
 def group_heads(width: int) -> Line:
     """The names of the columns of `group_line`."""
     cure = "" if width < 62 else fit("retrying", 20)
-    room = max(8, width - 15 - 12 - len(cure))
+    room = max(8, width - 15 - 13 - len(cure))
     heads = fit("items", 7, ">") + fit("share", 6, ">") + "  " + fit("cause", room) + cure + fit("to retry", 12, ">")
     return [(heads, "soft")]
 

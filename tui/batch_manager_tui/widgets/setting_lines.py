@@ -48,16 +48,15 @@ def setting_words(one: InForce, width: int) -> list[Line]:
     """All about one setting, and where it is changed."""
     value = [(line, "accent") for line in wrap(_value(one), width)]
     lines: list[Line] = [[(one.name, "strong")], *([piece] for piece in value)]
-    lines.append([(_origin_words(one), "soft")])
+    lines += [[(line, "soft")] for line in wrap(_origin_words(one), width)]
     lines += [[], *([(line, "")] for line in wrap(f"What it is: {one.meaning}.", width))]
     lines += [[(line, "")] for line in wrap(f"Allowed: {one.allowed}.", width)]
     lines += [[], [("To change it, the first of these wins:", "soft")]]
     for place in one.places:
-        words = {
-            "environment": f"export {one.name}=…",
-            ".env": f"{one.name}=…   in the folder that it is started from",
-        }.get(place, f"{place} …   for one start")
-        lines.append([(pad(place if place in ("environment", ".env") else "flag", 13), "soft"), (words, "")])
+        named = place in ("environment", ".env")
+        words = {"environment": f"export {one.name}=…", ".env": f"{one.name}=…"}.get(place, f"{place} …")
+        lines.append([(pad(place if named else "flag", 13), "soft"), (words, "")])
+    lines += [[(line, "soft")] for line in wrap(".env is read in the folder that the program is started from.", width)]
     lines += [[], [("Nothing is changed on this screen.", "soft")]]
     return lines
 
