@@ -30,6 +30,14 @@ def make_home(home: Path, *, own: bool = False) -> Path:
     Raises:
         UsageError: It can't be created or written, or isn't a folder.
     """
+    fresh = own and (not home.exists() or (home.is_dir() and not any(home.iterdir())))
+    if own and not fresh and not (home / MARKER).is_file():
+        # A mark in a folder with somebody's files would let a later reset delete them.
+        raise UsageError(
+            f"{str(home)!r} has files in it that this program didn't put there.",
+            next_step="Move them away, or choose another home with --home.",
+            code="home",
+        )
     try:
         for folder in (*reversed(home.parents), home):
             if not folder.exists():  # one by one, since mkdir gives the mode to the last of them alone

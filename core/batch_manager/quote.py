@@ -31,6 +31,11 @@ class Scope:
     kinds: tuple[Kind, ...] = KINDS
     ids: tuple[int, ...] | None = None
 
+    @property
+    def rebuilds(self) -> bool:
+        """The whole index is meant, so that one of another model, or a damaged one, may be given up for it."""
+        return self.which == "all" and self.ids is None and set(self.kinds) == set(KINDS)
+
 
 @dataclass(frozen=True, slots=True)
 class Space:

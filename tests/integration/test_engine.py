@@ -193,6 +193,18 @@ def test_billed_never_passes_the_cap(opened: Callable[..., Opened], server: Rehe
             assert view.state == "done"
 
 
+def test_a_cap_waits_for_what_is_in_flight_before_it_stops(
+    opened: Callable[..., Opened], server: RehearsalServer
+) -> None:
+    engine, store = opened(documents=40, EMBEDDING_BATCH_SIZE=10, EMBEDDING_CONCURRENCY=4)
+    server.set_options(latency_ms=100)
+    server.set_faults([{"fault": "overloaded", "at": [1, 2, 3]}])  # what they held comes back
+    quote = engine.quote(Scope())
+    view = run(engine, cap=quote.cost)
+    assert (view.state, view.indexed, view.billed) == ("done", 40, quote.cost)
+    assert store.ledger.spent() == quote.cost
+
+
 def test_identical_texts_are_sent_once_and_serve_every_item(
     opened: Callable[..., Opened], server: RehearsalServer
 ) -> None:
@@ -253,6 +265,8 @@ def test_a_cancelled_run_keeps_what_was_paid_and_goes_on_under_the_same_quote(
     server.set_options(latency_ms=0)
     again = run(engine)
     assert (again.state, again.run_id) == ("done", view.run_id)
+    # What was indexed before is no part of what is left.
+    assert again.items == again.indexed == 200 - view.indexed
     assert server.totals()["billed_tokens"] == store.ledger.billed_tokens()
     assert server.totals()["inputs"] == 200
     assert engine.unfinished() is None
@@ -399,6 +413,23 @@ def test_another_model_is_refused_until_the_index_is_rebuilt(opened: Callable[..
     hits = engine.search("what the business knows")
     assert len(hits) == 5
     assert store.items.counts().total("indexed") == 5
+
+
+def test_a_rebuild_with_another_model_that_gets_no_answer_leaves_the_index_as_it_was(
+    opened: Callable[..., Opened], server: RehearsalServer
+) -> None:
+    engine, _ = opened(documents=5, EMBEDDING_PROVIDER="local")
+    run(engine)
+    engine.close()
+    server.set_faults([{"fault": "money", "rate": 1.0}])
+    engine, store = opened()
+    view = run(engine, Scope("all"))
+    assert (view.state, view.code) == ("stopped", "insufficient_quota")
+    assert store.items.counts().total("indexed") == 5
+    engine.close()
+    engine, _ = opened(EMBEDDING_PROVIDER="local")
+    assert engine.index_counts()["table"] == 5
+    assert len(engine.search("what the business knows")) == 5
 
 
 def test_without_a_key_nothing_starts(opened: Callable[..., Opened], server: RehearsalServer) -> None:

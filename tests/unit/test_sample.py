@@ -88,9 +88,7 @@ def test_foreign_keys_are_enforced(connection: sqlite3.Connection) -> None:
         connection.commit()
 
 
-def test_every_table_and_key_is_documented_once(
-    connection: sqlite3.Connection, good: list[dict[str, Any]]
-) -> None:
+def test_every_table_and_key_is_documented_once(connection: sqlite3.Connection, good: list[dict[str, Any]]) -> None:
     assert sorted(item["name"] for item in of_kind(good, "table")) == sorted(table_names(connection))
     assert sorted(item["name"] for item in of_kind(good, "relationship")) == sorted(key_names())
 
@@ -120,9 +118,7 @@ def test_relationships_match_the_database(connection: sqlite3.Connection, good: 
     assert {item["type"] for item in of_kind(good, "relationship")} <= {"one-to-one", "one-to-many"}
 
 
-def test_column_comments_belong_to_real_columns(
-    connection: sqlite3.Connection, good: list[dict[str, Any]]
-) -> None:
+def test_column_comments_belong_to_real_columns(connection: sqlite3.Connection, good: list[dict[str, Any]]) -> None:
     with_comments = [item for item in of_kind(good, "table") if "schema" in item]
     assert len(with_comments) >= len(table_names(connection)) / 3
     for item in with_comments:
@@ -168,9 +164,7 @@ def test_lines_are_plain_json() -> None:
         assert line.isascii() and not line.endswith(("\r", "\n"))
 
 
-def test_the_right_tables_answer_plain_questions(
-    connection: sqlite3.Connection, good: list[dict[str, Any]]
-) -> None:
+def test_the_right_tables_answer_plain_questions(connection: sqlite3.Connection, good: list[dict[str, Any]]) -> None:
     wordllama = pytest.importorskip("wordllama", reason="no weights for this Python")
     model = wordllama.WordLlama.load(cache_dir=Path(wordllama.__file__).parent, disable_download=True)
     documents: list[Document] = []

@@ -59,6 +59,8 @@ class OpenAIEmbedder:
             api_key=settings.api_key,
             base_url=settings.base_url,
             max_retries=0,
+            # Documents go to the host that was shown, and to no other that it may name.
+            http_client=openai.DefaultAsyncHttpxClient(follow_redirects=False),
             timeout=openai.Timeout(timeout(1), connect=15.0),
         )
 

@@ -46,6 +46,8 @@ class Books:
         self.store = store
         self._control = control
         self._progress = control.progress
+        self.replaces_index = False
+        self._flying = 0
         self._drift_note = f"drift:{quote.space.server}:{quote.space.model}"
         self.agreed_drift = float(store.note(self._drift_note) or 1.0)
 
@@ -73,6 +75,13 @@ class Books:
         self.agreed_drift = drift
         self.store.set_note(self._drift_note, f"{drift:.6f}")
 
+    def _worst_cost(self, tokens: int) -> int:
+        return ceil(self.quote.price.pico(tokens) * self.drift)
+
+    def waits_for_room(self, tokens: int) -> bool:
+        """Whether a request doesn't fit under the cap now, but may once requests in flight are settled."""
+        return self._flying > 0 and not self._progress.budget.fits(self._worst_cost(tokens))
+
     def reserve(self, batch: BatchProgress, inputs: Sequence[Input], tokens: int) -> Reservation:
         """Write a request down, its worst cost held, before it leaves.
 
@@ -88,7 +97,7 @@ class Books:
                 code="store_full",
             )
         price = self.quote.price
-        cost = ceil(price.pico(tokens) * self.drift)
+        cost = self._worst_cost(tokens)
         if not self._progress.budget.fits(cost):
             raise self._control.stop(CAP_REACHED, self._left(), "Start again with a higher cap for the rest.")
         request_id = self.store.ledger.reserve(
@@ -103,6 +112,7 @@ class Books:
         )
         self._progress.budget.reserve(cost)
         self._progress.requests += 1
+        self._flying += 1
         return Reservation(request_id, tokens, cost)
 
     def close(self, state: RunEnd) -> None:
@@ -134,6 +144,7 @@ class Books:
             )
             self.store.ledger.settle(held.request_id, tokens, cost, counted_by, seconds)
         progress = self._progress
+        self._flying -= 1
         progress.budget.settle(held.cost, cost)
         progress.requests_answered += 1
         progress.tokens_answered += held.tokens
@@ -149,6 +160,7 @@ class Books:
         self.store.ledger.refuse(
             held.request_id, refusal.code, refusal.message, held=refusal.maybe_billed, seconds=seconds
         )
+        self._flying -= 1
         if not refusal.maybe_billed:
             self._progress.budget.release(held.cost)
 

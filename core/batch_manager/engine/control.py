@@ -19,7 +19,7 @@ from batch_manager.events import BatchChanged, Event, ItemFailed, Notice, RunCha
 
 log = logging.getLogger("batch_manager.engine")
 
-OnTrouble = Literal["pause", "stop"]
+OnTrouble = Literal["pause", "stop", "raise"]
 Level = Literal["info", "warning", "error"]
 
 PERSIST_TRIES = 5
@@ -44,7 +44,8 @@ class Control:
         Args:
             progress: What is known of the run; the reason of every state is kept there.
             publish: Where events go.
-            on_trouble: `pause` where somebody can cure and resume, `stop` where nobody is there.
+            on_trouble: `pause` where somebody can cure and resume, `stop` where nobody is there, `raise` where
+                there is no run, but a caller who waits.
         """
         self.progress = progress
         self._publish = publish
@@ -102,6 +103,8 @@ class Control:
             StopRun: Nobody is there, or the run is stopped meanwhile.
         """
         self.notice(error.message, "error")
+        if self._on_trouble == "raise":
+            raise error
         if self._on_trouble == "stop":
             raise self.stop(error.code, error.message, error.next_step)
         self.pause(error.message, error.next_step, error.code)
@@ -122,12 +125,12 @@ class Control:
             try:
                 return write()
             except StoreError as error:
-                if tried % PERSIST_TRIES and (at_stake or error.code == "store_busy"):
-                    await asyncio.sleep(PERSIST_WAIT)
-                    continue
                 try:
-                    await self.trouble(error)
-                except StopRun:
+                    if tried % PERSIST_TRIES and (at_stake or error.code == "store_busy"):
+                        await asyncio.sleep(PERSIST_WAIT)
+                    else:
+                        await self.trouble(error)
+                except (StopRun, asyncio.CancelledError):
                     if not at_stake:
                         raise
                     return write()  # the trouble may be over, and nobody have said so but by ending

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 
 from batch_manager.documents import KINDS
 from batch_manager.engine.books import Books
-from batch_manager.engine.control import Control
+from batch_manager.engine.control import Control, StopRun
+from batch_manager.engine.index_care import claim
 from batch_manager.errors import VectorStoreError
 from batch_manager.store.answers import Deliverable
 from batch_manager.vectors import VectorRow, VectorStore, row_id
@@ -35,6 +36,7 @@ class Delivery:
         self._vectors = vectors
         self._arrived = asyncio.Event()
         self._more = True
+        self._claimed = False
 
     def wake(self) -> None:
         """Answers have come."""
@@ -46,8 +48,14 @@ class Delivery:
         self._arrived.set()
 
     async def drain(self) -> None:
-        """Deliver all that waits now."""
+        """Deliver all that waits now; a run that is cancelled leaves the rest to the next one.
+
+        Raises:
+            StopRun: It is cancelled.
+        """
         while rows := self._waiting():
+            if self._control.cancelled:
+                raise StopRun
             await self._deliver(rows)
 
     async def follow(self) -> None:
@@ -96,6 +104,11 @@ class Delivery:
         await self._control.persist(lambda: self._books.delivered(rows, time.monotonic()))
 
     async def _write(self, rows: list[Deliverable]) -> None:
+        if not self._claimed:
+            await claim(self._books, self._vectors)
+            self._claimed = True
+        # Written down first: a kill in between must not leave parts in Chroma that nobody knows of.
+        self._books.store.answers.expect_parts([row.item_id for row in rows if row.no == 1])
         for kind in KINDS:
             of_kind = [row for row in rows if row.kind == kind]
             if of_kind:

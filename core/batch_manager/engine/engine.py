@@ -86,6 +86,8 @@ class Engine:
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
         self._making = threading.Lock()
+        self._making_loop = threading.Lock()
+        self._closed = False
 
     # Before the yes
 
@@ -153,7 +155,7 @@ class Engine:
         if self._run is not None:
             raise UsageError("A run is under way.", next_step="Wait for it, pause it or cancel it.", code="running")
         self.require_key()
-        if scope.which != "all":
+        if not scope.rebuilds:
             require_same_model(self.store, self.space)
 
     def require_key(self) -> None:
@@ -206,6 +208,8 @@ class Engine:
             StoreError: The store can't be written.
         """
         with self._starting:
+            if self._closed:
+                raise UsageError("The engine is closed.", next_step="Open the home again.", code="closed")
             self.check(quote.scope)
             loop = self._running_loop()
             agreed = agree(self.store, quote, lambda: self.quote(quote.scope, quote.cap))
@@ -305,9 +309,13 @@ class Engine:
     def verify(self, repair: bool = False) -> VerifyReport:
         """Compare store and Chroma both ways; with `repair` mend what costs nothing. Blocks."""
 
+        require_same_model(self.store, self.space)
+
         async def ask() -> VerifyReport:
-            if repair and await mend_damage(self.store, self._the_vectors(), self.settings):
+            if repair:
+                await mend_damage(self.store, self._the_vectors(), self.settings)
                 await self._free_delivery().drain()
+                await self._free_delivery().sweep()
             report = await verify(self.store, self._the_vectors(), repair=repair)
             if repair:
                 await self._free_delivery().drain()
@@ -317,13 +325,20 @@ class Engine:
 
     def close(self, timeout: float = 10.0) -> None:
         """End a run in good order, Chroma's process and the thread; safe to call twice."""
-        loop, thread = self._loop, self._thread
+        with self._starting:  # a start that is under way comes first, so that its run is ended in good order
+            self._closed = True
+            loop, thread = self._loop, self._thread
         if loop is None or thread is None:
             return
         self.cancel()
         self._ended.wait(timeout)
 
         async def end() -> None:
+            # Whoever still waits for a search or a delivery is told now, and nothing opens Chroma again after this.
+            others = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in others:
+                task.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
             if self._embedder is not None:
                 await self._embedder.close()
             if self._vectors is not None:
@@ -340,17 +355,22 @@ class Engine:
     # Inside
 
     def _begin(self, quote: Quote, agreed: Agreed, ready: concurrent.futures.Future[None]) -> None:
-        run = self._make_run(quote, agreed)
-        self._run = run
-        self._view = run.progress.view(time.monotonic())
-        self._task = asyncio.ensure_future(self._drive(run))
-        ready.set_result(None)
+        try:
+            run = self._make_run(quote, agreed)
+            self._run = run
+            self._view = run.progress.view(time.monotonic())
+            self._task = asyncio.ensure_future(self._drive(run))
+            ready.set_result(None)
+        except Exception as error:
+            self._run = None
+            self._ended.set()
+            ready.set_exception(error)  # whoever said yes waits for it
 
-    def _make_run(self, quote: Quote, agreed: Agreed) -> Run:
+    def _make_run(self, quote: Quote, agreed: Agreed, on_trouble: OnTrouble | None = None) -> Run:
         items = quote.items + quote.unsendable_count
         progress = Progress(agreed.run_id, quote, agreed.budget, time.monotonic(), items=items)
         progress.failed = quote.unsendable_count
-        control = Control(progress, self._bus.publish, self._on_trouble)
+        control = Control(progress, self._bus.publish, on_trouble or self._on_trouble)
         books = Books(agreed.run_id, agreed.space_id, quote, self.store, control)
         return Run(books, control, self.settings, self.limits())
 
@@ -384,7 +404,7 @@ class Engine:
     def _free_delivery(self) -> Delivery:
         """A delivery outside a run: of what is paid for, and of what is gone."""
         space_id = self.store.answers.space_id(self.space)
-        run = self._make_run(self.quote(Scope("pending", ids=())), Agreed(0, space_id, Budget(0)))
+        run = self._make_run(self.quote(Scope("pending", ids=())), Agreed(0, space_id, Budget(0)), "raise")
         return Delivery(run.books, run.control, self._the_vectors())
 
     def _the_vectors(self) -> VectorStore:
@@ -414,19 +434,25 @@ class Engine:
             self._loop.call_soon_threadsafe(deliver)
 
     def _do(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._running_loop()).result()
+        try:
+            return asyncio.run_coroutine_threadsafe(work, self._running_loop()).result()
+        except concurrent.futures.CancelledError:
+            raise UsageError("The engine was closed meanwhile.", next_step="Ask again.", code="closed") from None
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
-        if self._loop is None:
-            loop = self._loop = asyncio.new_event_loop()
+        with self._making_loop:
+            return self._loop or self._new_loop()
 
-            def work() -> None:
-                asyncio.set_event_loop(loop)
-                loop.run_forever()
-                loop.run_until_complete(loop.shutdown_asyncgens())
-                self.store.close()  # this thread's connection
-                loop.close()
+    def _new_loop(self) -> asyncio.AbstractEventLoop:
+        loop = self._loop = asyncio.new_event_loop()
 
-            self._thread = threading.Thread(target=work, name="batch-manager-engine", daemon=True)
-            self._thread.start()
-        return self._loop
+        def work() -> None:
+            asyncio.set_event_loop(loop)
+            loop.run_forever()
+            loop.run_until_complete(loop.shutdown_asyncgens())
+            self.store.close()  # this thread's connection
+            loop.close()
+
+        self._thread = threading.Thread(target=work, name="batch-manager-engine", daemon=True)
+        self._thread.start()
+        return loop

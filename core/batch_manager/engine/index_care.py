@@ -34,14 +34,14 @@ def require_same_model(store: DocumentationStore, space: Space) -> None:
 
 
 async def prepare(books: Books, control: Control, vectors: VectorStore, settings: Settings) -> None:
-    """Make the index ready for a run: emptied when a rebuild changes the model, refilled when it was lost.
+    """Look at the index before a run: what was lost is put back; whether a rebuild replaces it is noted in the books.
 
     Raises:
         VectorStoreError: It can't be used, or holds vectors of another size. A rebuild puts a damaged one aside,
             since that was agreed to.
     """
     store, quote = books.store, books.quote
-    rebuild = quote.scope.which == "all"
+    rebuild = quote.scope.rebuilds
     store.answers.release(books.space_id)
     foreign = await _opened(store, control, vectors, settings, rebuild=rebuild, dimensions=quote.space.dimensions)
     if foreign and not rebuild:
@@ -52,12 +52,22 @@ async def prepare(books: Books, control: Control, vectors: VectorStore, settings
             code="vectors_other_shape",
         )
     if rebuild and (foreign or store.note(INDEX_SPACE) not in (None, _note(quote.space))):
-        await vectors.reset()
-        store.answers.forget_index()
+        books.replaces_index = True
     elif store.items.counts().total("indexed") and not sum((await vectors.counts()).values()):
         control.notice("Chroma has lost its vectors; they are put back from the store for $0.", "warning")
         store.answers.index_lost()
-    store.set_note(INDEX_SPACE, _note(quote.space))
+
+
+async def claim(books: Books, vectors: VectorStore) -> None:
+    """The first row of a run is about to go in: only now is an index of another model given up for it.
+
+    A rebuild that never got an answer leaves the index that was there as it was.
+    """
+    if books.replaces_index:
+        await vectors.reset()
+        books.store.answers.forget_index()
+        books.replaces_index = False
+    books.store.set_note(INDEX_SPACE, _note(books.quote.space))
 
 
 async def mend_damage(store: DocumentationStore, vectors: VectorStore, settings: Settings) -> bool:

@@ -43,7 +43,7 @@ def collect(store: DocumentationStore, view: RunView, billed_tokens: int) -> Run
     outcome: dict[Kind, dict[str, bool]] = {"table": {}, "relationship": {}}
     failures: list[Failure] = []
     for kind, name, stage, code, message, next_step in store.items.of_run(view.run_id):
-        if stage == "skipped":
+        if stage in ("skipped", "gone"):
             continue
         outcome[kind][name] = stage == "indexed"
         if stage != "indexed":

@@ -43,8 +43,10 @@ class Run:
         """Deliver what is paid for, send what is agreed, deliver as answers come; then write down how it ended."""
         delivery = Delivery(self.books, self.control, vectors)
         sender = Sender(self.books, self.control, embedder, self._settings, self._limits, delivery.wake)
-        self.control.enter("running")
         try:
+            if self.progress.state == "starting":  # it may have been paused or stopped while Chroma was opened
+                self.control.enter("running")
+            await self.control.gate()
             self.books.open()
             await delivery.sweep()
             await delivery.drain()  # what was paid for comes first, and costs nothing

@@ -6,6 +6,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import tenacity
 
@@ -31,6 +32,10 @@ GIVEN_UP = Refusal(Verdict.RETRY, "no_answer", "The run ended before the answer 
 
 DRIFT = 1.02
 DRIFT_REQUESTS = 10
+
+
+ROOM_WAIT = 0.05
+"""Seconds between two looks at whether requests in flight have left room under the cap."""
 
 
 class Sender:
@@ -106,15 +111,19 @@ class Sender:
         else:
             done &= await self._send(batch, right)
         if done:
-            self._learn(left, right)
+            self._learn(refusal, left, right)
         return done
 
-    def _learn(self, *halves: Sequence[Input]) -> None:
-        """Nothing in the batch was wrong, so it was too large for this server: what follows is smaller."""
-        limits = Limits(
-            inputs=min(self.limits.inputs, max(len(half) for half in halves)),
-            tokens=min(self.limits.tokens, max(sum(one.weight for one in half) for half in halves)),
-        )
+    def _learn(self, refusal: Refusal, *halves: Sequence[Input]) -> None:
+        """Nothing in the batch was wrong, so it was too large for this server: what follows is smaller.
+
+        Which ceiling it was, only the server's words can tell: of the other one nothing is learnt.
+        """
+        if "token" in f"{refusal.code} {refusal.message}".lower():
+            fits = max(sum(one.weight for one in half) for half in halves)
+            limits = replace(self.limits, tokens=min(self.limits.tokens, fits))
+        else:
+            limits = replace(self.limits, inputs=min(self.limits.inputs, max(len(half) for half in halves)))
         if limits != self.limits:
             self.limits = limits
             self._books.learned(limits)
@@ -221,6 +230,9 @@ class Sender:
                 if seconds > 1:
                     batch.waits_for = f"the rate limit, {seconds:.0f} s"
                 await self._control.sleep(min(seconds, 1.0))
+            while self._books.waits_for_room(sum(one.tokens for one in inputs)):
+                batch.waits_for = "room under the cap"
+                await self._control.sleep(ROOM_WAIT)
             await self._control.gate()
             return self._pacer.leave(weight, time.monotonic())
 

@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     import peewee
 
 
+_ALIKE = (
+    "IN (SELECT b.id FROM space a JOIN space b ON b.model = a.model AND b.dimensions = a.dimensions WHERE a.id = ?)"
+)
+"""Spaces whose vectors go into one index: of one model and size, wherever they were paid for."""
+
 _UNUSED = "NOT EXISTS (SELECT 1 FROM part p WHERE p.text_id = answer.text_id)"
 
 
@@ -131,8 +136,12 @@ class Answers:
                 " lasting = ?, failed_at = ?"
                 " WHERE run_id = ? AND stage IN ('pending', 'failed', 'indexed')"
                 " AND id IN (SELECT p.item_id FROM json_each(?) j JOIN part p ON p.text_id = j.value)"
+                # An item fails once, however many of its parts do.
+                " AND NOT EXISTS (SELECT 1 FROM part p JOIN run_text r ON r.text_id = p.text_id"
+                " WHERE p.item_id = item.id AND r.run_id = ? AND r.state = 'failed'"
+                " AND r.text_id NOT IN (SELECT value FROM json_each(?)))"
                 " RETURNING kind, name, id",
-                (code, message, next_step, tries, lasting, now(), run_id, ids),
+                (code, message, next_step, tries, lasting, now(), run_id, ids, run_id, ids),
             ).fetchall()
             note_attempts(self._db, run_id, [row[2] for row in rows], code, message, tries)
         return [(row[0], row[1]) for row in rows]
@@ -142,7 +151,7 @@ class Answers:
         where, values = ("", [space_id]) if run_id is None else (" AND run_id = ?", [space_id, run_id])
         with translated():
             row = self._db.execute_sql(
-                f"SELECT count(*) FROM item WHERE stage = 'answered' AND space_id = ?{where}", values
+                f"SELECT count(*) FROM item WHERE stage = 'answered' AND space_id {_ALIKE}{where}", values
             ).fetchone()
         return int(row[0])
 
@@ -152,11 +161,11 @@ class Answers:
             rows = self._db.execute_sql(
                 "SELECT i.id, i.kind, i.name, p.no, i.parts, i.indexed_parts, i.text_hash, t.body, t.hash, a.vector,"
                 " q.run_id, q.batch"
-                " FROM (SELECT * FROM item WHERE stage = 'answered' AND space_id = ? ORDER BY id LIMIT ?) i"
+                f" FROM (SELECT * FROM item WHERE stage = 'answered' AND space_id {_ALIKE} ORDER BY id LIMIT ?) i"
                 " JOIN part p ON p.item_id = i.id JOIN text t ON t.id = p.text_id"
-                " JOIN answer a ON a.text_id = t.id AND a.space_id = ? LEFT JOIN request q ON q.id = a.request_id"
-                " ORDER BY i.id, p.no",
-                (space_id, limit, space_id),
+                " JOIN answer a ON a.text_id = t.id AND a.space_id = i.space_id"
+                " LEFT JOIN request q ON q.id = a.request_id ORDER BY i.id, p.no",
+                (space_id, limit),
             ).fetchall()
         return [Deliverable(*row) for row in rows]
 
@@ -169,6 +178,15 @@ class Answers:
                 (item_id,),
             ).fetchall()
         return [KeptAnswer(*row) for row in rows]
+
+    def expect_parts(self, item_ids: Sequence[int]) -> None:
+        """These items' parts are about to be in the index; more than that may be there from an earlier text."""
+        with translated():
+            self._db.execute_sql(
+                "UPDATE item SET indexed_parts = max(indexed_parts, parts)"
+                " WHERE id IN (SELECT value FROM json_each(?))",
+                (json.dumps(list(item_ids)),),
+            )
 
     def mark_indexed(self, delivered: Sequence[tuple[int, str]]) -> int:
         """Items whose vectors Chroma has, as (id, hash of the item's text); those changed meanwhile stay pending."""
@@ -183,10 +201,10 @@ class Answers:
             )
 
     def release(self, space_id: int) -> None:
-        """Answered items of other spaces become pending again; their answers are kept."""
+        """Answered items of other models become pending again; their answers are kept."""
         with translated():
             self._db.execute_sql(
-                "UPDATE item SET stage = 'pending' WHERE stage = 'answered' AND space_id != ?", (space_id,)
+                f"UPDATE item SET stage = 'pending' WHERE stage = 'answered' AND space_id NOT {_ALIKE}", (space_id,)
             )
 
     def index_lost(self) -> int:

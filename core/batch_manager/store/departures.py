@@ -53,7 +53,7 @@ def depart(database: peewee.SqliteDatabase, source: str) -> int:
 
 
 class Departures:
-    """Gone items whose vectors are still in the index."""
+    """Items that are gone, or have nothing to say any more, and whose vectors are still in the index."""
 
     def __init__(self, database: peewee.SqliteDatabase) -> None:
         self._db = database
@@ -62,8 +62,9 @@ class Departures:
         """(id, kind, name, parts in the index) of the next of them."""
         with translated():
             rows = self._db.execute_sql(
-                "SELECT id, kind, name, indexed_parts FROM item WHERE stage = 'gone' AND indexed_parts > 0"
-                " ORDER BY id LIMIT ?",
+                "SELECT id, kind, name, indexed_parts FROM item WHERE indexed_parts > 0"
+                # A text that can't be sent any more has no place in the index either.
+                " AND (stage = 'gone' OR (stage = 'failed' AND problem IS NOT NULL)) ORDER BY id LIMIT ?",
                 (limit,),
             ).fetchall()
         return [(row[0], row[1], row[2], row[3]) for row in rows]

@@ -96,17 +96,17 @@ class Work:
         self._db.execute_sql(f"UPDATE item AS i SET run_id = ? WHERE {where}", [run_id, *values])
         for code, (message, next_step) in PROBLEMS.items():
             failed = self._db.execute_sql(
-                "UPDATE item SET stage = 'failed', code = ?, message = ?, next_step = ?, lasting = 1, failed_at = ?"
-                " WHERE run_id = ? AND problem = ? RETURNING id",
-                [code, message, next_step, now(), run_id, code],
+                "UPDATE item AS i SET stage = 'failed', code = ?, message = ?, next_step = ?, lasting = 1,"
+                f" failed_at = ? WHERE {where} AND i.problem = ? RETURNING id",
+                [code, message, next_step, now(), *values, code],
             ).fetchall()
             note_attempts(self._db, run_id, [row[0] for row in failed], code, message, 0)
+        # Of the scope alone: an interrupted run that goes on has items that are in the index already.
         self._db.execute_sql(
-            "UPDATE item SET stage = 'answered', space_id = ? WHERE run_id = ? AND problem IS NULL"
-            " AND stage NOT IN ('skipped', 'gone') AND NOT EXISTS"
-            " (SELECT 1 FROM part p WHERE p.item_id = item.id AND NOT EXISTS"
+            f"UPDATE item AS i SET stage = 'answered', space_id = ? WHERE {where} AND i.problem IS NULL AND NOT EXISTS"
+            " (SELECT 1 FROM part p WHERE p.item_id = i.id AND NOT EXISTS"
             " (SELECT 1 FROM answer a WHERE a.text_id = p.text_id AND a.space_id = ?))",
-            [space_id, run_id, space_id],
+            [space_id, *values, space_id],
         )
 
     def withdraw(self, run_id: int) -> None:
