@@ -123,6 +123,43 @@ class Holder:
     since: str
 
 
+class WriterLocks:
+    """One writer a home, and one a store: a store that a setting puts elsewhere may be that of several homes."""
+
+    def __init__(self, home: Path, store: Path) -> None:
+        # A store's folder that isn't there yet is made when the store is opened, which has its own words for trouble.
+        elsewhere = [store.parent] if store.parent != home and store.parent.is_dir() else []
+        self._locks = [HomeLock(folder) for folder in (home, *elsewhere)]
+
+    def acquire(self) -> None:
+        """Take all of them, or none.
+
+        Raises:
+            HomeBusy: Another process has one.
+        """
+        taken: list[HomeLock] = []
+        try:
+            for lock in self._locks:
+                lock.acquire()
+                taken.append(lock)
+        except BaseException:
+            for lock in taken:
+                lock.release()
+            raise
+
+    def release(self) -> None:
+        """Give them back; safe to call twice."""
+        for lock in self._locks:
+            lock.release()
+
+    def __enter__(self) -> WriterLocks:
+        self.acquire()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
 class HomeLock:
     """One writer a home.
 
@@ -131,7 +168,7 @@ class HomeLock:
     """
 
     def __init__(self, home: Path) -> None:
-        self._home = home
+        self.home = home
         self._note = home / "lock.json"
         self._lock: FileLock | None = None
 
@@ -144,7 +181,7 @@ class HomeLock:
         """
         from filelock import FileLock, Timeout
 
-        lock = FileLock(self._home / "lock", timeout=0, mode=0o600, thread_local=False)
+        lock = FileLock(self.home / "lock", timeout=0, mode=0o600, thread_local=False)
         try:
             lock.acquire()
             self._lock = lock
@@ -153,13 +190,13 @@ class HomeLock:
             holder = self.holder()
             who = f"process {holder.pid}, since {holder.since}" if holder else "another process"
             raise HomeBusy(
-                f"Another batch-manager is writing in {str(self._home)!r} ({who}).",
+                f"Another batch-manager is writing in {str(self.home)!r} ({who}).",
                 next_step="Wait for it or stop it; looking, estimating and searching work meanwhile.",
             ) from None
         except OSError as error:
             self.release()
             raise UsageError(
-                f"The home {str(self._home)!r} can't be locked: {error.strerror or error}.",
+                f"The home {str(self.home)!r} can't be locked: {error.strerror or error}.",
                 next_step="Make it writable, free some disk, or choose another with --home.",
                 code="home",
             ) from None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from batch_manager.documents import Document, Kind, from_payload
 from batch_manager.engine import Engine
 from batch_manager.errors import UsageError
-from batch_manager.home import HomeLock, make_home
+from batch_manager.home import WriterLocks, make_home
 from batch_manager.quote import Scope
 from batch_manager.settings import Settings, load_settings
 from batch_manager.sources.collection import IterableSource
@@ -111,7 +111,10 @@ class SQLIndexerAgent:
         """
         settings = self.settings
         make_home(settings.home)
-        with HomeLock(settings.home), _closing(Engine(settings, store, on_trouble="stop")) as engine:
+        with (
+            WriterLocks(settings.home, settings.store_path),
+            _closing(Engine(settings, store, on_trouble="stop")) as engine,
+        ):
             store.ledger.recover()
             quote = engine.quote(scope)
             if quote.nothing_to_do:

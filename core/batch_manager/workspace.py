@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from batch_manager.engine import Engine
 from batch_manager.errors import HomeBusy
-from batch_manager.home import HomeLock, make_home, reset_home
+from batch_manager.home import WriterLocks, make_home, reset_home
 from batch_manager.store import DocumentationStore
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Workspace:
         settings: Settings,
         store: DocumentationStore,
         engine: Engine,
-        lock: HomeLock | None,
+        lock: WriterLocks | None,
         server: RehearsalServer | None,
         busy: HomeBusy | None,
     ) -> None:
@@ -84,7 +84,7 @@ class Workspace:
             if reset:
                 reset_home(settings.home)
         make_home(settings.home, own=demo or rehearse)
-        lock = HomeLock(settings.home)
+        lock = WriterLocks(settings.home, settings.store_path)
         try:
             lock.acquire()
         except HomeBusy as busy:

@@ -31,6 +31,9 @@ async def ask_and_start(app: BatchManagerApp, scope: Scope, title: str) -> bool:
         while True:
             quote = await app.back.quote(engine.quote, scope, app.workspace.cap)
             await app.back.quote(engine.check, scope)
+            if scope.which == "failed" and not quote.items and quote.unsendable_count:
+                app.say("None of what failed can be sent: enter on an item says why.", "warning")
+                return False
             if quote.nothing_to_do:
                 app.say("There is nothing to send: none of the chosen items is in that state.", "warning")
                 return False

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from batch_manager.cli import terminal
 from batch_manager.engine import Engine
 from batch_manager.errors import SettingError
 from batch_manager.settings import Settings, load_settings
@@ -46,6 +47,13 @@ def settings_of(flags: Flags) -> Settings:
         if value == "":  # in the environment that means "not set"; as a flag's value it is a mistake
             raise SettingError(f"{name} is '' (from a flag).", next_step="Give the flag a value, or leave it out.")
     return load_settings(given)
+
+
+def say_other_model(engine: Engine) -> None:
+    """Warn, where the figures of an index are looked at, that it is of another model than the one in force."""
+    for problem in engine.problems():
+        if problem.code == "other_model":
+            terminal.say(f"warning: {problem}")
 
 
 @contextlib.contextmanager

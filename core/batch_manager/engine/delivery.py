@@ -105,10 +105,11 @@ class Delivery:
 
     async def _write(self, rows: list[Deliverable]) -> None:
         if not self._claimed:
-            await claim(self._books, self._vectors)
+            await claim(self._books, self._control, self._vectors)
             self._claimed = True
         # Written down first: a kill in between must not leave parts in Chroma that nobody knows of.
-        self._books.store.answers.expect_parts([row.item_id for row in rows if row.no == 1])
+        item_ids = [row.item_id for row in rows if row.no == 1]
+        await self._control.persist(lambda: self._books.store.answers.expect_parts(item_ids))
         for kind in KINDS:
             of_kind = [row for row in rows if row.kind == kind]
             if of_kind:

@@ -58,16 +58,16 @@ async def prepare(books: Books, control: Control, vectors: VectorStore, settings
         store.answers.index_lost()
 
 
-async def claim(books: Books, vectors: VectorStore) -> None:
+async def claim(books: Books, control: Control, vectors: VectorStore) -> None:
     """The first row of a run is about to go in: only now is an index of another model given up for it.
 
     A rebuild that never got an answer leaves the index that was there as it was.
     """
     if books.replaces_index:
         await vectors.reset()
-        books.store.answers.forget_index()
+        await control.persist(books.store.answers.forget_index)
         books.replaces_index = False
-    books.store.set_note(INDEX_SPACE, _note(books.quote.space))
+    await control.persist(lambda: books.store.set_note(INDEX_SPACE, _note(books.quote.space)))
 
 
 async def mend_damage(store: DocumentationStore, vectors: VectorStore, settings: Settings) -> bool:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
 from batch_manager.documents import KINDS, Kind
-from batch_manager.embedding import Embedder
-from batch_manager.errors import UsageError
+from batch_manager.embedding import Answer, Embedder
+from batch_manager.embedding.backoff import backoff
+from batch_manager.errors import RequestRefused, UsageError, Verdict
 from batch_manager.quote import Space
 from batch_manager.store import DocumentationStore
 from batch_manager.store.words import words_of
@@ -23,6 +26,10 @@ STOP_WORDS = frozenset(
     "a an the of in on at to for from by with and or is are was were be do does did which what who whom whose where "
     "when why how many much has have had it its that this these those there can could i we you they".split()
 )
+
+QUERY_TRIES = 3
+QUERY_PATIENCE = 5.0
+"""Tries of a query's own request, and seconds that one is waited for between them."""
 
 PARTS_MARGIN = 2
 """Times as many rows are asked for as items are wanted, since a long document may answer with several parts."""
@@ -66,7 +73,7 @@ async def search(
 ) -> list[SearchHit]:
     """The nearest items by meaning and by the words of their names, best first."""
     tokens = checked_query(query)
-    answer = await embedder.embed([query], tried=1, expected_tokens=tokens)
+    answer = await _embed(query, tokens, embedder)
     hits: list[Hit] = []
     for kind in kinds:
         hits += await vectors.query(kind, answer.vectors[0], limit * PARTS_MARGIN)
@@ -113,6 +120,19 @@ async def neighbours(
         if found[0] in KINDS and found != (kind, name):
             best.setdefault(found, SearchHit(*found, hit.score, hit.document))
     return list(best.values())[:limit]
+
+
+async def _embed(query: str, tokens: int, embedder: Embedder) -> Answer:
+    """The query's vector; a refusal that passes is tried again, as long as a person would wait for it."""
+    for tried in range(1, QUERY_TRIES):
+        try:
+            return await embedder.embed([query], tried=tried, expected_tokens=tokens)
+        except RequestRefused as error:
+            wait = backoff(tried, error.refusal.retry_after, random.random())
+            if error.refusal.verdict is not Verdict.RETRY or wait > QUERY_PATIENCE:
+                raise
+            await asyncio.sleep(wait)
+    return await embedder.embed([query], tried=QUERY_TRIES, expected_tokens=tokens)
 
 
 def name_match(terms: Sequence[str], name: Sequence[str]) -> float:

@@ -42,7 +42,7 @@ class ConfirmSpend(AppModal[Quote | None]):
         super().__init__()
         self.quote = quote
         self._title = title
-        self._warning = warning
+        self._warning = self._standing_warning = warning
         self._last_key = float("-inf")
         self._opened = float("inf")
         self._waiting: Timer | None = None
@@ -127,7 +127,7 @@ class ConfirmSpend(AppModal[Quote | None]):
         except ValueError as error:
             self._warning = str(error)
         else:
-            self._warning = ""
+            self._warning = self._standing_warning
             self._end_editing()
         self._show()
 
@@ -149,7 +149,12 @@ class ConfirmSpend(AppModal[Quote | None]):
             self._waiting = None
 
     def _yes_words(self) -> str:
-        return f"spend {show_usd(self.quote.cost)}" if self.quote.cost else "go, for $0"
+        quote = self.quote
+        if not quote.cost:
+            return "go, for $0"
+        if quote.cap is not None and quote.beyond_cap:
+            return f"spend {show_usd(quote.cap)} at most"
+        return f"spend {show_usd(quote.cost)}"
 
     def _show(self) -> None:
         figures = self.query_one("#figures", Lines)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from batch_manager.cli import terminal
 from batch_manager.cli.ask import size_words
-from batch_manager.cli.opening import for_looking
+from batch_manager.cli.opening import for_looking, say_other_model
 from batch_manager.cli.plain_json import lines_of
 from batch_manager.documents import PROBLEMS
 from batch_manager.manager import processing_stats
@@ -34,6 +34,7 @@ def estimate_costs(flags: Flags) -> int:
     """
     with for_looking(flags) as look:
         quote = look.engine.quote(Scope("pending"), flags.max_cost)
+        say_other_model(look.engine)
         if flags.json:
             terminal.result(lines_of(_as_json(quote, look)))
         else:

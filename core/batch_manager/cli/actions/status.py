@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from batch_manager.cli import terminal
-from batch_manager.cli.opening import for_looking
+from batch_manager.cli.opening import for_looking, say_other_model
 from batch_manager.cli.plain_json import lines_of
 from batch_manager.cli.vector_counts import vector_counts
 from batch_manager.documents import KINDS, Kind
@@ -37,6 +37,7 @@ def status(flags: Flags) -> int:
         except VectorStoreError as error:
             trouble = error
         counts = look.store.items.counts()
+        say_other_model(look.engine)
         if flags.json:
             terminal.result(lines_of(_as_json(look, counts, vectors)))
         else:
