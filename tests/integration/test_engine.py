@@ -16,6 +16,7 @@ import pytest
 
 from batch_manager.documents import Document
 from batch_manager.engine import Engine
+from batch_manager.engine.quoting import limits_of
 from batch_manager.errors import QuoteChanged, SettingError, UsageError
 from batch_manager.quote import Scope
 from batch_manager.rehearsal import RehearsalOptions, RehearsalServer, expected_vector
@@ -373,7 +374,7 @@ def test_smaller_limits_of_a_server_are_learned_and_remembered(
     server.set_options(max_inputs=16)
     view = run(engine)
     assert (view.state, view.indexed) == ("done", 120)
-    assert engine.limits().inputs <= 16
+    assert limits_of(engine.settings, engine.store).inputs <= 16
     refused = server.totals()["by_status"]["400"]
     assert refused <= 4
 
