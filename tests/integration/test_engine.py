@@ -23,6 +23,7 @@ from batch_manager.rehearsal import RehearsalOptions, RehearsalServer, expected_
 from batch_manager.settings import Settings, load_settings
 from batch_manager.sources.collection import IterableSource
 from batch_manager.store import DocumentationStore
+from batch_manager.vectors import process
 
 MODEL = "text-embedding-3-small"
 OPTIONS: dict[str, Any] = {"requests_per_minute": None, "tokens_per_minute": None, "rate_headers": False}
@@ -399,6 +400,23 @@ def test_a_listener_that_never_reads_slows_nothing(opened: Callable[..., Opened]
     assert sequences == sorted(sequences)
     assert all(0 <= one.indexed <= one.answered <= one.items for one in pictures)
     assert len(view.batches) <= 240
+
+
+def test_chroma_s_process_ends_by_itself_at_the_close_and_is_not_killed(
+    opened: Callable[..., Opened], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[Any] = []
+    spawn = process.spawn
+
+    async def noted() -> Any:
+        started.append(await spawn())
+        return started[-1]
+
+    monkeypatch.setattr(process, "spawn", noted)
+    engine, _ = opened(documents=3)
+    run(engine)
+    engine.close()
+    assert [one.returncode for one in started] == [0]  # a kill would be -9
 
 
 def test_another_model_is_refused_until_the_index_is_rebuilt(opened: Callable[..., Opened]) -> None:

@@ -71,6 +71,12 @@ class Driver:
             self.ended.set()
             ready.set_exception(error)
 
+    async def stop(self) -> None:
+        """Cancel a run that is still under way; called in the loop, when it has had its time to end in good order."""
+        if self._task is not None and not self._task.done():
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
     def make(self, quote: Quote, agreed: Agreed, on_trouble: OnTrouble | None = None) -> Run:
         """A run with its books and its progress; nothing happens yet."""
         items = quote.items + quote.unsendable_count

@@ -288,7 +288,12 @@ class Engine:
             return
         self.cancel()
         self._driver.ended.wait(timeout)
-        if not self._thread.end(self._edge.close, timeout):
+
+        async def last() -> None:
+            await self._driver.stop()
+            await self._edge.close()
+
+        if not self._thread.end(last, timeout):
             log.warning("Chroma's process didn't end in time")
 
     # Inside

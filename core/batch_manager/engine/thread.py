@@ -26,6 +26,7 @@ class LoopThread:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._making = threading.Lock()
+        self._begun: set[asyncio.Task[Any]] = set()
 
     @property
     def started(self) -> bool:
@@ -45,14 +46,27 @@ class LoopThread:
 
     def begin(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
         """Start the work in the loop; returns at once."""
-        return asyncio.run_coroutine_threadsafe(work, self._running())
+
+        async def noted() -> T:
+            task = asyncio.current_task()
+            assert task is not None
+            self._begun.add(task)
+            try:
+                return await work
+            finally:
+                self._begun.discard(task)
+
+        return asyncio.run_coroutine_threadsafe(noted(), self._running())
 
     def call(self, order: Callable[[], None]) -> None:
         """Have the loop call this soon; starts the loop where there is none."""
         self._running().call_soon_threadsafe(order)
 
     def end(self, last: Callable[[], Coroutine[Any, Any, None]], timeout: float) -> bool:
-        """Cancel whoever still works in the loop, run the last work, end the thread.
+        """Cancel what was begun and is not done, run the last work, end the thread.
+
+        Tasks that serve others, such as those that listen to Chroma's process, are left for the last work to end: a
+        process with nobody listening could only be killed.
 
         Returns:
             Whether the last work came to its end within `timeout` seconds.
@@ -62,11 +76,11 @@ class LoopThread:
             return True
 
         async def finish() -> None:
-            # Whoever still waits for a search or a delivery is told now, and nothing begins after this.
-            others = asyncio.all_tasks() - {asyncio.current_task()}
-            for task in others:
+            # Whoever still waits for a search or a delivery is told now.
+            begun = list(self._begun)
+            for task in begun:
                 task.cancel()
-            await asyncio.gather(*others, return_exceptions=True)
+            await asyncio.gather(*begun, return_exceptions=True)
             await last()
 
         in_time = True
