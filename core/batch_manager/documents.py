@@ -67,6 +67,8 @@ class Document:
         form: What sort of table it is when it isn't a plain one, such as `materialized view`.
         constraints: The table's primary key, unique and check constraints.
         joins: The two tables that it joins many-to-many, when all it does is to join them.
+        schema: The schema that it is in, as its source says; a relationship's is that of its constrained table. It is
+            for filters and in no text.
     """
 
     kind: Kind
@@ -82,6 +84,7 @@ class Document:
     form: str = ""
     constraints: tuple[Constraint, ...] = ()
     joins: tuple[str, ...] = ()
+    schema: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +169,7 @@ def merge(structure: Document | None, words: Document | None) -> Document:
         form=structure.form or words.form,
         constraints=structure.constraints or words.constraints,
         joins=structure.joins or words.joins,
+        schema=structure.schema or words.schema,
     )
 
 
@@ -177,6 +181,8 @@ def to_payload(document: Document) -> dict[str, Any]:
     if document.comment:
         payload["comment"] = document.comment
     schema: dict[str, Any] = {}
+    if document.schema:
+        schema["name"] = document.schema
     if document.columns:
         schema["columns"] = [column_payload(column) for column in document.columns]
     if document.form:
@@ -238,6 +244,7 @@ def from_payload(payload: Mapping[str, Any]) -> Document:
         form=text_of(schema, "form"),
         constraints=tuple(read_constraints(schema.get("constraints") or [])),
         joins=joins,
+        schema=named if isinstance(named := schema.get("name"), str) else "",
     )
 
 

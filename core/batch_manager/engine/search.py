@@ -1,10 +1,14 @@
-"""Search: one embedding for the query, the nearest rows of both collections and name matches, each item once."""
+"""Search: one embedding for the query, the nearest rows, and the words of names and texts; each item once.
+
+Three measures become one score (`fuse`): closeness of vectors, match with the name, weight of the words in the text.
+Joining the three rankings by reciprocal ranks instead was measured too, and found less (`benchmarks/search_quality.py`).
+"""
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -14,13 +18,21 @@ from batch_manager.embedding.backoff import backoff
 from batch_manager.errors import RequestRefused, UsageError, Verdict
 from batch_manager.quote import Space
 from batch_manager.store import DocumentationStore
-from batch_manager.store.words import words_of
+from batch_manager.store.places import Within
+from batch_manager.store.words import SHORTEST, WordHit, stem_of, words_of
 from batch_manager.tokens import MAX_INPUT_TOKENS, count_tokens
-from batch_manager.vectors import Hit, VectorStore
+from batch_manager.vectors import Hit, VectorStore, row_id
 
 NAME_WEIGHTS: dict[Kind, float] = {"table": 0.5, "relationship": 0.2}
 """What a perfect match with the name closes of the distance to 1, so that meaning still decides among such matches.
 A relationship is named after two tables, so that its name says less of what it is about."""
+
+WORDS_WEIGHT = 0.3
+"""The same for the item whose texts have the query's words most of all; others get their share of it. Between 0.2 and
+0.5 it makes no difference that could be told from chance."""
+
+WORD_HITS = 50
+"""Items at least that are looked at because of their words, however few are asked for."""
 
 STOP_WORDS = frozenset(
     "a an the of in on at to for from by with and or is are was were be do does did which what who whom whose where "
@@ -64,34 +76,57 @@ def checked_query(query: str) -> int:
 
 async def search(
     query: str,
-    kinds: Sequence[Kind],
+    within: Within,
     limit: int,
     embedder: Embedder,
     vectors: VectorStore,
     store: DocumentationStore,
     space: Space,
+    before_sending: Callable[[], None] = lambda: None,
 ) -> list[SearchHit]:
-    """The nearest items by meaning and by the words of their names, best first."""
+    """The nearest items by meaning, by the words of their texts and by their names, best first.
+
+    `before_sending` is called before each request for the query's vector; what it raises keeps the request back.
+    """
     tokens = checked_query(query)
-    answer = await _embed(query, tokens, embedder)
+    answer = await _embed(query, tokens, embedder, before_sending)
+    asked = answer.vectors[0]
+    best = await _nearest(asked, within, limit * PARTS_MARGIN, vectors, store)
+    terms = [word for word in words_of(query) if word not in STOP_WORDS]
+    said = store.words.find(terms, within, max(WORD_HITS, limit))
+    for hit in said:
+        if (hit.kind, hit.name) not in best:
+            by_words = _from_kept_answer(store, space, hit, asked)
+            if by_words is not None:
+                best[(hit.kind, hit.name)] = by_words
+    most = max((hit.weight for hit in said), default=0.0)
+    weights = {(hit.kind, hit.name): hit.weight / most for hit in said}
+    fused = [
+        replace(
+            hit, score=fuse(hit.score, name_match(terms, words_of(hit.name)), weights.get(key, 0.0), kind=hit.kind)
+        )
+        for key, hit in best.items()
+    ]
+    return sorted(fused, key=lambda hit: -hit.score)[:limit]
+
+
+async def _nearest(
+    vector: bytes, within: Within, rows: int, vectors: VectorStore, store: DocumentationStore
+) -> dict[tuple[Kind, str], SearchHit]:
+    """The items of the nearest rows of each kind, each by its best part."""
     hits: list[Hit] = []
-    for kind in kinds:
-        hits += await vectors.query(kind, answer.vectors[0], limit * PARTS_MARGIN)
+    for kind in within.kinds:
+        ids = None
+        if not within.everywhere:
+            named = store.places.indexed_names(within, kind)
+            ids = [row_id(name, no) for name, parts in named for no in range(1, parts + 1)]
+        hits += await vectors.query(kind, vector, rows, ids)
     best: dict[tuple[Kind, str], SearchHit] = {}
     for hit in sorted(hits, key=lambda one: -one.score):
         kind, name = cast(Kind, str(hit.metadata.get("kind", ""))), str(hit.metadata.get("name", hit.id))
         if kind in KINDS:
             best.setdefault((kind, name), SearchHit(kind, name, hit.score, hit.document))
-    terms = [word for word in words_of(query) if word not in STOP_WORDS]
-    for item_id, kind, name, _ in store.words.find(terms, kinds, limit * PARTS_MARGIN):
-        if (kind, name) not in best:
-            by_words = _from_kept_answer(store, space, item_id, kind, name, answer.vectors[0])
-            if by_words is not None:
-                best[(kind, name)] = by_words
-    fused = [
-        replace(hit, score=fuse(hit.score, name_match(terms, words_of(hit.name)), hit.kind)) for hit in best.values()
-    ]
-    return sorted(fused, key=lambda hit: -hit.score)[:limit]
+    return best
 
 
 async def neighbours(
@@ -111,20 +146,15 @@ async def neighbours(
             next_step="Index it; what was paid for before costs $0.",
             code="no_kept_answer",
         )
-    hits: list[Hit] = []
-    for of in KINDS:
-        hits += await vectors.query(of, kept[0].vector, limit * PARTS_MARGIN + 1)
-    best: dict[tuple[Kind, str], SearchHit] = {}
-    for hit in sorted(hits, key=lambda one: -one.score):
-        found = cast(Kind, str(hit.metadata.get("kind", ""))), str(hit.metadata.get("name", hit.id))
-        if found[0] in KINDS and found != (kind, name):
-            best.setdefault(found, SearchHit(*found, hit.score, hit.document))
+    best = await _nearest(kept[0].vector, Within(), limit * PARTS_MARGIN + 1, vectors, store)
+    best.pop((kind, name), None)
     return list(best.values())[:limit]
 
 
-async def _embed(query: str, tokens: int, embedder: Embedder) -> Answer:
+async def _embed(query: str, tokens: int, embedder: Embedder, before_sending: Callable[[], None]) -> Answer:
     """The query's vector; a refusal that passes is tried again, as long as a person would wait for it."""
     for tried in range(1, QUERY_TRIES):
+        before_sending()
         try:
             return await embedder.embed([query], tried=tried, expected_tokens=tokens)
         except RequestRefused as error:
@@ -132,6 +162,7 @@ async def _embed(query: str, tokens: int, embedder: Embedder) -> Answer:
             if error.refusal.verdict is not Verdict.RETRY or wait > QUERY_PATIENCE:
                 raise
             await asyncio.sleep(wait)
+    before_sending()
     return await embedder.embed([query], tried=QUERY_TRIES, expected_tokens=tokens)
 
 
@@ -144,30 +175,32 @@ def name_match(terms: Sequence[str], name: Sequence[str]) -> float:
     return (sum(said) / len(name)) * (sum(used) / len(terms))
 
 
-def fuse(meaning: float, name: float, kind: Kind) -> float:
-    """One score, 0..1, of closeness in meaning and of a match with the name; each can only raise it. Pure."""
-    return meaning + (1.0 - meaning) * NAME_WEIGHTS[kind] * name
+def fuse(meaning: float, name: float, words: float, *, kind: Kind) -> float:
+    """One score, 0..1; a match with the name and words of the text can only raise it. Pure.
+
+    Args:
+        meaning: Closeness of the vectors.
+        name: How well the query says the name (`name_match`).
+        words: Weight of the query's words in the item's texts, as a share of the best item's.
+        kind: The item's.
+    """
+    return 1.0 - (1.0 - meaning) * (1.0 - NAME_WEIGHTS[kind] * name) * (1.0 - WORDS_WEIGHT * words)
 
 
 def _says(term: str, word: str) -> bool:
-    shorter, longer = sorted((term, word), key=len)
-    return longer.startswith(shorter) and (len(shorter) >= 3 or shorter == longer)
+    shorter, longer = sorted((stem_of(term), stem_of(word)), key=len)
+    return longer.startswith(shorter) and (len(shorter) >= SHORTEST or shorter == longer)
 
 
-def _from_kept_answer(
-    store: DocumentationStore, space: Space, item_id: int, kind: Kind, name: str, query: bytes
-) -> SearchHit | None:
+def _from_kept_answer(store: DocumentationStore, space: Space, hit: WordHit, query: bytes) -> SearchHit | None:
     """An item that its words found and its vectors did not: its closeness, from the answer that is kept."""
     import numpy as np
 
     wanted = np.frombuffer(query, dtype="<f4")
-    found: list[tuple[float, int]] = []
-    for kept in store.answers.of_item(item_id):
+    best: tuple[float, str] | None = None
+    for kept in store.answers.of_item(hit.item_id):
         if kept.model == space.model and len(kept.vector) == len(query):
             vector = np.frombuffer(kept.vector, dtype="<f4")
             length = float(np.linalg.norm(vector) * np.linalg.norm(wanted)) or 1.0
-            found.append((float(vector @ wanted) / length, kept.no))
-    detail = store.items.detail(item_id) if found else None
-    if detail is None:
-        return None
-    return SearchHit(kind, name, min(1.0, max(0.0, max(found)[0])), detail.text)
+            best = max(best or (-1.0, ""), (float(vector @ wanted) / length, kept.text))
+    return None if best is None else SearchHit(hit.kind, hit.name, min(1.0, max(0.0, best[0])), best[1])

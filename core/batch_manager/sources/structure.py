@@ -105,6 +105,7 @@ def documents(tables: Iterable[Table], default_schema: str) -> Iterator[Found | 
             form=table.form,
             constraints=tuple(one for one in table.constraints if not _says_nothing(one)),
             joins=joined(own, table.keys),
+            schema=key[0],
         )
         kind = table.place.partition(" ")[0]
         yield checked(document, table.where or f"{kind} {shown(names[key])}")
@@ -118,6 +119,7 @@ def documents(tables: Iterable[Table], default_schema: str) -> Iterator[Found | 
             tables=(link.table, link.referred_table),
             constrained=link.columns,
             referred=link.referred_columns,
+            schema=table.key[0],
         )
         yield checked(document, f"relationship {shown(name)}")
 

@@ -1,7 +1,6 @@
 """The documentation store: all state that must survive, in one SQLite file, in transactions.
 
-One module of queries for each noun: `items`, `intake`, `departures`, `work`,
-`answers`, `ledger`.
+One module of queries for each noun: `items`, `intake`, `departures`, `places`, `words`, `work`, `answers`, `ledger`.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from batch_manager.store.database import open_for_looking, open_for_writing, tra
 from batch_manager.store.departures import Departures
 from batch_manager.store.items import Items
 from batch_manager.store.ledger import Ledger
+from batch_manager.store.places import Places
 from batch_manager.store.words import Words
 from batch_manager.store.work import Work
 
@@ -36,7 +36,8 @@ class DocumentationStore:
         work: What a scope or a run holds.
         answers: What was paid for.
         ledger: Runs and requests.
-        words: Full text over names and purposes.
+        places: Where items come from: sources and schemas.
+        words: Full text over names, purposes and texts.
         departures: Items that are gone from their source, and not yet from the index.
     """
 
@@ -74,6 +75,7 @@ class DocumentationStore:
         self.answers = Answers(database)
         self.ledger = Ledger(database)
         self.departures = Departures(database)
+        self.places = Places(database)
         self.words = Words(database)
 
     @contextlib.contextmanager

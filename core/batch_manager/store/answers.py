@@ -11,6 +11,7 @@ from batch_manager.documents import Kind
 from batch_manager.quote import Space
 from batch_manager.store.database import now, translated
 from batch_manager.store.failures import note_attempts
+from batch_manager.store.words import learn
 
 if TYPE_CHECKING:
     import peewee
@@ -44,12 +45,13 @@ class Deliverable:
 
 @dataclass(frozen=True, slots=True)
 class KeptAnswer:
-    """A vector that was paid for, of one part of an item."""
+    """A vector that was paid for, of one part of an item; `text` is what was embedded."""
 
     no: int
     model: str
     dimensions: int
     vector: bytes
+    text: str
 
 
 class Answers:
@@ -173,7 +175,8 @@ class Answers:
         """The kept answers of an item, in the order of its parts; of every space that has one."""
         with translated():
             rows = self._db.execute_sql(
-                "SELECT p.no, s.model, s.dimensions, a.vector FROM part p JOIN answer a ON a.text_id = p.text_id"
+                "SELECT p.no, s.model, s.dimensions, a.vector, t.body FROM part p JOIN answer a"
+                " ON a.text_id = p.text_id JOIN text t ON t.id = p.text_id"
                 " JOIN space s ON s.id = a.space_id WHERE p.item_id = ? ORDER BY s.id, p.no",
                 (item_id,),
             ).fetchall()
@@ -191,6 +194,7 @@ class Answers:
     def mark_indexed(self, delivered: Sequence[tuple[int, str]]) -> int:
         """Items whose vectors Chroma has, as (id, hash of the item's text); those changed meanwhile stay pending."""
         with translated(), self._db.atomic("IMMEDIATE"):
+            learn(self._db, [item_id for item_id, _ in delivered])
             return sum(
                 self._db.execute_sql(
                     "UPDATE item SET stage = 'indexed', indexed_parts = parts, code = NULL, message = NULL,"

@@ -13,6 +13,7 @@ from batch_manager.sources import Found, Source, Unreadable
 from batch_manager.store import words
 from batch_manager.store.database import now, translated
 from batch_manager.store.departures import check, depart
+from batch_manager.store.places import schema_of
 from batch_manager.tokens import split_text
 
 if TYPE_CHECKING:
@@ -161,7 +162,7 @@ def _keep(database: peewee.SqliteDatabase, source: Source, kind: str, name: str,
     theirs = from_payload(json.loads(row[2])) if row is not None and row[2] else None
     document = merge(mine, theirs) if side == "structure" else merge(theirs, mine)
     rendered = render(document)
-    origin = {side: payload, f"{side}_from": source.title, f"{side}_at": at}
+    origin = {side: payload, f"{side}_from": source.title, f"{side}_at": at, "schema": schema_of(document)}
     if row is not None and row[3] == rendered.hash and row[4] == rendered.problem:
         # Other words for the same text: nothing to send.
         _update(database, row[0], {**origin, "purpose": _shown(document)})

@@ -1,13 +1,16 @@
-"""Words: names and purposes as full text, so that `cust_ord` and "customer orders" both find customer_orders."""
+"""Words: names, purposes and texts as full text, so that `cust_ord` and "customer orders" both find customer_orders."""
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batch_manager.documents import Kind
 from batch_manager.store.database import translated
+from batch_manager.store.places import Within
 
 if TYPE_CHECKING:
     import peewee
@@ -18,10 +21,41 @@ _WORD = re.compile(r"[^\W_]+")
 MOST_TERMS = 24
 """Words of a query that are looked for; a longer one is prose, for which the vectors are there."""
 
+SHORTEST = 3
+"""Letters of the shortest abbreviation: `ord` may stand for `orders`, but `or` says nothing of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class WordHit:
+    """An indexed item with words of the query; `weight` is BM25's, above 0, comparable within one question only."""
+
+    item_id: int
+    kind: Kind
+    name: str
+    weight: float
+
 
 def words_of(text: str) -> list[str]:
     """The words of a name or a query, in lower case: `CustomerOrders`, `customer_orders` → customer, orders. Pure."""
     return [word.lower() for word in _WORD.findall(_CAMEL.sub(" ", text))]
+
+
+def stem_of(word: str) -> str:
+    """The beginning that an English word shares with its plural: `category` and `categories` → `categor`. Pure."""
+    for ending in ("ies", "y"):
+        if word.endswith(ending) and len(word) - len(ending) >= SHORTEST:
+            return word.removesuffix(ending)
+    return word[:-1] if word.endswith("s") and not word.endswith("ss") and len(word) > SHORTEST else word
+
+
+def question(terms: Sequence[str], *, abbreviated: bool) -> str:
+    """The terms in FTS5's language: any word that begins with one of them. Pure.
+
+    Args:
+        terms: Runs of letters and digits, so that quoting them is enough to take FTS5's own syntax away.
+        abbreviated: A word that is the beginning of a term counts as well: `customer` finds `cust_xref`.
+    """
+    return " OR ".join(_forms(terms[:MOST_TERMS], abbreviated))
 
 
 def keep(database: peewee.SqliteDatabase, item_id: int, name: str, purpose: str) -> None:
@@ -32,24 +66,68 @@ def keep(database: peewee.SqliteDatabase, item_id: int, name: str, purpose: str)
     )
 
 
+def learn(database: peewee.SqliteDatabase, item_ids: Sequence[int]) -> None:
+    """Learn the words of these items' texts, each text once; inside the caller's transaction.
+
+    Done when an item enters the index and not at its intake, since only then can it be found: the writing hides behind
+    Chroma's, and an import stays as fast as it was.
+    """
+    database.execute_sql(
+        "INSERT INTO text_words (rowid, body) SELECT t.id, t.body FROM text t WHERE t.id IN"
+        " (SELECT p.text_id FROM part p WHERE p.item_id IN (SELECT value FROM json_each(?)))"
+        " AND NOT EXISTS (SELECT 1 FROM text_words w WHERE w.rowid = t.id)",
+        (json.dumps(list(item_ids)),),
+    )
+
+
 class Words:
     """Word search over indexed items."""
 
     def __init__(self, database: peewee.SqliteDatabase) -> None:
         self._db = database
 
-    def find(self, terms: Sequence[str], kinds: Sequence[Kind], limit: int) -> list[tuple[int, Kind, str, str]]:
-        """(id, kind, name, purpose) of indexed items that have one of the terms or begin a word with it, best first."""
-        if not terms:
+    def find(self, terms: Sequence[str], within: Within, limit: int) -> list[WordHit]:
+        """The indexed items with words of the terms, best first: in their names, purposes and texts.
+
+        A name's word weighs as much as four of the text, a purpose's as two.
+        """
+        if not terms or limit < 1:
             return []
-        # Terms are runs of letters and digits, so that quoting them is enough to take FTS5's own syntax away.
-        question = " OR ".join(f'"{term}"*' for term in terms[:MOST_TERMS])
-        marks = ", ".join("?" for _ in kinds)
+        weights: dict[tuple[int, Kind, str], float] = {}
+        for sql, asked in (
+            (
+                "SELECT i.id, i.kind, i.name, bm25(word_index, 4.0, 2.0) AS weight"
+                " FROM word_index JOIN item i ON i.id = word_index.rowid WHERE word_index MATCH ?",
+                question(terms, abbreviated=True),
+            ),
+            (
+                "SELECT i.id, i.kind, i.name, bm25(text_words) AS weight"
+                " FROM text_words JOIN part p ON p.text_id = text_words.rowid JOIN item i ON i.id = p.item_id"
+                " WHERE text_words MATCH ?",
+                question(terms, abbreviated=False),
+            ),
+        ):
+            best_part: dict[tuple[int, Kind, str], float] = {}
+            for item_id, kind, name, weight in self._all(sql, asked, within, limit):
+                key = (item_id, kind, name)
+                best_part[key] = max(best_part.get(key, 0.0), -weight)
+            for key, weight in best_part.items():
+                weights[key] = weights.get(key, 0.0) + weight
+        hits = [WordHit(*key, weight) for key, weight in weights.items()]
+        return sorted(hits, key=lambda hit: (-hit.weight, hit.item_id))[:limit]
+
+    def _all(self, sql: str, asked: str, within: Within, limit: int) -> list[tuple[int, Kind, str, float]]:
+        clause, values = within.clause("i")
         with translated():
-            rows = self._db.execute_sql(
-                "SELECT i.id, i.kind, i.name, i.purpose FROM word_index JOIN item i ON i.id = word_index.rowid"
-                f" WHERE word_index MATCH ? AND i.stage = 'indexed' AND i.kind IN ({marks})"
-                " ORDER BY bm25(word_index, 4.0, 1.0) LIMIT ?",
-                (question, *kinds, limit),
+            rows: list[tuple[int, Kind, str, float]] = self._db.execute_sql(
+                f"{sql} AND i.stage = 'indexed' AND {clause} ORDER BY weight LIMIT ?", (asked, *values, limit)
             ).fetchall()
-        return [(row[0], row[1], row[2], row[3]) for row in rows]
+        return rows
+
+
+def _forms(terms: Sequence[str], abbreviated: bool) -> Iterator[str]:
+    for term in dict.fromkeys(terms):
+        stem = stem_of(term)
+        yield f'"{stem}"*' if len(stem) >= SHORTEST else f'"{term}"'
+        if abbreviated:
+            yield from (f'"{term[:length]}"' for length in range(SHORTEST, len(stem)))

@@ -62,8 +62,8 @@ class VectorStore(Protocol):
     async def write(self, kind: Kind, rows: Sequence[VectorRow], stale_ids: Sequence[str] = ()) -> Written:
         """Make the rows stand in the collection, and the stale ids not. Rows with the same hash stay untouched."""
 
-    async def query(self, kind: Kind, vector: bytes, limit: int) -> list[Hit]:
-        """The nearest rows, best first; an empty or missing collection gives none."""
+    async def query(self, kind: Kind, vector: bytes, limit: int, ids: Sequence[str] | None = None) -> list[Hit]:
+        """The nearest rows, best first, of the ids where they are given; an empty or missing collection gives none."""
 
     async def counts(self) -> dict[Kind, int]:
         """Rows in each collection; a missing one counts 0 and is not made."""

@@ -86,15 +86,16 @@ class ChromaProcess(VectorStore):
         done = await self._call("write", header, b"".join(row.vector for row in rows))
         return Written(done["written"], done["unchanged"])
 
-    async def query(self, kind: Kind, vector: bytes, limit: int) -> list[Hit]:
+    async def query(self, kind: Kind, vector: bytes, limit: int, ids: Sequence[str] | None = None) -> list[Hit]:
         """See `VectorStore`.
 
         Raises:
             VectorStoreError: `vectors_other_shape` when the rows have another number of dimensions; other codes.
         """
-        if limit < 1 or self._nothing_there():
+        if limit < 1 or (ids is not None and not ids) or self._nothing_there():
             return []
-        hits = await self._call("query", {"kind": kind, "limit": limit}, vector)
+        header = {"kind": kind, "limit": limit, "ids": None if ids is None else list(ids)}
+        hits = await self._call("query", header, vector)
         return [Hit(one["id"], one["score"], one["document"], one["metadata"]) for one in hits]
 
     async def counts(self) -> dict[Kind, int]:

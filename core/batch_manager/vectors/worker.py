@@ -173,8 +173,8 @@ class Index:
             return []
         return list(collection.get(limit=limit, offset=offset, include=[])["ids"])
 
-    def query(self, kind: Kind, vector: bytes, limit: int) -> list[dict[str, Any]]:
-        """The nearest rows, best first."""
+    def query(self, kind: Kind, vector: bytes, limit: int, ids: Sequence[str] | None) -> list[dict[str, Any]]:
+        """The nearest rows, best first; of the ids, where they are given."""
         import numpy as np
 
         collection = self._collection(kind)
@@ -183,14 +183,28 @@ class Index:
         wanted = np.frombuffer(vector, dtype="<f4")
         if misfit := self._misfit(kind, collection, len(wanted)):
             raise known("other_shape", self.where, misfit)
-        got = collection.query(
-            query_embeddings=[wanted], n_results=limit, include=["documents", "metadatas", "distances"]
-        )
+        got = self._nearest(collection, wanted, limit, None if ids is None else list(dict.fromkeys(ids)))
+        if got is None:
+            return []
         columns = zip(got["ids"][0], got["distances"][0], got["documents"][0], got["metadatas"][0], strict=True)
         return [
             {"id": name, "score": _score(distance), "document": document or "", "metadata": dict(metadata or {})}
             for name, distance, document, metadata in columns
         ]
+
+    def _nearest(self, collection: Any, wanted: Any, limit: int, ids: list[str] | None) -> Any:
+        """Chroma's answer; None when none of the ids is there."""
+        from chromadb.errors import InternalError
+
+        include = ["documents", "metadatas", "distances"]
+        try:
+            return collection.query(query_embeddings=[wanted], n_results=limit, ids=ids, include=include)
+        except InternalError:
+            if ids is None:
+                raise
+        # One id that isn't there and Chroma refuses the whole query; looking them all up first would cost more.
+        ids = [one for some in self._slices(ids) for one in collection.get(ids=list(some), include=[])["ids"]]
+        return collection.query(query_embeddings=[wanted], n_results=limit, ids=ids, include=include) if ids else None
 
     @staticmethod
     def _misfit(kind: Kind, collection: Any, size: int) -> str:
@@ -290,7 +304,7 @@ class Index:
         if op == "ids":
             return self.ids(kind, asked["offset"], asked["limit"])
         if op == "query":
-            return self.query(kind, blob, asked["limit"])
+            return self.query(kind, blob, asked["limit"], asked["ids"])
         if op == "write":
             return self.write(kind, asked, blob)
         if op == "delete":
