@@ -83,23 +83,33 @@ class SQLIndexerAgent:
         """Index relationships; name → whether it is in the index now."""
         return self._index("relationship", relationships)
 
-    def search_documentation(self, query: str, doc_type: str = "all", limit: int = 10) -> list[dict[str, Any]]:
+    def search_documentation(
+        self,
+        query: str,
+        doc_type: str = "all",
+        limit: int = 10,
+        *,
+        sources: Sequence[str] = (),
+        schemas: Sequence[str] = (),
+    ) -> list[dict[str, Any]]:
         """The nearest documents, best first: kind, name, score (0..1), document.
 
         Args:
             query: What is looked for; it is sent to the embedding API.
             doc_type: `table`, `relationship` or `all`.
             limit: How many at most.
+            sources: Only items of one of these sources (names, globs, or parts of a title).
+            schemas: Only items of one of these schemas (names or globs).
 
         Raises:
-            UsageError: The type is none of these, or the query can't be sent.
+            UsageError: The type is none of these, the query can't be sent, or no item is of such a source or schema.
             BatchManagerError: The server or Chroma didn't answer.
         """
         kinds: dict[str, Kind | None] = {"table": "table", "relationship": "relationship", "all": None}
         if doc_type not in kinds:
             raise UsageError(f"There is no type {doc_type!r}.", next_step="Use table, relationship or all.")
         with _look(self.settings) as engine:
-            hits = engine.search(query, kinds[doc_type], limit)
+            hits = engine.search(query, kinds[doc_type], limit, sources=sources, schemas=schemas)
         return [{"kind": hit.kind, "name": hit.name, "score": hit.score, "document": hit.document} for hit in hits]
 
     def run(self, store: DocumentationStore, scope: Scope) -> RunResults:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from batch_manager.documents import Document
+from batch_manager.documents import Column, Document
 from batch_manager.engine import Engine
+from batch_manager.errors import UsageError
 from batch_manager.quote import Scope
 from batch_manager.settings import load_settings
 from batch_manager.sources.collection import IterableSource
@@ -26,13 +27,20 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
             Document("table", "customer_orders", documentation="A basket that was paid, with its goods."),
             Document("table", "zzqx17", documentation="Money that somebody owes and is late with."),
             Document("relationship", "customer_orders_fk", tables=("customer_orders", "people")),
+            Document("table", "hr.slips", documentation="Wages of a month. The bureau sends a spreadsheet."),
+            Document("table", "inv_mv", documentation="Goods in and out."),
             *[Document("table", f"t{n}", documentation=f"Basket number {n} that was paid.") for n in range(60)],
             Document("table", "pending_only"),
         ]
         store.items.bring(IterableSource(documents, "words", "a test"))
+        scanned = [
+            Document("table", "customer_orders", columns=(Column("id"),), schema="sales"),
+            Document("relationship", "customer_orders_fk", tables=("customer_orders", "people"), schema="sales"),
+        ]
+        store.items.bring(IterableSource(scanned, "structure", "postgresql://db/Shop"))
         engine = Engine(settings, store, on_trouble="stop")
         engine.start(engine.quote(Scope()))
-        assert engine.wait(60).indexed == 63
+        assert engine.wait(60).indexed == 65
         yield engine
         engine.close()
 
@@ -62,3 +70,54 @@ def test_what_is_not_indexed_is_not_found_by_its_words_either(engine: Engine) ->
 @pytest.mark.parametrize("query", ['" OR name:*', "a NEAR b", "* ^ ( ) -", "'; DROP TABLE item; --"])
 def test_the_syntax_of_full_text_search_means_nothing(engine: Engine, query: str) -> None:
     assert engine.search(query, None, 3)
+
+
+def test_a_word_of_the_text_is_found_where_the_vectors_see_little(engine: Engine) -> None:
+    assert engine.search("bureau spreadsheet", None, 3)[0].name == "hr.slips"
+
+
+def test_whole_words_find_an_abbreviated_name(engine: Engine) -> None:
+    assert engine.search("inventory movements", "table", 3)[0].name == "inv_mv"
+
+
+@pytest.mark.parametrize(
+    ("sources", "schemas", "names"),
+    [
+        ((), ("sales",), {"customer_orders", "customer_orders_fk"}),
+        ((), ("hr",), {"hr.slips"}),
+        ((), ("h?", "sal*"), {"customer_orders", "customer_orders_fk", "hr.slips"}),
+        (("shop",), (), {"customer_orders", "customer_orders_fk"}),
+        (("a test",), ("hr", "sales"), {"customer_orders", "customer_orders_fk", "hr.slips"}),
+        (("shop",), ("hr",), set()),
+    ],
+)
+def test_a_search_is_kept_to_sources_and_schemas(
+    engine: Engine, sources: tuple[str, ...], schemas: tuple[str, ...], names: set[str]
+) -> None:
+    hits = engine.search("what was paid", None, 10, sources=sources, schemas=schemas)
+    assert {hit.name for hit in hits} == names
+
+
+@pytest.mark.parametrize(("sources", "schemas"), [(("nowhere",), ()), ((), ("Sales",))])
+def test_a_source_or_schema_of_no_item_is_refused(
+    engine: Engine, sources: tuple[str, ...], schemas: tuple[str, ...]
+) -> None:
+    with pytest.raises(UsageError, match="There is: "):
+        engine.search("what was paid", None, 10, sources=sources, schemas=schemas)
+
+
+def test_a_row_that_chroma_lost_does_not_end_a_filtered_search(engine: Engine) -> None:
+    import chromadb
+
+    client = chromadb.PersistentClient(str(engine.settings.vectors_directory))
+    client.get_collection("tables", embedding_function=None).delete(ids=["t7"])
+    names = {hit.name for hit in engine.search("basket 7", "table", 80, sources=("a test",))}
+    assert "t8" in names
+
+
+def test_what_stops_a_request_keeps_it_back(engine: Engine) -> None:
+    def refuse() -> None:
+        raise UsageError("Enough.", code="enough")
+
+    with pytest.raises(UsageError, match="Enough"):
+        engine.search("what was paid", before_sending=refuse)

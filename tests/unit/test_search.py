@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from batch_manager.documents import Kind
 from batch_manager.engine.search import checked_query, fuse, name_match
 from batch_manager.errors import UsageError
-from batch_manager.store.words import words_of
+from batch_manager.store.places import matching
+from batch_manager.store.words import question, words_of
 
 
 @pytest.mark.parametrize(
@@ -41,9 +42,42 @@ def test_short_words_match_whole_ones_only() -> None:
     assert name_match(["or"], ["or"]) == 1.0
 
 
-@given(st.floats(0, 1), st.floats(0, 1), st.sampled_from(get_args(Kind)))
-def test_a_score_stays_between_meaning_and_one(meaning: float, name: float, kind: Any) -> None:
-    assert meaning <= fuse(meaning, name, kind) <= 1.0
+@given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1), st.sampled_from(get_args(Kind)))
+def test_a_score_stays_between_meaning_and_one(meaning: float, name: float, words: float, kind: Any) -> None:
+    assert meaning - 1e-9 <= fuse(meaning, name, words, kind=kind) <= 1.0
+
+
+@pytest.mark.parametrize(
+    ("query", "name"), [("category", "categories"), ("customer orders", "cust_ord"), ("Companies", "company_xref")]
+)
+def test_plurals_and_abbreviations_on_either_side_say_a_name(query: str, name: str) -> None:
+    assert name_match(words_of(query), words_of(name)) > 0
+
+
+def test_a_question_to_full_text_search_has_quoted_words_only() -> None:
+    asked = question(["order", "or", "near"], abbreviated=True)
+    assert asked == '"order"* OR "ord" OR "orde" OR "or" OR "near"* OR "nea"'
+
+
+@pytest.mark.parametrize(
+    ("pattern", "part", "found"),
+    [
+        ("sales", False, ("sales",)),
+        ("s*", False, ("sales", "stock")),
+        ("SAL", True, ("sales",)),
+        ("[x]", False, ("[x]",)),
+        ("s*", True, ("sales", "stock")),
+    ],
+)
+def test_filters_mean_names_globs_and_parts_of_titles(pattern: str, part: bool, found: tuple[str, ...]) -> None:
+    assert matching([pattern], ["sales", "stock", "hr", "[x]"], "schema", part=part) == found
+
+
+def test_a_filter_that_means_nothing_says_what_there_is() -> None:
+    with pytest.raises(UsageError, match=r"No item is of a schema 'sal'\. There is: sales, hr"):
+        matching(["sal"], ["sales", "hr"], "schema", part=False)
+    with pytest.raises(UsageError, match="none at all"):
+        matching([""], [], "source", part=True)
 
 
 @given(st.lists(st.text(max_size=8), max_size=4), st.lists(st.text(max_size=8), max_size=4))

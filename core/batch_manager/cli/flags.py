@@ -41,6 +41,7 @@ class Flags(argparse.Namespace):
     tokens_per_minute: str | None
     requests_per_minute: str | None
     schema: list[str] | None
+    source: list[str] | None
     model: str | None
     provider: str | None
     home: str | None
@@ -146,7 +147,10 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     more = parser.add_argument_group("further options").add_argument
     more("--type", dest="kind", choices=("table", "relationship", "all"), help="what --search finds (default all)")
     more("--limit", type=_limit, metavar="N", help="how many results --search prints (default 10)")
-    more("--schema", action="append", metavar="NAME", help="with --scan: only this schema (repeatable; * and ? match)")
+    words = "with --scan and --search: only this schema (repeatable; * and ? match)"
+    more("--schema", action="append", metavar="NAME", help=words)
+    words = "with --search: only what this source told of: its name or a part of it (repeatable; * and ? match)"
+    more("--source", action="append", metavar="NAME", help=words)
     more("--repair", action="store_true", help="with --verify: mend what costs nothing")
     more("--home", metavar="DIR", help="where the program keeps everything")
     more("--json", action="store_true", help="print the result as one JSON document")
@@ -225,7 +229,8 @@ def nonsense(flags: Flags) -> str | None:
         ("--concurrency", flags.concurrency is not None, (APP, *run), "it sends no batches"),
         ("--tokens-per-minute", flags.tokens_per_minute is not None, (APP, *run), "it sends no batches"),
         ("--requests-per-minute", flags.requests_per_minute is not None, (APP, *run), "it sends no batches"),
-        ("--schema", flags.schema is not None, ("scan",), "only a scan reads schemas"),
+        ("--schema", flags.schema is not None, ("scan", "search"), "only a scan and a search go by schemas"),
+        ("--source", flags.source is not None, ("search",), "only a search goes by sources"),
         ("--type", flags.kind is not None, ("search",), "only a search has one"),
         ("--limit", flags.limit is not None, ("search",), "only a search has one"),
         ("--repair", flags.repair, ("verify",), "it goes with --verify"),

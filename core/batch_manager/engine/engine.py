@@ -6,10 +6,11 @@ import asyncio
 import concurrent.futures
 import logging
 import threading
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from batch_manager.documents import KINDS, Kind
+from batch_manager.documents import Kind
 from batch_manager.embedding import space_of
 from batch_manager.engine.agreement import Agreed, agree
 from batch_manager.engine.budget import Budget
@@ -212,20 +213,45 @@ class Engine:
         """What the query's own embedding costs."""
         return self.price().cost(checked_query(query))
 
-    def search(self, query: str, kind: Kind | None = None, limit: int = 10) -> list[SearchHit]:
+    def search(
+        self,
+        query: str,
+        kind: Kind | None = None,
+        limit: int = 10,
+        *,
+        sources: Sequence[str] = (),
+        schemas: Sequence[str] = (),
+        before_sending: Callable[[], None] = lambda: None,
+    ) -> list[SearchHit]:
         """The nearest items, best first; sends the query alone. Blocks: call it from a thread that may wait.
 
+        Args:
+            query: What is looked for.
+            kind: Only items of it.
+            limit: Items at most.
+            sources: Only items of one of these sources (names, globs, or parts of a title).
+            schemas: Only items of one of these schemas (names or globs).
+            before_sending: Called before each request; what it raises keeps the request back.
+
         Raises:
-            UsageError: The query can't be sent, or the index is of another model.
+            UsageError: The query can't be sent, the index is of another model, or no item is of such a source or
+                schema.
             RequestRefused, VectorStoreError: The server or Chroma didn't answer.
         """
         require_same_model(self.store, self.space)
         checked_query(query)
+        within = self.store.places.within(kind, sources, schemas)
 
         async def ask() -> list[SearchHit]:
-            kinds = KINDS if kind is None else (kind,)
             return await search(
-                query, kinds, limit, self._edge.embedder(), self._edge.vectors(), self.store, self.space
+                query,
+                within,
+                limit,
+                self._edge.embedder(),
+                self._edge.vectors(),
+                self.store,
+                self.space,
+                before_sending,
             )
 
         return self._thread.do(ask())

@@ -1,7 +1,7 @@
 """Search: one embedding for the query, the nearest rows, and the words of names and texts; each item once.
 
 Three measures become one score (`fuse`): closeness of vectors, match with the name, weight of the words in the text.
-Joining the three rankings by reciprocal ranks instead was measured too, and found less (`benchmarks/search_quality.py`).
+Joining the rankings by reciprocal ranks instead was measured too and found less (`benchmarks/search_quality.py`).
 """
 
 from __future__ import annotations
@@ -102,9 +102,7 @@ async def search(
     most = max((hit.weight for hit in said), default=0.0)
     weights = {(hit.kind, hit.name): hit.weight / most for hit in said}
     fused = [
-        replace(
-            hit, score=fuse(hit.score, name_match(terms, words_of(hit.name)), weights.get(key, 0.0), kind=hit.kind)
-        )
+        replace(hit, score=fuse(hit.score, name_match(terms, words_of(hit.name)), weights.get(key, 0.0), kind=hit.kind))
         for key, hit in best.items()
     ]
     return sorted(fused, key=lambda hit: -hit.score)[:limit]

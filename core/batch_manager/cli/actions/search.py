@@ -27,7 +27,8 @@ def search(flags: Flags) -> int:
     """Print the nearest documents, best first.
 
     Raises:
-        UsageError: The query can't be sent, there is no key, or the index is of another model.
+        UsageError: The query can't be sent, there is no key, the index is of another model, or no item is of such a
+            source or schema.
         StoppedError: The query costs more than the cap.
         RequestRefused, VectorStoreError: The server or Chroma didn't answer.
     """
@@ -56,10 +57,13 @@ def _ask(query: str, look: Look, flags: Flags) -> Sequence[SearchHit]:
     if not look.store.items.counts().total("indexed"):
         terminal.say("Nothing is indexed yet, so nothing was sent. Index first: --batch-index.")
         return []
+    look.store.places.within(None, flags.source or (), flags.schema or ())  # refused before a price is named
     trust.refuse_lure(look.settings, flags.trust_dotenv)
     terminal.say(f"The query costs {show_usd(price)} ({look.settings.model}, {look.settings.host}).")
     kinds: dict[str | None, Kind] = {kind: kind for kind in get_args(Kind)}
-    return look.engine.search(query, kinds.get(flags.kind), flags.limit or LIMIT)
+    return look.engine.search(
+        query, kinds.get(flags.kind), flags.limit or LIMIT, sources=flags.source or (), schemas=flags.schema or ()
+    )
 
 
 def _as_words(hits: Sequence[SearchHit]) -> Iterator[str]:
