@@ -61,6 +61,7 @@ def test_tables_columns_and_keys_are_read_as_the_database_writes_them(build: Bui
             Column("total", "DECIMAL(10, 2)", nullable=True, generated="paid * 2"),
         ),
         constraints=(Constraint("unique", columns=("mail",)),),
+        schema="main",
     )
     assert found["big_orders"].columns == (
         Column("id", "BIGINT", nullable=True),
@@ -73,6 +74,7 @@ def test_tables_columns_and_keys_are_read_as_the_database_writes_them(build: Bui
         tables=("orders", "users"),
         constrained=("user_id",),
         referred=("id",),
+        schema="main",
     )
 
 
