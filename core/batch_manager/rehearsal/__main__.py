@@ -57,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--tpm", type=int, metavar="N", dest="tokens_per_minute", help="tokens a minute; 0: no limit")
     add("--vectors", choices=VECTORS, help="noise, or a small local model's meaning")
     add("--fault", action="append", metavar="JSON", help='e.g. \'{"fault": "overloaded", "at": [4]}\'')
+    add("--batch-seconds", type=float, metavar="S", help="from a batch's creation to its completion (default 0)")
     add("--ledger", metavar="FILE", dest="ledger_file", help="JSON Lines file to append every request to")
     return parser
 
@@ -64,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
 def _options(given: argparse.Namespace) -> RehearsalOptions:
     values = demo_options() if given.demo else RehearsalOptions()
     named = ("seed", "port", "latency_ms", "latency_jitter_ms", "requests_per_minute", "tokens_per_minute")
-    changes = {name: getattr(given, name) for name in (*named, "vectors", "ledger_file")}
+    changes = {name: getattr(given, name) for name in (*named, "vectors", "ledger_file", "batch_seconds")}
     changes = {name: value for name, value in changes.items() if value is not None}
     for name in ("requests_per_minute", "tokens_per_minute"):
         if changes.get(name) == 0:
@@ -107,6 +108,7 @@ async def _serve(options: RehearsalOptions, *, supervised: bool) -> None:
         server.close()
     finally:
         service.ledger.close()
+        service.batches.close()
 
 
 def _await_end(loop: asyncio.AbstractEventLoop, done: asyncio.Event) -> None:

@@ -29,6 +29,8 @@ class Entry:
         outcome: ``ok``, the fault's name, or the code of the error.
         delivered: Whether the whole answer was handed to the network while the client was still there.
         finished: Whether the server is done with it.
+        lane: ``now``, or ``batch`` for the work of a whole batch, of which a token costs half; `n` is then the
+            batch's number.
     """
 
     n: int
@@ -44,6 +46,7 @@ class Entry:
     outcome: str = "ok"
     delivered: bool = False
     finished: bool = False
+    lane: str = "now"
 
 
 class Ledger:
@@ -97,13 +100,14 @@ def totals(entries: Sequence[Entry]) -> dict[str, Any]:
     """Sums over entries.
 
     Returns:
-        ``requests``, ``billed_requests``, ``billed_tokens``, ``inputs``, and counts of requests ``by_status``
-        (keys are text; "0" is no answer) and ``by_outcome``.
+        ``requests``, ``billed_requests``, ``billed_tokens`` (``batch_tokens`` of them at half the price),
+        ``inputs``, and counts of requests ``by_status`` (keys are text; "0" is no answer) and ``by_outcome``.
     """
     return {
         "requests": len(entries),
         "billed_requests": sum(entry.billed for entry in entries),
         "billed_tokens": sum(entry.billed_tokens for entry in entries),
+        "batch_tokens": sum(entry.billed_tokens for entry in entries if entry.lane == "batch"),
         "inputs": sum(entry.inputs for entry in entries),
         "by_status": dict(Counter(str(entry.status) for entry in entries)),
         "by_outcome": dict(Counter(entry.outcome for entry in entries)),

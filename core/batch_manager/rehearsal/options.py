@@ -9,11 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from batch_manager.rehearsal.batch_faults import parse_batch_rules
 from batch_manager.rehearsal.faults import parse_rules
 
 VECTORS = ("hash", "meaning")
 
-FIXED = ("port", "ledger_file")
+FIXED = ("port", "ledger_file", "batch_folder")
 """Options that only count at the start."""
 
 DEMO_POISON = "REHEARSAL-POISON"
@@ -47,6 +48,14 @@ class RehearsalOptions:
             that a search over a rehearsal makes sense.
         keep_hashes: Whether the ledger keeps the SHA-256 of every input.
         ledger_file: JSON Lines file to which every finished request is appended.
+        batch_api: Whether there are files and batches at all.
+        batch_seconds: From a batch's creation to its completion; 0 completes it when it is next looked at.
+        batch_faults: Rules of `batch_manager.rehearsal.batch_faults`, as JSON objects.
+        batch_folder: Where files and batches are kept from one server to the next; None keeps them for this one.
+        enqueued_token_limit: Most tokens in batches that are under way; None means no limit.
+        max_batch_requests: Most requests of one batch file.
+        max_batch_inputs: Most inputs of one batch.
+        max_upload_bytes: Most bytes of a file.
     """
 
     seed: int = 0
@@ -71,20 +80,34 @@ class RehearsalOptions:
     vectors: str = "hash"
     keep_hashes: bool = True
     ledger_file: str | None = None
+    batch_api: bool = True
+    batch_seconds: float = 0.0
+    batch_faults: Sequence[Mapping[str, Any]] = ()
+    batch_folder: str | None = None
+    enqueued_token_limit: int | None = None
+    max_batch_requests: int = 50_000
+    max_batch_inputs: int = 50_000
+    max_upload_bytes: int = 200_000_000
 
     def __post_init__(self) -> None:
         parse_rules(self.faults)
-        for name in ("requests_per_minute", "tokens_per_minute"):
+        parse_batch_rules(self.batch_faults)
+        for name in ("requests_per_minute", "tokens_per_minute", "enqueued_token_limit"):
             limit = getattr(self, name)
             if limit is not None and not _at_least(limit, 1, whole=True):
                 raise ValueError(f"{name} must be a whole number from 1, or None, not {limit!r}")
-        for name in ("max_inputs", "max_input_tokens", "max_request_tokens", "max_body_bytes"):
+        for name in (
+            *("max_inputs", "max_input_tokens", "max_request_tokens", "max_body_bytes"),
+            *("max_batch_requests", "max_batch_inputs", "max_upload_bytes"),
+        ):
             if not _at_least(getattr(self, name), 1, whole=True):
                 raise ValueError(f"{name} must be a whole number from 1, not {getattr(self, name)!r}")
-        for name in ("latency_ms", "latency_jitter_ms", "latency_ms_per_token", "burst_seconds"):
+        for name in ("latency_ms", "latency_jitter_ms", "latency_ms_per_token", "burst_seconds", "batch_seconds"):
             if not _at_least(getattr(self, name), 0, whole=False):
                 raise ValueError(f"{name} must be a number from 0, not {getattr(self, name)!r}")
-        for name in ("rate_headers", "refuse_base64", "refuse_token_arrays", "refuse_lists", "keep_hashes"):
+        for name in (
+            *("rate_headers", "refuse_base64", "refuse_token_arrays", "refuse_lists", "keep_hashes", "batch_api"),
+        ):
             if not isinstance(getattr(self, name), bool):
                 raise ValueError(f"{name} must be true or false, not {getattr(self, name)!r}")
         if not _at_least(self.port, 0, whole=True) or self.port > 65535:
@@ -157,6 +180,7 @@ def demo_options(poison: str = DEMO_POISON, *, seed: int = 7, vectors: str = "me
             {"fault": "reset", "at": [5]},
             {"fault": "poison", "contains": poison},
         ),
+        batch_seconds=20,
     )
 
 

@@ -127,6 +127,14 @@ class RehearsalServer:
         self._call("PUT", "options", changes)
         self.options = changed
 
+    def advance(self, seconds: float) -> None:
+        """Lets that much time pass for batches."""
+        self._call("PUT", "clock", {"seconds": seconds})
+
+    def clear_batches(self) -> None:
+        """Forgets all files and batches."""
+        self._call("DELETE", "batches")
+
     def clear(self) -> None:
         """Empties the ledger; requests count from 1 again, with full meters and no fault used up."""
         self._call("DELETE", "ledger")

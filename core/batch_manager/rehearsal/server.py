@@ -12,16 +12,22 @@ import socket
 import struct
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import h11
 
+from batch_manager.rehearsal.batches import Asked
 from batch_manager.rehearsal.ledger import totals
-from batch_manager.rehearsal.service import Reply, Service
+from batch_manager.rehearsal.reply import Reply
+from batch_manager.rehearsal.service import Service
 
 HOST = "127.0.0.1"
 CHUNK = 262_144
 CONTROL = "/_rehearsal/"
+BATCH_PATHS = ("/v1/files", "/v1/batches")
+FORM_BYTES = 65_536
+"""Bytes of an upload's form around its file."""
 
 
 class Connection:
@@ -52,7 +58,7 @@ class Connection:
             request = await self._event()
             if not isinstance(request, h11.Request):
                 return False
-            body = await self._body(self.service.options.max_body_bytes)
+            body = await self._body(self._body_limit(request))
         except h11.RemoteProtocolError as error:
             if self.wire.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
                 await self._send(_error(400, f"Malformed HTTP: {error}"))
@@ -63,6 +69,11 @@ class Connection:
         finally:
             if reply.entry is not None:
                 self.service.ledger.finish(reply.entry, delivered=False)
+
+    def _body_limit(self, request: h11.Request) -> int:
+        options = self.service.options
+        upload = request.target.startswith(b"/v1/files")
+        return options.max_upload_bytes + FORM_BYTES if upload else options.max_body_bytes
 
     async def _event(self) -> Any:
         while True:
@@ -94,7 +105,7 @@ class Connection:
 
     def _route(self, request: h11.Request, body: bytes | None) -> Reply:
         method = request.method.decode("ascii")
-        path = request.target.decode("ascii", "replace").partition("?")[0]
+        path, _, query = request.target.decode("ascii", "replace").partition("?")
         if path.startswith(CONTROL):
             return self._control(method, path.removeprefix(CONTROL), body or b"")
         if path == "/v1/embeddings" and method == "POST":
@@ -104,6 +115,9 @@ class Connection:
             return self.service.answer(authorization, body, time.time(), time.monotonic())
         if path == "/v1/models" and method == "GET":
             return Reply(self.service.models())
+        if path.startswith(BATCH_PATHS) and self.service.options.batch_api:
+            told = {name.decode("ascii"): value.decode("latin-1") for name, value in request.headers}
+            return self.service.batches.answer(Asked(method, path, query, told, body), time.time())
         if path in {"/v1/embeddings", "/v1/models"}:
             return _error(405, f"Not allowed to {method} on {path}")
         return _error(404, f"Invalid URL ({method} {path})")
@@ -122,9 +136,13 @@ class Connection:
                     service.set_faults(json.loads(body))
                 case "PUT", "options":
                     service.set_options(json.loads(body))
+                case "PUT", "clock":
+                    service.batches.advance(float(json.loads(body)["seconds"]))
+                case "DELETE", "batches":
+                    service.batches.clear()
                 case _:
                     return _error(404, f"Invalid URL ({method} {CONTROL}{name})")
-        except (ValueError, TypeError, AttributeError) as error:
+        except (ValueError, TypeError, AttributeError, KeyError) as error:
             return _error(400, str(error))
         return _json({"ok": True})
 
@@ -136,6 +154,8 @@ class Connection:
             return False
         if reply.cut == "close":
             return False
+        if reply.file is not None:
+            return await self._send_file(reply, reply.file)
         await self._send(reply)
         if reply.entry is not None:
             self.service.ledger.finish(reply.entry, delivered=not self.reader.at_eof())
@@ -164,6 +184,24 @@ class Connection:
         for event in (answer, h11.Data(data=reply.body), h11.EndOfMessage()):
             self.writer.write(self.wire.send(event) or b"")
         await self.writer.drain()
+
+    async def _send_file(self, reply: Reply, path: Path) -> bool:
+        """Streams a file; whether the connection can be used again."""
+        left = path.stat().st_size - reply.start
+        headers = [*(reply.headers or []), ("content-length", str(left))]
+        self.writer.write(self.wire.send(h11.Response(status_code=reply.status, headers=headers)) or b"")
+        room = left if reply.cut_at is None else max(0, reply.cut_at - reply.start)
+        with path.open("rb") as file:
+            file.seek(reply.start)
+            while room > 0 and (piece := file.read(min(CHUNK, room))):
+                room -= len(piece)
+                self.writer.write(self.wire.send(h11.Data(data=piece)) or b"")
+                await self.writer.drain()
+        if reply.cut_at is not None:
+            return False
+        self.writer.write(self.wire.send(h11.EndOfMessage()) or b"")
+        await self.writer.drain()
+        return self.wire.our_state is h11.DONE and self.wire.their_state is h11.DONE
 
     def _reset(self) -> None:
         # Lingering for zero seconds makes closing send RST instead of FIN.

@@ -4,41 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from email.utils import formatdate
 from typing import Any
 
 from batch_manager.rehearsal.answers import HTML_PAGE, embeddings_body, error_body, refusal_of
+from batch_manager.rehearsal.batches import Batches
 from batch_manager.rehearsal.faults import REFUSALS, Rule, choose, parse_rules, seeded_fraction
 from batch_manager.rehearsal.ledger import Entry, Ledger
 from batch_manager.rehearsal.limits import NATIVE_DIMENSIONS, RateMeters, Refusal, check_key
 from batch_manager.rehearsal.options import RehearsalOptions
+from batch_manager.rehearsal.reply import Headers, Reply
 from batch_manager.rehearsal.request import EmbeddingRequest, TokenCounter, read_request
 from batch_manager.rehearsal.vectors import make_embedder
-
-Headers = list[tuple[str, str]]
-
-
-@dataclass(slots=True)
-class Reply:
-    """What to do for one request.
-
-    Attributes:
-        body: Bytes of the answer.
-        status: HTTP status.
-        headers: Headers of the answer, without content-length.
-        delay: Seconds from arrival to the answer.
-        cut: ``""`` answers; ``"reset"`` breaks the connection with a TCP reset after the delay;
-            ``"close"`` closes it without an answer after the delay.
-        entry: The request's line in the ledger, None for what is not metered.
-    """
-
-    body: bytes
-    status: int = 200
-    headers: Headers | None = None
-    delay: float = 0.0
-    cut: str = ""
-    entry: Entry | None = None
 
 
 class Service:
@@ -55,6 +32,7 @@ class Service:
         self.counter = TokenCounter()
         self.embedder = make_embedder(options.vectors, options.seed)
         self.rules: tuple[Rule, ...] = parse_rules(options.faults)
+        self.batches = Batches(self)
         self.restart()
 
     def restart(self) -> None:
@@ -63,6 +41,7 @@ class Service:
         self.fired = [0] * len(self.rules)
         self._fill_meters()
         self.ledger.clear()
+        self.batches.restart()
 
     def set_faults(self, faults: Sequence[Mapping[str, Any]]) -> None:
         """Replaces the fault rules; none of the new ones is used up.
@@ -85,6 +64,8 @@ class Service:
         if "faults" in changes:
             self.rules = parse_rules(new.faults)
             self.fired = [0] * len(self.rules)
+        if "batch_faults" in changes:
+            self.batches.restart()
         if changes.keys() & {"requests_per_minute", "tokens_per_minute", "burst_seconds"}:
             self._fill_meters()
 
