@@ -590,6 +590,7 @@ def test_ledger_and_totals(server: RehearsalServer, client: openai.OpenAI) -> No
         "requests": 3,
         "billed_requests": 1,
         "billed_tokens": 3,
+        "batch_tokens": 0,
         "inputs": 3,
         "by_status": {"200": 1, "503": 1, "404": 1},
         "by_outcome": {"ok": 1, "overloaded": 1, "model_not_found": 1},
