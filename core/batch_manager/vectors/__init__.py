@@ -14,6 +14,10 @@ from batch_manager.documents import Kind
 
 COLLECTIONS: Mapping[Kind, str] = {"table": "tables", "relationship": "relationships"}
 
+BUILD: Mapping[str, int] = {"construction_ef": 50}
+"""How collections are built (HNSW): half of Chroma's own 100 finds the same neighbours and costs a fifth less
+(`benchmarks/build_settings.py`)."""
+
 
 @dataclass(frozen=True, slots=True)
 class VectorRow:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from batch_manager.documents import KINDS, Kind
-from batch_manager.vectors import Hit, VectorRow, VectorStore, Written
+from batch_manager.vectors import BUILD, Hit, VectorRow, VectorStore, Written
 from batch_manager.vectors.child import Child, Ended, spawn
 from batch_manager.vectors.folder import DATABASE
 from batch_manager.vectors.trouble import known, place
@@ -33,13 +33,15 @@ class ChromaProcess(VectorStore):
     Args:
         directory: Folder of the embedded Chroma; need not exist.
         url: A Chroma server instead; wins over the folder.
+        build: HNSW settings of collections that are made.
     """
 
-    def __init__(self, *, directory: Path | None, url: str | None) -> None:
+    def __init__(self, *, directory: Path | None, url: str | None, build: Mapping[str, int] = BUILD) -> None:
         if directory is None and not url:
             raise ValueError("a folder or a URL is needed")
         self._directory = None if url or directory is None else Path(os.path.abspath(directory))  # noqa: PTH100
         self._url = url or None
+        self._build = dict(build)
         self._where = place(str(self._directory), self._url)
         self._starting = asyncio.Lock()
         self._child: Child | None = None
@@ -135,7 +137,9 @@ class ChromaProcess(VectorStore):
 
     def _nothing_there(self) -> bool:
         """Whether there is no Chroma folder, so that reading needs no process at all."""
-        return self._directory is not None and not os.path.lexists(self._directory / DATABASE) and self._is_free()
+        if self._directory is None or (self._child is not None and self._child.writing):
+            return False  # what is under way may be making it
+        return not os.path.lexists(self._directory / DATABASE) and self._is_free()
 
     def _is_free(self) -> bool:
         # A file in the folder's place is for the child to complain of.
@@ -169,8 +173,8 @@ class ChromaProcess(VectorStore):
                 return child
             try:
                 await asyncio.wait_for(asyncio.shield(child.ready), START_SECONDS)
-                where = {"directory": str(self._directory) if self._directory else None, "url": self._url}
-                await self._ask(child, "open", where)
+                directory = str(self._directory) if self._directory else None
+                await self._ask(child, "open", {"directory": directory, "url": self._url, "build": self._build})
             except TimeoutError:
                 child.kill()
                 raise known("failed", "Chroma's process", f"not ready within {START_SECONDS:.0f} s") from None

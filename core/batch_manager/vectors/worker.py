@@ -1,363 +1,43 @@
-"""Chroma's process: the one place that imports chromadb. Run as ``python -m batch_manager.vectors.worker``.
+"""Chroma's process. Run as ``python -m batch_manager.vectors.worker``.
 
 It reads requests from stdin and answers on stdout, one after another, in the frames of `pipe`. The first request is
-`open`; it says where the vectors are. Collections and folders come into being at the first write and not before.
+`open`; it says where the vectors are.
 """
 
 from __future__ import annotations
 
 import os
 import signal
-import socket
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
-from batch_manager.documents import KINDS, Kind
 from batch_manager.errors import VectorStoreError
-from batch_manager.vectors import COLLECTIONS
-from batch_manager.vectors.address import parse_address
-from batch_manager.vectors.folder import Folder
+from batch_manager.vectors.client import Chroma
+from batch_manager.vectors.index import Index
 from batch_manager.vectors.pipe import Inbox, pack, take_pipes
-from batch_manager.vectors.trouble import explain, known, place
-
-CONNECT_SECONDS = 10.0
-SAME = ("hash", "model", "dimensions")
-"""Metadata that say whether a vector is the one that is there already."""
-
-
-class Index:
-    """The two collections, wherever they are.
-
-    Args:
-        directory: Absolute path of Chroma's folder, or None with a server.
-        url: The Chroma server, or None with a folder.
-    """
-
-    def __init__(self, directory: str | None, url: str | None) -> None:
-        self._folder = None if url else Folder(Path(directory or ""))
-        self._url = url
-        self.where = place(directory, url)
-        self._client: Any = None
-        self._identity: tuple[int, int] | None = None
-        self._most = 0
-
-    def open(self) -> None:
-        """Reach the server, or read a little of all there is in the folder, so that damage shows now."""
-        client = self._reach(create=False)
-        if client is None or self._folder is None:
-            return
-        for kind in KINDS:
-            collection = self._collection(kind)
-            if collection is not None and collection.count() and (size := collection.get_model().dimension):
-                collection.get(limit=1, include=["metadatas"])
-                collection.query(query_embeddings=[[1.0] + [0.0] * (size - 1)], n_results=1, include=["distances"])
-
-    def _reach(self, *, create: bool) -> Any:
-        """The client; None where there is no folder and none is wanted."""
-        if self._folder is not None:
-            identity = self._folder.identity()
-            if self._client is not None and identity != self._identity:
-                # Somebody moved the folder away under us: what is open is no longer what the path names.
-                self._client.close()
-                self._client = None
-                self._folder.unlock()
-            if identity is None and not create:
-                return None
-            if create:
-                self._folder.make_and_lock()
-            if identity is not None:
-                self._folder.wait(write=create)
-        if self._client is None:
-            self._client = self._embedded(self._folder) if self._folder else self._remote(self._url or "")
-            self._most = int(self._client.get_max_batch_size())
-        return self._client
-
-    def _embedded(self, folder: Folder) -> Any:
-        import chromadb
-
-        client = chromadb.PersistentClient(str(folder.path), settings=_settings())
-        self._identity = folder.identity()
-        return client
-
-    def _remote(self, url: str) -> Any:
-        import chromadb
-
-        try:
-            address = parse_address(url)
-            if address.loopback:
-                # A proxy that the environment names must not get in between.
-                for name in ("NO_PROXY", "no_proxy"):
-                    os.environ[name] = ",".join(filter(None, (os.environ.get(name), address.host)))
-                # The client itself would wait for a silent host as long as the system lets it.
-                socket.create_connection((address.host, address.port), CONNECT_SECONDS).close()
-            return chromadb.HttpClient(
-                host=address.base,
-                port=address.port,
-                ssl=address.secure,
-                headers=address.headers or None,
-                settings=_settings(),
-            )
-        except Exception as error:
-            raise known("away", self.where, getattr(error, "strerror", None) or str(error)) from error
-
-    def close(self) -> None:
-        """Let Chroma put its house in order."""
-        if self._client is not None:
-            self._client.close()
-
-    # collections
-
-    def _collection(self, kind: Kind) -> Any:
-        """The collection as it is now, or None; asked anew each time, since other programs may drop it."""
-        from chromadb.errors import NotFoundError
-
-        client = self._reach(create=False)
-        if client is None:
-            return None
-        try:
-            return client.get_collection(COLLECTIONS[kind], embedding_function=None)
-        except NotFoundError:
-            return None
-
-    def _create(self, kind: Kind) -> Any:
-        client = self._reach(create=True)
-        return client.create_collection(
-            COLLECTIONS[kind], metadata={"hnsw:space": "cosine"}, embedding_function=None, get_or_create=True
-        )
-
-    def _slices(self, things: Sequence[Any]) -> Iterator[Sequence[Any]]:
-        for start in range(0, len(things), self._most):
-            yield things[start : start + self._most]
-
-    def _metadata(self, collection: Any, ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
-        """Metadata of each of the (different) ids that is there."""
-        found: dict[str, Mapping[str, Any]] = {}
-        for some in self._slices(ids):
-            got = collection.get(ids=list(some), include=["metadatas"])
-            found.update(zip(got["ids"], (one or {} for one in got["metadatas"]), strict=True))
-        return found
-
-    def _remove(self, collection: Any, ids: Sequence[str]) -> None:
-        for some in self._slices(ids):
-            collection.delete(ids=list(some))
-
-    # what can be asked
-
-    def counts(self) -> dict[str, int]:
-        """Rows of each kind."""
-        return {kind: self._count(self._collection(kind)) for kind in KINDS}
-
-    @staticmethod
-    def _count(collection: Any) -> int:
-        return 0 if collection is None else int(collection.count())
-
-    def dimensions(self, kind: Kind) -> int | None:
-        """Numbers a vector; None without rows."""
-        collection = self._collection(kind)
-        return cast("int | None", collection.get_model().dimension) if self._count(collection) else None
-
-    def hashes(self, kind: Kind, ids: Sequence[str]) -> dict[str, str]:
-        """Text hash of each id that is there; empty for a row that another program wrote without one."""
-        collection = self._collection(kind)
-        if collection is None:
-            return {}
-        found = self._metadata(collection, list(dict.fromkeys(ids)))
-        return {name: str(metadata.get("hash", "")) for name, metadata in found.items()}
-
-    def ids(self, kind: Kind, offset: int, limit: int) -> list[str]:
-        """A page of the ids that are there."""
-        collection = self._collection(kind)
-        if collection is None:
-            return []
-        return list(collection.get(limit=limit, offset=offset, include=[])["ids"])
-
-    def query(self, kind: Kind, vector: bytes, limit: int, ids: Sequence[str] | None) -> list[dict[str, Any]]:
-        """The nearest rows, best first; of the ids, where they are given."""
-        import numpy as np
-
-        collection = self._collection(kind)
-        if limit < 1 or not self._count(collection):
-            return []
-        wanted = np.frombuffer(vector, dtype="<f4")
-        if misfit := self._misfit(kind, collection, len(wanted)):
-            raise known("other_shape", self.where, misfit)
-        got = self._nearest(collection, wanted, limit, None if ids is None else list(dict.fromkeys(ids)))
-        if got is None:
-            return []
-        columns = zip(got["ids"][0], got["distances"][0], got["documents"][0], got["metadatas"][0], strict=True)
-        return [
-            {"id": name, "score": _score(distance), "document": document or "", "metadata": dict(metadata or {})}
-            for name, distance, document, metadata in columns
-        ]
-
-    def _nearest(self, collection: Any, wanted: Any, limit: int, ids: list[str] | None) -> Any:
-        """Chroma's answer; None when none of the ids is there."""
-        from chromadb.errors import InternalError
-
-        include = ["documents", "metadatas", "distances"]
-        try:
-            return collection.query(query_embeddings=[wanted], n_results=limit, ids=ids, include=include)
-        except InternalError:
-            if ids is None:
-                raise
-        # One id that isn't there and Chroma refuses the whole query; looking them all up first would cost more.
-        ids = [one for some in self._slices(ids) for one in collection.get(ids=list(some), include=[])["ids"]]
-        return collection.query(query_embeddings=[wanted], n_results=limit, ids=ids, include=include) if ids else None
-
-    @staticmethod
-    def _misfit(kind: Kind, collection: Any, size: int) -> str:
-        """Why vectors of that size have no place in the collection; empty when they have."""
-        there, space = collection.get_model().dimension, _space(collection)
-        if there not in (None, size):
-            return f"collection {COLLECTIONS[kind]} has {there} dimensions, not {size}"
-        return "" if space == "cosine" else f"collection {COLLECTIONS[kind]} measures {space}, not cosine"
-
-    def write(self, kind: Kind, asked: Mapping[str, Any], blob: bytes) -> dict[str, int]:
-        """Make rows stand and stale ids not; of two rows with one id the later counts.
-
-        Everything is checked before anything is changed.
-        """
-        import numpy as np
-
-        ids, documents, metadatas = asked["ids"], asked["documents"], asked["metadatas"]
-        rows = {name: number for number, name in enumerate(ids)}
-        stale = [name for name in dict.fromkeys(asked["stale"]) if name not in rows]
-        vectors = np.frombuffer(blob, dtype="<f4").reshape(len(ids), -1) if ids else None
-        if vectors is not None and not (finite := np.isfinite(vectors).all(axis=1)).all():
-            bad = ids[int(np.argmin(finite))]
-            raise known("failed", self.where, f"the vector of {bad!r} has numbers that are not finite")
-        collection = self._collection(kind)
-        if vectors is not None and collection is not None:
-            misfit = self._misfit(kind, collection, vectors.shape[1])
-            if misfit and self._count(collection):
-                raise known("other_shape", self.where, misfit)
-            if misfit:
-                # An emptied collection still insists on the shape it once had.
-                self._reach(create=True).delete_collection(COLLECTIONS[kind])
-                collection = None
-        if collection is not None:
-            self._reach(create=True)  # from here on as the folder's only writer
-            self._remove(collection, list(self._metadata(collection, stale)))
-        if vectors is None:
-            return {"written": 0, "unchanged": 0}
-        if collection is None:
-            collection = self._create(kind)
-
-        there = self._metadata(collection, list(rows))
-        alike = {
-            name: number
-            for name, number in rows.items()
-            if name in there and all(there[name].get(key) == metadatas[number].get(key) for key in SAME)
-        }
-        # The vector may stay while what is said of it (the number of parts) changes: a seventh of the cost.
-        renamed = [name for name, number in alike.items() if dict(there[name]) != metadatas[number]]
-        for some in self._slices(renamed):
-            collection.update(ids=list(some), metadatas=[metadatas[rows[name]] for name in some])
-        for some in self._slices([name for name in rows if name not in alike]):
-            # Deleting first costs a third of an upsert over rows that exist.
-            self._remove(collection, [name for name in some if name in there])
-            numbers = [rows[name] for name in some]
-            collection.upsert(
-                ids=list(some),
-                embeddings=vectors[numbers],
-                documents=[documents[number] for number in numbers],
-                metadatas=[metadatas[number] for number in numbers],
-            )
-        return {"written": len(rows) - len(alike), "unchanged": len(alike)}
-
-    def delete(self, kind: Kind, ids: Sequence[str]) -> None:
-        """Take rows out."""
-        collection = self._collection(kind)
-        if collection is not None and ids:
-            self._reach(create=True)
-            self._remove(collection, list(self._metadata(collection, list(dict.fromkeys(ids)))))
-
-    def reset(self) -> None:
-        """Drop both collections."""
-        from chromadb.errors import NotFoundError
-
-        if self._reach(create=False) is None:
-            return
-        client = self._reach(create=True)
-        for name in COLLECTIONS.values():
-            try:
-                client.delete_collection(name)
-            except NotFoundError:
-                continue
-
-    def answer(self, asked: Mapping[str, Any], blob: bytes) -> Any:
-        """The result of one request."""
-        op: str = asked["op"]
-        kind: Any = asked.get("kind")
-        if op == "open":
-            return self.open()
-        if op == "counts":
-            return self.counts()
-        if op == "reset":
-            return self.reset()
-        if op == "dimensions":
-            return self.dimensions(kind)
-        if op == "hashes":
-            return self.hashes(kind, asked["ids"])
-        if op == "ids":
-            return self.ids(kind, asked["offset"], asked["limit"])
-        if op == "query":
-            return self.query(kind, blob, asked["limit"], asked["ids"])
-        if op == "write":
-            return self.write(kind, asked, blob)
-        if op == "delete":
-            return self.delete(kind, asked["ids"])
-        raise ValueError(f"unknown request {op!r}")
-
-    def trouble(self, error: BaseException) -> VectorStoreError:
-        """What an error of Chroma or of the system means."""
-        if isinstance(error, VectorStoreError):
-            return error
-        words = str(error) or type(error).__name__
-        if self._folder is None and any(base.__module__.startswith("httpx") for base in type(error).__mro__):
-            return known("away", self.where, words)
-        if isinstance(error, OSError) and error.errno is not None:
-            words = f"{error.strerror} (os error {error.errno})"
-        return explain(words, self.where, on_server=self._folder is None)
-
-
-def _settings() -> Any:
-    from chromadb.config import Settings
-
-    return Settings(_env_file=None, anonymized_telemetry=False)
-
-
-def _space(collection: Any) -> str:
-    hnsw = (collection.configuration_json or {}).get("hnsw") or (collection.configuration_json or {}).get("spann") or {}
-    return str(hnsw.get("space", "l2"))
-
-
-def _score(distance: float) -> float:
-    # A vector of zeros has no angle: its distance is NaN, which compares false with everything.
-    score = 1.0 - distance
-    return min(score, 1.0) if score > 0.0 else 0.0
 
 
 def serve(inbox: Inbox, sink: BinaryIO) -> None:
     """Answer requests until there are no more."""
+    chroma: Chroma | None = None
     index: Index | None = None
     try:
         while (frame := inbox.next()) is not None:
             asked, blob = frame
             panic = False
             try:
-                if index is None:
-                    index = Index(asked["directory"], asked["url"])
+                if chroma is None or index is None:
+                    chroma = Chroma(asked["directory"], asked["url"])
+                    index = Index(chroma, asked["build"])
                 answer: dict[str, Any] = {"id": asked["id"], "result": index.answer(asked, blob)}
             except BaseException as error:  # what native code panics with is no Exception
                 panic = not isinstance(error, Exception)
-                if index is None:
+                if chroma is None:
                     raise
                 if not isinstance(error, VectorStoreError):
                     traceback.print_exc()
-                trouble = index.trouble(error)
+                trouble = chroma.trouble(error)
                 words = {"code": trouble.code, "message": trouble.message, "next_step": trouble.next_step}
                 answer = {"id": asked["id"], "error": words}
             sink.write(pack(answer))
@@ -366,8 +46,8 @@ def serve(inbox: Inbox, sink: BinaryIO) -> None:
                 # Locks of the native part may be poisoned; the next request gets a new process.
                 os._exit(1)
     finally:
-        if index is not None:
-            index.close()
+        if chroma is not None:
+            chroma.close()
 
 
 def main() -> None:

@@ -1,0 +1,149 @@
+"""HNSW build settings: what each costs while an index is built, and what it finds.
+
+Usage: python benchmarks/build_settings.py [--documents 4000] [--rounds 2] [--json]
+
+Three kinds of vectors, since an index of noise is harder than one of meaning: noise of 1,536 numbers as the rehearsal
+server answers, vectors of 256 numbers that the local model makes of real prose (the docstrings of Python's standard
+library), and the same in 1,536 numbers by a fixed random projection. Each build is a process of its own; rounds take
+the settings in turn. Cost is the process's CPU time, which other programs on the machine disturb less than the clock;
+recall@10 is against exact neighbours, at the search settings that Chroma has by default.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import json
+import statistics
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+ROWS = 1_000
+QUERIES = 300
+NEIGHBOURS = 10
+DEFAULT = "Chroma's defaults (100, 16)"
+SETTINGS: dict[str, dict[str, int]] = {
+    DEFAULT: {},
+    "ef_construction 70": {"hnsw:construction_ef": 70},
+    "ef_construction 50": {"hnsw:construction_ef": 50},
+    "ef_construction 30": {"hnsw:construction_ef": 30},
+    "ef_construction 50, 8 neighbours": {"hnsw:construction_ef": 50, "hnsw:M": 8},
+    "sync_threshold 4,000": {"hnsw:sync_threshold": 4_000},
+}
+Vectors = npt.NDArray[np.float32]
+
+
+def noise(count: int) -> Vectors:
+    """Vectors without any meaning."""
+    return _unit(np.random.default_rng(1).standard_normal((count, 1536), dtype=np.float32))
+
+
+def local(count: int) -> Vectors:
+    """What the local model makes of real prose; different vectors alone."""
+    from batch_manager.embedding.local import LocalEmbedder
+
+    texts = sorted(set(_docstrings()))
+    found = np.unique(LocalEmbedder()._embed(texts), axis=0)
+    return _unit(np.random.default_rng(2).permutation(found)[:count])
+
+
+def wide(count: int) -> Vectors:
+    """The same, as wide as OpenAI's: a random projection keeps the angles nearly as they are."""
+    narrow = local(count)
+    return _unit(narrow @ np.random.default_rng(3).standard_normal((narrow.shape[1], 1536), dtype=np.float32))
+
+
+KINDS = {"noise, 1,536": noise, "local model, 256": local, "local model, widened to 1,536": wide}
+
+
+def _docstrings() -> list[str]:
+    found: list[str] = []
+    for path in sorted(Path(sysconfig.get_paths()["stdlib"]).rglob("*.py")):
+        if {"site-packages", "test", "tests"} & set(path.parts):
+            continue
+        try:
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+        except (SyntaxError, UnicodeDecodeError):
+            continue  # some files of the library are wrong on purpose
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                words = ast.get_docstring(node) or ""
+                if len(words) > 60:
+                    found.append(words)
+    return found
+
+
+def _unit(vectors: Vectors) -> Vectors:
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), dtype="<f4")
+
+
+def build(file: str, metadata: str) -> None:
+    """The child: build one index, then ask it."""
+    import chromadb
+
+    vectors = np.load(file)
+    rows, queries = vectors[:-QUERIES], vectors[-QUERIES:]
+    with tempfile.TemporaryDirectory() as folder:
+        collection = chromadb.PersistentClient(folder).create_collection(
+            "tables", embedding_function=None, metadata={"hnsw:space": "cosine", **json.loads(metadata)}
+        )
+        cpu, clock = time.process_time(), time.perf_counter()
+        for at in range(0, len(rows), ROWS):
+            some = rows[at : at + ROWS]
+            collection.add(ids=[str(at + number) for number in range(len(some))], embeddings=some)
+        cpu, clock = time.process_time() - cpu, time.perf_counter() - clock
+        found = collection.query(query_embeddings=queries, n_results=NEIGHBOURS, include=[])["ids"]
+    exact = np.argpartition(-(queries @ rows.T), NEIGHBOURS, axis=1)[:, :NEIGHBOURS]
+    right = sum(len({int(one) for one in ids} & set(row.tolist())) for ids, row in zip(found, exact, strict=True))
+    print(json.dumps({"cpu": cpu, "clock": clock, "recall": right / (QUERIES * NEIGHBOURS)}))
+
+
+def main() -> None:
+    """Build all in turn, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--documents", type=int, default=4_000)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--build", nargs=2, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.build:
+        build(*arguments.build)
+        return
+    ratios: dict[str, float] = {}
+    if not arguments.json:
+        print("| vectors | setting | CPU seconds | speed | recall@10 |\n|---|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder:
+        for kind, make in KINDS.items():
+            file = Path(folder) / "vectors.npy"
+            np.save(file, make(arguments.documents + QUERIES))
+            rounds = [
+                {name: _built(file, setting) for name, setting in SETTINGS.items()} for _ in range(arguments.rounds)
+            ]
+            for name in SETTINGS:
+                gain = statistics.median(one[DEFAULT]["cpu"] / one[name]["cpu"] for one in rounds)
+                recall = statistics.mean(one[name]["recall"] for one in rounds)
+                seconds = statistics.median(one[name]["cpu"] for one in rounds)
+                ratios |= {f"{kind}: {name}: speed": gain, f"{kind}: {name}: recall": recall}
+                if not arguments.json:
+                    print(f"| {kind} | {name} | {seconds:.1f} | {gain:.2f} | {recall:.4f} |", flush=True)
+    if arguments.json:
+        print(json.dumps({"name": "build_settings", "ratios": ratios}))
+
+
+def _built(file: Path, setting: dict[str, int]) -> dict[str, Any]:
+    command = [sys.executable, __file__, "--build", str(file), json.dumps(setting)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+if __name__ == "__main__":
+    main()
