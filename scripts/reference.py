@@ -20,7 +20,8 @@ from batch_manager.cli.help_text import EXIT_CODES  # noqa: E402
 from batch_manager.documents import PROBLEMS  # noqa: E402
 from batch_manager.embedding.classify import MONEY_CODES  # noqa: E402
 from batch_manager.known_settings import KNOWN_SETTINGS  # noqa: E402
-from batch_manager_tui.commands import COMMANDS, GROUPS  # noqa: E402
+from batch_manager_tui.commands import GROUPS  # noqa: E402
+from batch_manager_tui.places import ALL_COMMANDS  # noqa: E402
 
 INTRODUCTION = """\
 # Reference
@@ -120,12 +121,13 @@ def _keys() -> str:
     rows = {
         group: [
             (" ".join(f"`{key}`" for key in one.shown_keys.split(" ")), one.help)
-            for one in COMMANDS
+            for one in ALL_COMMANDS
             if one.group == group
         ]
         for group in GROUPS
+        if any(one.group == group for one in ALL_COMMANDS)
     }
-    return "\n".join(f"**{group}**\n\n{table(('key', 'does'), rows[group])}" for group in GROUPS)
+    return "\n".join(f"**{group}**\n\n{table(('key', 'does'), rows[group])}" for group in rows)
 
 
 def ends() -> Iterator[tuple[str, str, str]]:

@@ -9,6 +9,7 @@ import pytest
 
 from batch_manager_tui.commands import COMMANDS, GROUPS, Command
 from batch_manager_tui.palette import TablePalette
+from batch_manager_tui.places import PLACE_COMMANDS
 from batch_manager_tui.screens.deeds import Deeds
 from batch_manager_tui.screens.help import help_lines
 
@@ -21,6 +22,8 @@ def test_no_key_means_two_things() -> None:
 
 def test_each_command_has_a_deed_and_stands_in_the_help() -> None:
     page = "\n".join("".join(text for text, _ in line) for line in help_lines(120))
+    for command in PLACE_COMMANDS:
+        assert command.help in page
     for command in COMMANDS:
         assert command.group in GROUPS
         assert command.help in page

@@ -59,7 +59,7 @@ async def test_retry_asks_for_the_marked_alone(opens: Any, drives: Any, tables: 
         await driver.asked()
         assert driver.app.screen.quote.items == 4
         await driver.press("n", "space", "space")
-        assert len(desk.marks) == 1
+        assert len(desk.items.marks) == 1
         await driver.press("r")
         await driver.asked()
         assert driver.app.screen.quote.items == 1
@@ -92,7 +92,7 @@ async def test_the_list_goes_to_a_file(opens: Any, drives: Any, tables: Any, tmp
         await driver.until(lambda: driver.front == "FailuresScreen")
         rows = [json.loads(line) for line in (tmp_path / "list.jsonl").read_text().splitlines()]
         assert [row["name"] for row in rows] == [f"table_00{number}" for number in range(4)]
-        assert "4 failed items written." in driver.notice
+        assert "4 failed items written to ~/list.jsonl." in driver.notice
         await driver.press("w")
         driver.app.screen.query_one("#place").value = str(tmp_path / "list.jsonl")
         await driver.press("enter")

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch_manager_tui.commands import BY_ID, COMMANDS
+from batch_manager_tui.commands import BY_ID
 from batch_manager_tui.keymap import FILE_NAME, KeysInForce, parse_keys, read_keys
+from batch_manager_tui.places import ALL_COMMANDS, PLACES, commands_of
 
 
 def keys(text: str, name: str) -> tuple[str, ...]:
@@ -18,8 +19,12 @@ def keys(text: str, name: str) -> tuple[str, ...]:
 
 
 def no_key_twice(found: KeysInForce) -> bool:
-    held = [key for one in found.commands for key in one.keys]
-    return len(held) == len(set(held))
+    """On no screen does a key mean two things."""
+    keys = {one.id: one.keys for one in found.commands}
+    screens = [[one.id for one in found.commands if not one.action]]
+    screens += [[one.id for one in commands_of(place)] for place in PLACES]
+    held = [[key for name in names for key in keys[name]] for names in screens]
+    return all(len(one) == len(set(one)) for one in held)
 
 
 def test_keys_are_laid_over_the_table() -> None:
@@ -52,14 +57,18 @@ def test_two_commands_may_change_places() -> None:
         ('start = "ctrl+f"', "means search already"),
         ('start = "z"\nretry = "z"', "z means retry failed already"),
         ("start = ", "it isn't TOML"),
+        ('failures.retry = "enter"', "means open already"),
+        ('failures.begin = "z"', "there is no command 'failures.begin'"),
+        ('down = "w"', "means write list already"),
+        ('quit = "Q"\nstart = "ctrl+c"', "ctrl+c always quits"),
         ("[start]\nkey = 's'", "it must be a key"),
     ],
 )
 def test_what_cannot_be_taken_is_told_and_left(text: str, said: str) -> None:
     found = parse_keys(text)
     assert said in " ".join(found.troubles)
-    assert found.commands == COMMANDS
-    assert not found.keymap
+    assert [one for one in found.commands if one.id != "quit"] == [one for one in ALL_COMMANDS if one.id != "quit"]
+    assert set(found.keymap) <= {"quit"}
 
 
 def test_one_wrong_line_spoils_no_other() -> None:
@@ -114,3 +123,24 @@ async def test_the_sample_knows_them_too(opens: Any, drives: Any, tmp_path: Any)
     async with drives(opens(demo=True)) as driver:
         assert ("start", "z", "start") in driver.app.main.footer()
         assert "z    shows the price" in driver.screen_text()
+
+
+async def test_they_hold_on_every_screen(local: Any, drives: Any, tables: Any) -> None:
+    workspace = local(tables(3))
+    (workspace.settings.home / FILE_NAME).write_text('back = "X"\nhelp = "H"\ndown = "z"\n[details]\nnext = "N"\n')
+    async with drives(workspace) as driver:
+        await driver.press("enter")
+        assert driver.front == "DetailsScreen"
+        assert "table_000" in driver.screen_text()
+        assert " N next item" in driver.screen_text().splitlines()[-1]
+        await driver.press("n", "escape")
+        assert "table_000" in driver.screen_text()
+        await driver.press("N")
+        assert "table_001" in driver.screen_text()
+        await driver.press("H")
+        assert driver.front == "HelpScreen"
+        assert "N             The list's next item" in driver.screen_text()
+        await driver.press("z")
+        assert driver.app.screen.query_one("#help-page").scroll_y == 1
+        await driver.press("X", "X")
+        assert driver.front == "MainScreen"

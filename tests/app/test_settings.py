@@ -29,7 +29,7 @@ async def test_problems_come_first_and_origins_are_told(opens: Any, drives: Any,
         await driver.press(*["j"] * 7)
         assert "EMBEDDING_CONCURRENCY" in driver.screen_text()
         assert "--concurrency" in driver.screen_text()
-        await driver.press("tab", "tab", "tab", "G", "g", "enter")
+        await driver.press("tab", "tab", "tab", "G", "g", "comma")
         assert driver.front == "MainScreen"
         assert (workspace.store.path.read_bytes(), workspace.settings) == before
 

@@ -1,22 +1,27 @@
-"""Pictures of the screens at three sizes, in both themes."""
+"""Pictures of every screen at three sizes, in both themes: one app serves all pictures of a screen."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pictures import TextPicture, rows_of, styles_of
 from textual.pilot import Pilot
 
 from batch_manager.events import BatchView, LimitsView, RunView
+from batch_manager.quote import Scope
 from batch_manager.workspace import Workspace
 from batch_manager_tui.app import BatchManagerApp
 from failing import fail
 
-SIZES = [(80, 24), (120, 40), (200, 50)]
+SIZES = [(60, 18), (80, 24), (120, 40), (160, 45)]
+"""Tabs, stacked, split and wide."""
+
+THEMES = ["ledger-dark", "ledger-light"]
 
 RUNNING = RunView(
     sequence=1,
@@ -55,78 +60,98 @@ RUNNING = RunView(
 )
 
 
-@pytest.fixture(params=SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
-def size(request: pytest.FixtureRequest) -> Any:
-    """The three sizes."""
-    return request.param
+async def rest(pilot: Pilot[None]) -> None:
+    """Wait until nothing moves any more."""
+    await pilot.pause(0.12)
+    for _ in range(300):
+        if all(worker.is_finished or worker.group == "spend" for worker in pilot.app.workers):
+            break
+        await pilot.pause(0.02)
+    await pilot.pause()
 
 
 @pytest.fixture
-def pictured(snap_compare: Any) -> Iterator[Callable[..., bool]]:
-    """Compares a picture of the app after some keys."""
-    apps: list[BatchManagerApp] = []
+def pictured(snapshot: Any) -> Callable[..., None]:
+    """Compares pictures of the app after some keys, in every size and theme."""
 
-    def compare(workspace: Workspace, size: tuple[int, int], *keys: str, view: RunView | None = None) -> bool:
+    def compare(
+        workspace: Workspace, *keys: str, view: RunView | None = None, sizes: list[tuple[int, int]] = SIZES
+    ) -> None:
         app = BatchManagerApp(workspace)
-        apps.append(app)
 
-        async def before(pilot: Pilot[None]) -> None:
-            async def rest() -> None:
-                await pilot.pause(0.15)
-                for _ in range(200):
-                    if all(worker.is_finished or worker.group == "spend" for worker in app.workers):
-                        break
+        async def walk() -> str:
+            lines: list[str] = []
+            async with app.run_test(size=sizes[-1]) as pilot:
+                while app.main.desk.quote is None and app.main.desk.error is None:
                     await pilot.pause(0.02)
-                await pilot.pause()
+                await rest(pilot)
+                for key in keys:
+                    await pilot.press(key)
+                    await rest(pilot)
+                if view is not None:
+                    app.main.readings.hear_no_more()
+                    app.main.readings.view_changed(view)
+                for size in reversed(sizes):
+                    await pilot.resize_terminal(*size)
+                    await rest(pilot)
+                    await rest(pilot)  # a screen under a question is laid out a moment later
+                    lines += [f"== {size[0]}x{size[1]}", *rows_of(app)]
+                    for theme in THEMES:
+                        app.theme = theme
+                        await pilot.pause()
+                        lines += [f"-- {theme}", *styles_of(app)]
+            return "\n".join(lines) + "\n"
 
-            while app.main.desk.quote is None and app.main.desk.error is None:
-                await pilot.pause(0.02)
-            await rest()
-            for key in keys:
-                await pilot.press(key)
-                await rest()
-            if view is not None:
-                app.main.readings.hear_no_more()
-                app.main.readings.view_changed(view)
-            await pilot.pause(0.1)
+        try:
+            picture = asyncio.run(walk())
+        finally:
+            app.close_rooms()
+        assert picture == snapshot(extension_class=TextPicture)
 
-        return bool(snap_compare(app, terminal_size=size, run_before=before))
-
-    yield compare
-    for app in apps:
-        asyncio.run(asyncio.to_thread(app.close_rooms))
-
-
-def test_start(pictured: Any, opens: Any, size: Any) -> None:
-    assert pictured(opens(demo=True), size)
-
-
-def test_marked(pictured: Any, opens: Any, size: Any) -> None:
-    assert pictured(opens(demo=True, rehearse=True), size, "space", "space", "j", "v", "j", "j")
-
-
-def test_spend_prompt(pictured: Any, opens: Any, size: Any) -> None:
-    assert pictured(opens(demo=True, rehearse=True), size, "s")
+    return compare
 
 
-def test_running(pictured: Any, opens: Any, size: Any) -> None:
-    assert pictured(opens(demo=True, rehearse=True), size, view=RUNNING)
+def test_start(pictured: Any, opens: Any) -> None:
+    pictured(opens(demo=True))
 
 
-def test_filtered(pictured: Any, opens: Any, size: Any) -> None:
-    assert pictured(opens(demo=True), size, "slash", *"stg", "down", "down")
+def test_marked(pictured: Any, opens: Any) -> None:
+    pictured(opens(demo=True, rehearse=True), "space", "space", "j", "v", "j", "j")
 
 
-def test_nothing_yet(pictured: Any, opens: Any, size: Any) -> None:
-    assert pictured(opens(), size)
+def test_spend_prompt(pictured: Any, opens: Any) -> None:
+    pictured(opens(demo=True, rehearse=True), "s")
 
 
-def test_help(pictured: Any, opens: Any, size: Any) -> None:
-    assert pictured(opens(), size, "question_mark")
+def test_running(pictured: Any, opens: Any) -> None:
+    pictured(opens(demo=True, rehearse=True), view=RUNNING)
 
 
-def test_import_prompt(pictured: Any, opens: Any, size: Any) -> None:
-    assert pictured(opens(), size, "i")
+def test_filtered(pictured: Any, opens: Any) -> None:
+    pictured(opens(demo=True), "slash", *"stg", "down", "down")
+
+
+def test_nothing_fits(pictured: Any, opens: Any) -> None:
+    pictured(opens(demo=True), "slash", *"zz", "enter")
+
+
+def test_nothing_yet(pictured: Any, opens: Any) -> None:
+    pictured(opens())
+
+
+def test_help(pictured: Any, opens: Any) -> None:
+    pictured(opens(), "question_mark")
+
+
+def test_import_prompt(pictured: Any, opens: Any) -> None:
+    pictured(opens(), "i")
+
+
+def test_details(pictured: Any, opens: Any) -> None:
+    workspace = opens(demo=True)
+    workspace.store._db.execute_sql("UPDATE item SET words_at = '2026-11-24T10:00:00', structure_at = '2026-11-24T10:00:00'")
+    workspace.store._db.execute_sql("UPDATE item SET structure_from = 'sqlite:///shop.db'")
+    pictured(workspace, "j", "enter")
 
 
 def with_history(opens: Any) -> Workspace:
@@ -162,34 +187,33 @@ def with_history(opens: Any) -> Workspace:
     return workspace
 
 
-def test_failures(pictured: Any, opens: Any, size: Any) -> None:
-    assert pictured(with_history(opens), size, "F", "tab", "space")
+def test_failures(pictured: Any, opens: Any) -> None:
+    pictured(with_history(opens), "F", "tab", "space")
 
 
-def test_failures_that_retrying_cannot_cure(pictured: Any, opens: Any, size: Any) -> None:
-    assert pictured(with_history(opens), size, "F", "j", "j")
+def test_failures_that_retrying_cannot_cure(pictured: Any, opens: Any) -> None:
+    pictured(with_history(opens), "F", "j", "j")
 
 
-def test_bill(pictured: Any, opens: Any, size: Any) -> None:
-    assert pictured(with_history(opens), size, "B", "j")
+def test_bill(pictured: Any, opens: Any) -> None:
+    pictured(with_history(opens), "B", "j")
 
 
-def test_settings(pictured: Any, opens: Any, size: Any) -> None:
-    assert pictured(opens(EMBEDDING_CONCURRENCY="4"), size, "comma", *"jjjjjjj")
+def test_settings(pictured: Any, opens: Any) -> None:
+    pictured(opens(EMBEDDING_CONCURRENCY="4"), "comma", *"jjjjjjj")
 
 
-def test_light(pictured: Any, opens: Any, size: Any) -> None:
-    assert pictured(opens(demo=True), size, "ctrl+t", "space", "2")
-
-
-def test_tabs(pictured: Any, opens: Any) -> None:
-    assert pictured(opens(demo=True), (60, 18), "2")
+def test_search(pictured: Any, local: Any, tables: Any) -> None:
+    workspace = local(tables(6))
+    workspace.engine.start(workspace.engine.quote(Scope("pending")))
+    workspace.engine.wait(60)
+    pictured(workspace, "S", *"purpose 2", "enter")
 
 
 def test_too_small(pictured: Any, opens: Any) -> None:
-    assert pictured(opens(demo=True), (40, 10))
+    pictured(opens(demo=True), sizes=[(40, 10)])
 
 
-def test_paths_stay_out_of_pictures(tmp_path: Path) -> None:
-    for picture in (Path(__file__).parent / "__snapshots__").rglob("*.svg"):
+def test_paths_stay_out_of_pictures() -> None:
+    for picture in (Path(__file__).parent / "__snapshots__").rglob("*.txt"):
         assert "pytest-of" not in picture.read_text(encoding="utf-8")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from textual.app import App
+from textual.binding import Binding
 from textual.screen import ModalScreen
 from textual.worker import WorkerFailed
 
@@ -20,8 +21,10 @@ from batch_manager_tui.backroom import BackRoom
 from batch_manager_tui.display import shown
 from batch_manager_tui.keymap import KeysInForce, read_keys
 from batch_manager_tui.palette import TablePalette
+from batch_manager_tui.places import Place
 from batch_manager_tui.remembered import Remembered, read, write
 from batch_manager_tui.screens.base import AppScreen
+from batch_manager_tui.screens.help import HelpScreen
 from batch_manager_tui.screens.main import MainScreen
 from batch_manager_tui.screens.quit import QuitDuringRun
 from batch_manager_tui.terminal_title import TerminalTitle
@@ -57,6 +60,7 @@ class BatchManagerApp(App[None]):
     AUTO_FOCUS = ""  # a screen says itself what has the focus; a question's hidden box must not
     CSS_PATH: ClassVar = sorted(str(path) for path in _STYLES.glob("*.tcss"))
     COMMANDS: ClassVar = {TablePalette}
+    BINDINGS: ClassVar = [Binding("ctrl+p", "command_palette", show=False, id="palette")]
     HORIZONTAL_BREAKPOINTS = [(0, "-tabs"), (80, "-stacked"), (110, "-split"), (160, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]  # noqa: RUF012
 
@@ -141,6 +145,17 @@ class BatchManagerApp(App[None]):
         self.keys = keys
         self.set_keymap(keys.keymap)
 
+    def open_help(self, place: Place | None = None) -> None:
+        """All keys; those of a place first."""
+        self.push_screen(HelpScreen(place))
+
+    def to_the_shell(self) -> None:
+        """Back to the shell; `fg` returns."""
+        if self.is_headless:
+            self.say("There is no shell behind this screen to go back to.", "warning")
+        else:
+            self.action_suspend_process()
+
     @property
     def first_keys(self) -> dict[str, str]:
         """The first key of each command that has keys of the user's own."""
@@ -167,7 +182,7 @@ class BatchManagerApp(App[None]):
 
     def run_command(self, command: str) -> None:
         """Run a command of the table, from wherever it was asked for."""
-        if self.screen is not self.main and isinstance(self.screen, AppScreen) and command not in ("theme", "quit"):
+        while self.screen is not self.main and isinstance(self.screen, AppScreen) and command not in ("theme", "quit"):
             self.pop_screen()
         self.main.action_command(command)
 

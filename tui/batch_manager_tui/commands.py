@@ -7,12 +7,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from batch_manager_tui.situation import Situation
 
-Group = Literal["Move", "Choose", "Spend", "During a run", "Bring in and out", "Look", "App"]
-GROUPS: tuple[Group, ...] = ("Move", "Choose", "Spend", "During a run", "Bring in and out", "Look", "App")
+Group = Literal[
+    "Move",
+    "Choose",
+    "Spend",
+    "During a run",
+    "Bring in and out",
+    "Look",
+    "App",
+    "Other screens",
+    "Details",
+    "Failures",
+    "Bill",
+    "Sources",
+    "Search",
+]
+GROUPS: tuple[Group, ...] = get_args(Group)
 
 Available = Callable[[Situation], str | None]
 
@@ -28,6 +42,7 @@ class Command:
         help: One line.
         available: The reason why it can't be used now, or None.
         rank: Place in the footer, low first; None keeps it out.
+        action: What its key does on a screen of its own (`places`); empty for the main screen's.
     """
 
     id: str
@@ -37,6 +52,7 @@ class Command:
     group: Group
     available: Available
     rank: int | None = None
+    action: str = ""
 
     @property
     def shown_keys(self) -> str:
@@ -73,7 +89,7 @@ def _running(now: Situation) -> str:
     return f"A run is under way: {key_of(now, 'pause')} pauses it, {key_of(now, 'cancel')} cancels it."
 
 
-def _always(_: Situation) -> str | None:
+def always(_: Situation) -> str | None:
     return None
 
 
@@ -178,17 +194,17 @@ def _demo(now: Situation) -> str | None:
 
 
 COMMANDS: tuple[Command, ...] = (
-    Command("down", ("down", "j"), "down", "One line down", "Move", _always),
-    Command("up", ("up", "k"), "up", "One line up", "Move", _always),
-    Command("page_down", ("pagedown", "ctrl+d"), "page down", "One page down", "Move", _always),
-    Command("page_up", ("pageup", "ctrl+u"), "page up", "One page up", "Move", _always),
-    Command("top", ("home", "g"), "top", "To the first line", "Move", _always),
-    Command("bottom", ("end", "G"), "bottom", "To the last line", "Move", _always),
-    Command("next_pane", ("tab",), "next pane", "The next pane", "Move", _always),
-    Command("previous_pane", ("shift+tab",), "previous pane", "The pane before", "Move", _always),
-    Command("items", ("1",), "items", "The items' pane", "Move", _always),
-    Command("cost", ("2",), "cost", "The cost pane", "Move", _always),
-    Command("batches", ("3",), "batches", "The batches' pane", "Move", _always),
+    Command("down", ("down", "j"), "down", "One line down", "Move", always),
+    Command("up", ("up", "k"), "up", "One line up", "Move", always),
+    Command("page_down", ("pagedown", "ctrl+d"), "page down", "One page down", "Move", always),
+    Command("page_up", ("pageup", "ctrl+u"), "page up", "One page up", "Move", always),
+    Command("top", ("home", "g"), "top", "To the first line", "Move", always),
+    Command("bottom", ("end", "G"), "bottom", "To the last line", "Move", always),
+    Command("next_pane", ("tab",), "next pane", "The next pane", "Move", always),
+    Command("previous_pane", ("shift+tab",), "previous pane", "The pane before", "Move", always),
+    Command("items", ("1",), "items", "The items' pane", "Move", always),
+    Command("cost", ("2",), "cost", "The cost pane", "Move", always),
+    Command("batches", ("3",), "batches", "The batches' pane", "Move", always),
     Command("mark", ("space",), "mark", "Mark or unmark the item, and go one down", "Choose", _lists_items, 20),
     Command(
         "mark_all", ("a",), "mark all", "Mark all that fit the filter; again: unmark them", "Choose", _lists_items, 40
@@ -263,14 +279,14 @@ COMMANDS: tuple[Command, ...] = (
     Command("bill", ("B",), "bill", "Every run: estimated and billed, by day and by model", "Look", _ready, 55),
     Command("settings", ("comma",), "settings", "Every setting in force, and where it came from", "Look", _ready, 65),
     Command("search", ("S", "ctrl+f"), "search", "Ask the index in plain words", "Look", _search, 45),
-    Command("help", ("question_mark",), "help", "All keys", "App", _always, 90),
-    Command("palette", ("ctrl+p",), "palette", "All commands, by typing", "App", _always),
-    Command("theme", ("ctrl+t",), "theme", "Dark, light, or the terminal's own colours", "App", _always),
+    Command("help", ("question_mark",), "help", "All keys", "App", always, 90),
+    Command("palette", ("ctrl+p",), "palette", "All commands, by typing", "App", always),
+    Command("theme", ("ctrl+t",), "theme", "Dark, light, or the terminal's own colours", "App", always),
     Command("bell", ("b",), "bell", "Ring at the end of a run, or no longer; remembered", "App", _ready),
     Command(
-        "suspend", ("ctrl+z",), "to the shell", "Back to the shell; fg returns, a run goes on meanwhile", "App", _always
+        "suspend", ("ctrl+z",), "to the shell", "Back to the shell; fg returns, a run goes on meanwhile", "App", always
     ),
-    Command("quit", ("q", "ctrl+q", "ctrl+c"), "quit", "Quit; during a run it asks", "App", _always, 95),
+    Command("quit", ("q", "ctrl+q", "ctrl+c"), "quit", "Quit; during a run it asks", "App", always, 95),
 )
 """Every command of the main screen."""
 

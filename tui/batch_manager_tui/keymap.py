@@ -2,26 +2,31 @@
 
     start = "S"
     search = ["s", "ctrl+f"]
+    failures.retry = "ctrl+r"
 
-What can't be taken is said once and left as it was; no key ever means two things.
+A name without a dot is the main screen's, or holds on every screen; with one it is that screen's own.
+What can't be taken is said once and left as it was; no key ever means two things on one screen.
 """
 
 from __future__ import annotations
 
 import tomllib
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from textual.keys import Keys, key_to_character
 
-from batch_manager_tui.commands import COMMANDS, Command
+from batch_manager_tui.commands import Command
+from batch_manager_tui.places import ALL_COMMANDS, PLACES, held_in
 
 FILE_NAME = "keys.toml"
 
 LONGEST = 65_536
 """Bytes that are read."""
+
+ALWAYS_QUIT = frozenset({"ctrl+q", "ctrl+c"})
+"""Whatever a file says, these leave the app from every screen."""
 
 _SHORTENED = {"slash": "/", "backslash": "\\", "at": "@", "minus": "-", "plus": "+", "underscore": "_"}
 """Names that Textual shortened and doesn't find the character of."""
@@ -40,7 +45,7 @@ class KeysInForce:
         troubles: What couldn't be taken, in plain words.
     """
 
-    commands: tuple[Command, ...] = COMMANDS
+    commands: tuple[Command, ...] = ALL_COMMANDS
     changed: frozenset[str] = frozenset()
     troubles: tuple[str, ...] = ()
 
@@ -52,6 +57,10 @@ class KeysInForce:
             for one in self.commands
             if one.id in self.changed
         }
+
+    def key(self, command: str) -> str:
+        """The first key of a command, as a person writes it."""
+        return next(one.shown_key for one in self.commands if one.id == command)
 
 
 def read_keys(home: Path) -> KeysInForce:
@@ -74,35 +83,53 @@ def parse_keys(text: str) -> KeysInForce:
         return KeysInForce(troubles=(f"it isn't TOML ({str(error)[:80]})",))
     wanted: dict[str, tuple[str, ...]] = {}
     troubles: list[str] = []
-    known = {command.id for command in COMMANDS}
-    for name, value in given.items():
+    known = {command.id for command in ALL_COMMANDS}
+    for name, value in _flat(given):
         keys = _keys(value)
         if name not in known:
             troubles.append(f"there is no command {name[:40]!r}")
         elif isinstance(keys, str):
             troubles.append(f"{name}: {keys}")
+        elif name != "quit" and (kept := ALWAYS_QUIT.intersection(keys)):
+            troubles.append(f"{name}: {' '.join(sorted(kept))} always quits")
         else:
             wanted[name] = keys
     clashes = _without_clashes(wanted)
-    commands = tuple(replace(one, keys=wanted[one.id]) if one.id in wanted else one for one in COMMANDS)
+    commands = tuple(replace(one, keys=wanted[one.id]) if one.id in wanted else one for one in ALL_COMMANDS)
     return KeysInForce(commands, frozenset(wanted), (*troubles, *clashes))
 
 
+def _flat(given: Mapping[str, object]) -> list[tuple[str, object]]:
+    """(command, value): a screen's own lines are a table of that screen's name, `[failures]` or `failures.retry`."""
+    lines: list[tuple[str, object]] = []
+    for name, value in given.items():
+        if isinstance(value, dict) and name in PLACES:
+            lines += [(f"{name}.{key}", one) for key, one in value.items()]
+        else:
+            lines.append((name, value))
+    return lines
+
+
 def _without_clashes(wanted: dict[str, tuple[str, ...]]) -> list[str]:
-    """Take out of `wanted` what would give a key two meanings, and say which."""
+    """Take out of `wanted` what would give a key two meanings on one screen, and say which."""
     said: list[str] = []
     while True:
-        held = Counter(key for one in COMMANDS for key in set(map(_plain, wanted.get(one.id, one.keys))))
-        clashing = [name for name, keys in wanted.items() if any(held[_plain(key)] > 1 for key in keys)]
+        held: dict[tuple[str, str], list[Command]] = {}
+        for one in ALL_COMMANDS:
+            for key in set(map(_plain, wanted.get(one.id, one.keys))):
+                for place in held_in(one.id):
+                    held.setdefault((place, key), []).append(one)
+        clashing = {
+            name: sorted({key for (_, key), ones in held.items() if len(ones) > 1 and name in [one.id for one in ones]})
+            for name in wanted
+        }
+        clashing = {name: keys for name, keys in clashing.items() if keys}
         if not clashing:
             return said
-        for name in clashing:
-            keys = [key for key in wanted[name] if held[_plain(key)] > 1]
-            others = [
-                one.label
-                for one in COMMANDS
-                if one.id != name and set(map(_plain, wanted.get(one.id, one.keys))) & set(map(_plain, keys))
-            ]
+        for name, keys in clashing.items():
+            others = dict.fromkeys(
+                one.label for (_, key), ones in held.items() if key in keys for one in ones if one.id != name
+            )
             said.append(f"{name}: {' '.join(keys)} means {' and '.join(others)} already")
         for name in clashing:
             del wanted[name]
@@ -145,7 +172,7 @@ def _character(key: str) -> str | None:
 
 _SPELT: Mapping[str, str] = {
     character: key
-    for one in COMMANDS
+    for one in ALL_COMMANDS
     for key in one.keys
     if len(key) > 1 and (character := _character(key)) is not None
 }

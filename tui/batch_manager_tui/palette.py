@@ -33,5 +33,5 @@ class TablePalette(Provider):
     def _offers(self) -> Iterator[tuple[Command, str, partial[None]]]:
         app = cast("BatchManagerApp", self.app)
         for command in app.keys.commands:
-            if command.group != "Move" and command.id != "palette":
+            if not command.action and command.group != "Move" and command.id != "palette":
                 yield command, f"{command.label}  ({command.shown_keys})", partial(app.run_command, command.id)

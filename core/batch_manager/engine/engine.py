@@ -19,8 +19,9 @@ from batch_manager.engine.delivery import Delivery
 from batch_manager.engine.driver import Driver
 from batch_manager.engine.edge import Edge
 from batch_manager.engine.index_care import mend_damage, require_same_model
+from batch_manager.engine.itinerary import Itinerary, itinerary_of
 from batch_manager.engine.problems import problems
-from batch_manager.engine.quoting import quote_of
+from batch_manager.engine.quoting import limits_of, quote_of
 from batch_manager.engine.results import EMPTY, RunResults, collect
 from batch_manager.engine.search import SearchHit, checked_query, neighbours, search
 from batch_manager.engine.thread import LoopThread
@@ -30,6 +31,7 @@ from batch_manager.events import EventBus, Notice, RunView, Subscription
 from batch_manager.pricing import Price, price_of
 from batch_manager.quote import Quote, Scope, Space
 from batch_manager.store import DocumentationStore
+from batch_manager.store.journeys import Travelled
 from batch_manager.store.ledger import RunRow
 from batch_manager.vectors import VectorStore
 
@@ -91,6 +93,23 @@ class Engine:
             StoreError: The store can't be read.
         """
         return quote_of(self.settings, self.store, scope, cap, self._driver.view.limits.tokens_per_minute)
+
+    def itinerary(self) -> Itinerary:
+        """Which request each pending text would travel in, if all of them were sent now.
+
+        Raises:
+            StoreError: The store can't be read.
+        """
+        work = self.store.work.find(Scope("pending"), self.store.answers.space_id(self.space))
+        return itinerary_of(work, limits_of(self.settings, self.store))
+
+    def travelled(self, item_id: int) -> tuple[Travelled, ...]:
+        """The requests that an item's answers came with.
+
+        Raises:
+            StoreError: The store can't be read.
+        """
+        return self.store.ledger.travelled(item_id, self.store.answers.space_id(self.space))
 
     def saving(self, finding: str) -> Decimal:
         """USD that leaving out the pending items with this finding saves.

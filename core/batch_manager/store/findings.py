@@ -86,6 +86,14 @@ def findings(database: peewee.SqliteDatabase) -> tuple[Finding, ...]:
     return tuple(Finding(code, number) for code, number in zip(CONDITIONS, row, strict=True) if number)
 
 
+def findings_of(database: peewee.SqliteDatabase, item_id: int) -> tuple[str, ...]:
+    """The codes of an item's own findings, in the order of `CONDITIONS`."""
+    marks = ", ".join(f"coalesce(({condition}), 0)" for condition in CONDITIONS.values())
+    with translated():
+        row = database.execute_sql(f"SELECT {marks} FROM item WHERE id = ?", [item_id]).fetchone()
+    return tuple(code for code, found in zip(CONDITIONS, row or (), strict=False) if found)
+
+
 def saved_tokens(database: peewee.SqliteDatabase, code: str, space_id: int) -> int:
     """Tokens that needn't be sent when the pending items with this finding are left out.
 

@@ -19,7 +19,7 @@ from batch_manager.store.failures import (
     failure_records,
     unskip_as_failed,
 )
-from batch_manager.store.findings import CONDITIONS, Finding, findings, saved_tokens
+from batch_manager.store.findings import CONDITIONS, Finding, findings, findings_of, saved_tokens
 
 if TYPE_CHECKING:
     import peewee
@@ -214,6 +214,10 @@ class Items:
     def findings(self) -> tuple[Finding, ...]:
         """What would make wasted embeddings, by sort; only sorts that some item has."""
         return findings(self._db)
+
+    def findings_of(self, item_id: int) -> tuple[str, ...]:
+        """The codes of an item's own findings."""
+        return findings_of(self._db, item_id)
 
     def saved_tokens(self, code: str, space_id: int) -> int:
         """Tokens that needn't be sent when the pending items with this finding are left out."""

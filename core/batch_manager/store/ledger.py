@@ -11,6 +11,7 @@ from batch_manager.pricing import from_pico
 from batch_manager.quote import Quote, to_record
 from batch_manager.store.bill import Bill, read_bill
 from batch_manager.store.database import now, translated
+from batch_manager.store.journeys import Travelled, travelled
 
 if TYPE_CHECKING:
     import peewee
@@ -190,6 +191,10 @@ class Ledger:
     def runs(self, limit: int = 50) -> list[RunRow]:
         """The latest runs, newest first."""
         return self._runs("ORDER BY r.id DESC LIMIT ?", (limit,))
+
+    def travelled(self, item_id: int, space_id: int) -> tuple[Travelled, ...]:
+        """The requests that an item's answers came with."""
+        return travelled(self._db, item_id, space_id)
 
     def bill(self) -> Bill:
         """Every run with what was estimated and billed, and the sums by day and by model."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import ComposeResult
 from textual.content import Content
 from textual.screen import ModalScreen, Screen, ScreenResultType
 from textual.widget import Widget
 
+from batch_manager_tui.places import PLACES, Place, commands_of
 from batch_manager_tui.widgets.key_line import KeyLine, Keys
 from batch_manager_tui.widgets.status_header import StatusHeader
+from batch_manager_tui.widgets.strips import LineView
 
 if TYPE_CHECKING:
     from batch_manager_tui.app import BatchManagerApp
@@ -77,6 +79,81 @@ class AppScreen(Screen[None]):
         """A one-line notice."""
         for line in self.query(KeyLine):  # none while the app closes
             line.say(message, level)
+
+
+class PlaceScreen(AppScreen):
+    """A screen behind the main one: panes, and the keys of its place in the table.
+
+    Attributes:
+        PLACE: Its name in the table.
+        PANES: Its panes that take the focus, as selectors, in the order of tab; the first has it at the start.
+    """
+
+    PLACE: ClassVar[Place]
+    PANES: ClassVar[tuple[str, ...]]
+
+    def on_mount(self) -> None:
+        """The first pane has the focus."""
+        super().on_mount()
+        self.query_one(self.PANES[0]).focus()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Where nothing can be read, nothing is done but going back."""
+        return action in ("back", "quit") or not too_small(self.batch_app)
+
+    def key(self, command: str) -> str:
+        """The first key of a command, as it holds now."""
+        return self.batch_app.keys.key(command)
+
+    def entry(self, command: str, label: str = "") -> tuple[str, str, str]:
+        """A command's place in the key line."""
+        known = _AT[self.PLACE][command]
+        return (command, self.key(command), label or known.label)
+
+    def footer(self) -> Keys:
+        """The place's own keys, then the way back."""
+        own = sorted((one for one in commands_of(self.PLACE) if one.rank is not None), key=lambda one: one.rank or 0)
+        panes = [self.entry("next_pane")] if len(self.PANES) > 1 else []
+        return [*(self.entry(one.id) for one in own if one.id != "back"), *panes, *self.ways_out()]
+
+    def ways_out(self) -> Keys:
+        """Help and back; they always have their place."""
+        out = [self.entry("help")] if self.PLACE != "help" else []
+        return [*out, self.entry("back")]
+
+    def on_key_line_pressed(self, message: KeyLine.Pressed) -> None:
+        """A click on a key."""
+        self.call_later(self.run_action, f"screen.{_AT[self.PLACE][message.command].action}")
+
+    def action_back(self) -> None:
+        """Back to the screen before."""
+        self.dismiss(None)
+
+    def action_other_pane(self, by: int = 1) -> None:
+        """The next pane, and round again."""
+        panes = [pane for name in self.PANES if (pane := self.query_one(name)).display]
+        at = panes.index(self.focused) if self.focused in panes else -by
+        panes[(at + by) % len(panes)].focus()
+
+    def action_move(self, step: str) -> None:
+        """In the pane that has the focus."""
+        focused = self.focused
+        (focused if isinstance(focused, LineView) else self.query_one(self.PANES[0], LineView)).move(step)
+
+    def action_help(self) -> None:
+        """All keys, those of this screen first."""
+        self.batch_app.open_help(self.PLACE)
+
+    def action_theme(self) -> None:
+        """The next theme."""
+        self.batch_app.next_theme()
+
+    def action_suspend(self) -> None:
+        """Back to the shell."""
+        self.batch_app.to_the_shell()
+
+
+_AT = {place: {one.id: one for one in commands_of(place)} for place in PLACES}
 
 
 class AppModal(ModalScreen[ScreenResultType]):

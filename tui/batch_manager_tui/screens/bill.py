@@ -5,39 +5,29 @@ from __future__ import annotations
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding
 from textual.containers import Container, Vertical
 
 from batch_manager.errors import BatchManagerError
 from batch_manager.sources.rows import write_rows
 from batch_manager.store.bill import BILL_COLUMNS, Bill, Spent, bill_records
 from batch_manager_tui.display import count, shown
-from batch_manager_tui.screens.base import AppScreen
-from batch_manager_tui.screens.save_file import SaveFile
+from batch_manager_tui.places import bindings_of
+from batch_manager_tui.screens.base import PlaceScreen
+from batch_manager_tui.screens.save_file import SaveFile, Written
 from batch_manager_tui.widgets.bill_lines import run_heads, run_line, run_words, spend_lines, total_line
-from batch_manager_tui.widgets.key_line import KeyLine, Keys
 from batch_manager_tui.widgets.pick_list import PickList
-from batch_manager_tui.widgets.strips import Line, Lines, LineView
+from batch_manager_tui.widgets.strips import Line, Lines
 
 FRESH = 1.0
 """Seconds between two readings while a run is under way."""
 
 
-class BillScreen(AppScreen):
+class BillScreen(PlaceScreen):
     """Runs, sums, and all about one run."""
 
-    BINDINGS: ClassVar = [
-        Binding("escape,q", "back", "back", show=False),
-        Binding("tab,shift+tab", "other_pane", "other pane", show=False),
-        Binding("j,down", "move('down')", "down", show=False),
-        Binding("k,up", "move('up')", "up", show=False),
-        Binding("pagedown,space,ctrl+d", "move('page_down')", "page down", show=False),
-        Binding("pageup,ctrl+u", "move('page_up')", "page up", show=False),
-        Binding("g,home", "move('top')", "top", show=False),
-        Binding("G,end", "move('bottom')", "bottom", show=False),
-        Binding("c", "save('csv')", "write CSV", show=False),
-        Binding("J", "save('json')", "write JSON", show=False),
-    ]
+    PLACE = "bill"
+    PANES = ("#runs", "#spend", "#run")
+    BINDINGS: ClassVar = bindings_of(PLACE)
 
     def __init__(self) -> None:
         super().__init__()
@@ -60,22 +50,11 @@ class BillScreen(AppScreen):
             run.border_title = "This run"
             yield run
 
-    def footer(self) -> Keys:
-        """Keys of this screen."""
-        return [
-            ("move('down')", "j k", "runs"),
-            ("save('csv')", "c", "write CSV"),
-            ("save('json')", "J", "write JSON"),
-            ("other_pane", "tab", "other pane"),
-            ("back", "esc", "back"),
-        ]
-
     def on_mount(self) -> None:
         """Read the bill, and again while a run adds to it."""
         super().on_mount()
         for name in ("#run-heads", "#run-total"):
             self.query_one(name, Lines).can_focus = False
-        self.query_one("#runs").focus()
         self.reload()
         self.set_interval(FRESH, self._reload_while_running)
 
@@ -88,28 +67,9 @@ class BillScreen(AppScreen):
         """Read the bill."""
         self.run_worker(self._read(), exclusive=True, group="list")
 
-    def on_key_line_pressed(self, message: KeyLine.Pressed) -> None:
-        """A click on a key."""
-        self.call_later(self.run_action, f"screen.{message.command}")
-
     def on_pick_list_moved(self, message: PickList.Moved) -> None:
         """Another run."""
         self._show()
-
-    def action_back(self) -> None:
-        """Back to the items."""
-        self.dismiss(None)
-
-    def action_other_pane(self) -> None:
-        """Runs, spend, run, and round again."""
-        order = [self.query_one(name) for name in ("#runs", "#spend", "#run")]
-        position = order.index(self.focused) if self.focused in order else -1
-        order[(position + 1) % len(order)].focus()
-
-    def action_move(self, step: str) -> None:
-        """In the pane that has the focus."""
-        focused = self.focused
-        (focused if isinstance(focused, LineView) else self.query_one("#runs", PickList)).move(step)
 
     def action_save(self, ending: str) -> None:
         """Write the runs to a file."""
@@ -121,9 +81,9 @@ class BillScreen(AppScreen):
         def write(place: str) -> int:
             return write_rows(bill_records(read()), BILL_COLUMNS, place)
 
-        def saved(written: int | None) -> None:
+        def saved(written: Written | None) -> None:
             if written is not None:
-                self.say(f"{count(written, 'run')} written.")
+                self.say(f"{count(written.rows, 'run')} written to {written.place}.")
 
         hint = "One row a run. The name's ending says how: .csv, .json, else JSON Lines. Money is in USD, exact."
         self.batch_app.push_screen(SaveFile("Write the bill", hint, f"bill.{ending}", write), saved)

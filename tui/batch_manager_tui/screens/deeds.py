@@ -15,7 +15,6 @@ from batch_manager_tui.display import count, shown
 from batch_manager_tui.screens.bill import BillScreen
 from batch_manager_tui.screens.details import DetailsScreen
 from batch_manager_tui.screens.failures import FailuresScreen
-from batch_manager_tui.screens.help import HelpScreen
 from batch_manager_tui.screens.search import SearchScreen
 from batch_manager_tui.screens.settings import SettingsScreen
 from batch_manager_tui.screens.take_in import (
@@ -279,7 +278,7 @@ class Deeds:
 
     def help(self) -> None:
         """All keys."""
-        self._app.push_screen(HelpScreen())
+        self._app.open_help()
 
     def palette(self) -> None:
         """All commands by typing."""
@@ -300,10 +299,7 @@ class Deeds:
 
     def suspend(self) -> None:
         """Back to the shell."""
-        if self._app.is_headless:
-            self._screen.say("There is no shell behind this screen to go back to.", "warning")
-        else:
-            self._app.action_suspend_process()
+        self._app.to_the_shell()
 
     def quit(self) -> None:
         """Quit; the app asks during a run."""

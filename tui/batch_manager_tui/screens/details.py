@@ -1,4 +1,4 @@
-"""Details: the exact text of an item, and all that is known of it."""
+"""Details: the exact text of an item, and all that is known of it: its journey, findings, tries and neighbours."""
 
 from __future__ import annotations
 
@@ -7,43 +7,35 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding
 from textual.containers import Container
 
 from batch_manager.errors import BatchManagerError
 from batch_manager.store.items import ItemDetail
 from batch_manager_tui.display import count, shown
-from batch_manager_tui.screens.base import AppScreen
-from batch_manager_tui.widgets.detail_lines import detail_lines, neighbour_lines
-from batch_manager_tui.widgets.key_line import KeyLine, Keys
-from batch_manager_tui.widgets.strips import Lines, LineView
+from batch_manager_tui.places import bindings_of
+from batch_manager_tui.screens.base import PlaceScreen
+from batch_manager_tui.widgets.detail_lines import Known, detail_lines, neighbour_line, no_neighbours
+from batch_manager_tui.widgets.pick_list import PickList
+from batch_manager_tui.widgets.strips import Line, Lines
 from batch_manager_tui.widgets.text_pane import TextPane
 
 if TYPE_CHECKING:
     from batch_manager.engine import SearchHit
+    from batch_manager.engine.itinerary import Itinerary
     from batch_manager_tui.app import BatchManagerApp
 
 NEIGHBOURS = 8
 
 REST = 0.25
-"""Seconds that an item must be looked at before its neighbours are asked for."""
+"""Seconds that an item must be looked at before the index, or the packing of all that is pending, is asked."""
 
 
-class DetailsScreen(AppScreen):
+class DetailsScreen(PlaceScreen):
     """One item."""
 
-    BINDINGS: ClassVar = [
-        Binding("escape,q,enter", "back", "back", show=False),
-        Binding("tab,shift+tab", "other_pane", "other pane", show=False),
-        Binding("n,right,l", "turn(1)", "next", show=False),
-        Binding("b,left,h", "turn(-1)", "before", show=False),
-        Binding("j,down", "move('down')", "down", show=False),
-        Binding("k,up", "move('up')", "up", show=False),
-        Binding("pagedown,space,ctrl+d", "move('page_down')", "page down", show=False),
-        Binding("pageup,ctrl+u", "move('page_up')", "page up", show=False),
-        Binding("g,home", "move('top')", "top", show=False),
-        Binding("G,end", "move('bottom')", "bottom", show=False),
-    ]
+    PLACE = "details"
+    PANES = ("#exact-text", "#facts", "#near")
+    BINDINGS: ClassVar = bindings_of(PLACE)
 
     def __init__(self, item_id: int, among: Sequence[int] | None = None) -> None:
         """One item.
@@ -55,35 +47,31 @@ class DetailsScreen(AppScreen):
         super().__init__()
         self._item_id = item_id
         self._among = among
-        self._near: list[SearchHit] | None = None
-        self._near_error = ""
         self._detail: ItemDetail | None = None
+        self._known = Known()
+        self._itinerary: Itinerary | None = None
+        self._near: list[SearchHit] = []
+        self._near_ids: list[int] = []
 
     def body(self) -> ComposeResult:
-        """The text, and what is known beside it."""
+        """What is known, the nearest items, and the text."""
         with Container(id="details"):
-            facts = Lines(id="facts", classes="pane")
-            facts.border_title = "Item"
-            yield facts
+            with Container(id="known"):
+                facts = Lines(id="facts", classes="pane")
+                facts.border_title = "Item"
+                yield facts
+                near = PickList(id="near")
+                near.border_title = "Nearest items"
+                near.display = False
+                yield near
             text = TextPane(id="exact-text")
             text.add_class("pane")
             text.border_title = "Exactly this text is sent"
             yield text
 
-    def footer(self) -> Keys:
-        """Keys of this screen."""
-        return [
-            ("move('down')", "j k", "scroll"),
-            ("other_pane", "tab", "other pane"),
-            ("turn(1)", "n", "next item"),
-            ("turn(-1)", "b", "item before"),
-            ("back", "esc", "back"),
-        ]
-
     def on_mount(self) -> None:
         """Read the item beside the app's thread."""
         super().on_mount()
-        self.query_one("#exact-text", TextPane).focus()
         self._read()
 
     def on_resize(self) -> None:
@@ -91,18 +79,17 @@ class DetailsScreen(AppScreen):
         super().on_resize()
         self.call_after_refresh(self._show_facts)
 
-    def on_key_line_pressed(self, message: KeyLine.Pressed) -> None:
-        """A click on a key."""
-        self.call_later(self.run_action, f"screen.{message.command}")
+    def on_pick_list_opened(self, message: PickList.Opened) -> None:
+        """A double click."""
+        self.action_open()
 
-    def action_back(self) -> None:
-        """Back to the list."""
-        self.dismiss(None)
-
-    def action_other_pane(self) -> None:
-        """From the text to the facts, and back."""
-        facts = self.query_one("#facts", Lines)
-        (self.query_one("#exact-text", TextPane) if facts.has_focus else facts).focus()
+    def action_open(self) -> None:
+        """The nearest item under the cursor; from the other panes back, as enter came here."""
+        near = self.query_one("#near", PickList)
+        if not near.has_focus:
+            self.action_back()
+        elif self._near_ids:
+            self.batch_app.push_screen(DetailsScreen(self._near_ids[near.cursor], tuple(self._near_ids)))
 
     def action_turn(self, by: int) -> None:
         """To the list's next item, or the one before."""
@@ -126,19 +113,16 @@ class DetailsScreen(AppScreen):
         self._item_id = among[place]
         self._read()
 
-    def action_move(self, step: str) -> None:
-        """Scroll the pane that has the focus."""
-        focused = self.focused
-        pane = focused if isinstance(focused, LineView) else self.query_one("#exact-text", TextPane)
-        pane.move(step)
-
     def _read(self) -> None:
         self.run_worker(self._read_and_show(self._item_id), exclusive=True, group="detail")
 
     async def _read_and_show(self, item_id: int) -> None:
         app = self.batch_app
+        store = app.workspace.store
         try:
-            detail = await app.back.read(app.workspace.store.items.detail, item_id)
+            detail = await app.back.read(store.items.detail, item_id)
+            findings = await app.back.read(store.items.findings_of, item_id)
+            travelled = await app.back.read(app.workspace.engine.travelled, item_id)
         except BatchManagerError as error:
             self.say(shown(str(error)), "error")
             return
@@ -150,27 +134,64 @@ class DetailsScreen(AppScreen):
             text.show("")
             return
         self._detail = detail
-        self._near, self._near_error = None, ""
+        self._known = Known(findings=findings, travelled=travelled)
         sent = detail.row.problem is None
         text.border_title = "Exactly this text is sent" if sent else "This text can't be sent"
         text.border_subtitle = f"{count(len(detail.text), 'character')}"
         text.show(detail.text)
         self._show_facts()
-        if _has_neighbours(detail, app):
-            await self._ask_for_neighbours(detail)
+        self._show_near([], [], "asking the index…" if _has_neighbours(detail, app) else "")
+        await asyncio.sleep(REST)  # who turns pages quickly wants the next item, and not all about this one
+        await self._ask_for_its_request(detail)
+        await self._ask_for_neighbours(detail)
 
-    async def _ask_for_neighbours(self, detail: ItemDetail) -> None:
-        await asyncio.sleep(REST)  # who turns pages quickly wants the next item, and not this one's neighbours
-        app, row = self.batch_app, detail.row
+    async def _ask_for_its_request(self, detail: ItemDetail) -> None:
+        app = self.batch_app
+        if detail.status != "pending" or detail.row.problem or app.main.desk.view.active:
+            return
         try:
-            self._near = await app.back.do(app.workspace.engine.neighbours, row.kind, row.name, NEIGHBOURS)
+            if self._itinerary is None:
+                self._itinerary = await app.back.quote(app.workspace.engine.itinerary)
         except BatchManagerError as error:
-            self._near_error = error.message
+            self.say(shown(str(error)), "error")
+            return
         if self._detail is detail and self.query("#facts"):
+            self._known = Known(self._known.findings, self._known.travelled, self._itinerary)
             self._show_facts()
 
+    async def _ask_for_neighbours(self, detail: ItemDetail) -> None:
+        app, row = self.batch_app, detail.row
+        if not _has_neighbours(detail, app):
+            return
+        hits: list[SearchHit] = []
+        ids: list[int] = []
+        why = "nothing else is indexed"
+        try:
+            hits = await app.back.do(app.workspace.engine.neighbours, row.kind, row.name, NEIGHBOURS)
+            found = [await app.back.read(app.workspace.store.items.find, hit.kind, hit.name) for hit in hits]
+            hits = [hit for hit, item_id in zip(hits, found, strict=True) if item_id is not None]
+            ids = [item_id for item_id in found if item_id is not None]
+        except BatchManagerError as error:
+            hits, ids, why = [], [], error.message
+        if self._detail is detail and self.query("#near"):
+            self._show_near(hits, ids, why)
+
+    def _show_near(self, hits: list[SearchHit], ids: list[int], why: str) -> None:
+        """Show the nearest items, or why there are none; with nothing to say, no pane."""
+        near = self.query_one("#near", PickList)
+        near.display = bool(hits or why)
+        if not near.display and near.has_focus:
+            self.query_one("#exact-text").focus()
+        self._near, self._near_ids = hits, ids
+        if hits:
+            near.show(len(hits), lambda index, width: neighbour_line(self._near[index], width))
+        else:
+            words = no_neighbours(why, max(20, near.line_width))
+            near.show(len(words), lambda index, width: words[index])
+        near.set_class(not hits, "-empty")
+
     def _show_facts(self) -> None:
-        if self._detail is None:
+        if self._detail is None or not self.query("#facts"):
             return
         facts = self.query_one("#facts", Lines)
         price = None
@@ -178,9 +199,7 @@ class DetailsScreen(AppScreen):
             price = self.batch_app.workspace.engine.price().cost(self._detail.row.tokens)
         except BatchManagerError as error:
             self.say(shown(str(error)), "warning")
-        lines = detail_lines(self._detail, price, facts.line_width)
-        if _has_neighbours(self._detail, self.batch_app):
-            lines += neighbour_lines(self._near, self._near_error, facts.line_width)
+        lines: list[Line] = detail_lines(self._detail, price, facts.line_width, self._known)
         facts.show_lines(lines)
 
 

@@ -6,30 +6,32 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding
 
-from batch_manager_tui.commands import COMMANDS, GROUPS, Command, Group
-from batch_manager_tui.display import pad
-from batch_manager_tui.screens.base import AppScreen
-from batch_manager_tui.widgets.key_line import KeyLine, Keys
-from batch_manager_tui.widgets.strips import Line, Lines
+from batch_manager_tui.commands import GROUPS, Command, Group
+from batch_manager_tui.display import cell_len, pad
+from batch_manager_tui.places import ALL_COMMANDS, Place, bindings_of, own_commands
+from batch_manager_tui.screens.base import PlaceScreen
+from batch_manager_tui.widgets.strips import Line, Lines, clip_line
 from batch_manager_tui.widgets.words import BATCH, STATUS
 
 KEY_CELLS = 14
 
 
-class HelpScreen(AppScreen):
+class HelpScreen(PlaceScreen):
     """All keys."""
 
-    BINDINGS: ClassVar = [
-        Binding("escape,q,question_mark,enter", "back", "back", show=False),
-        Binding("j,down", "move('down')", "down", show=False),
-        Binding("k,up", "move('up')", "up", show=False),
-        Binding("pagedown,space", "move('page_down')", "page down", show=False),
-        Binding("pageup", "move('page_up')", "page up", show=False),
-        Binding("g,home", "move('top')", "top", show=False),
-        Binding("G,end", "move('bottom')", "bottom", show=False),
-    ]
+    PLACE = "help"
+    PANES = ("#help-page",)
+    BINDINGS: ClassVar = bindings_of(PLACE)
+
+    def __init__(self, about: Place | None = None) -> None:
+        """All keys.
+
+        Args:
+            about: The screen that help was asked for on; its own keys come first.
+        """
+        super().__init__()
+        self._about = about
 
     def body(self) -> ComposeResult:
         """One page of lines."""
@@ -37,52 +39,41 @@ class HelpScreen(AppScreen):
         page.border_title = "Keys"
         yield page
 
-    def footer(self) -> Keys:
-        """The way back."""
-        return [("move('down')", "j k", "scroll"), ("back", "esc", "back")]
-
-    def on_mount(self) -> None:
-        """Fill the page."""
-        super().on_mount()
-        self.query_one("#help-page", Lines).focus()
-
     def on_resize(self) -> None:
         """One column, or two where there is room."""
         super().on_resize()
         self.call_after_refresh(self._fill)
 
-    def on_key_line_pressed(self, message: KeyLine.Pressed) -> None:
-        """A click on a key."""
-        self.call_later(self.run_action, f"screen.{message.command}" if "(" in message.command else "screen.back")
-
-    def action_back(self) -> None:
-        """Back to the items."""
-        self.dismiss(None)
-
-    def action_move(self, step: str) -> None:
-        """Scroll."""
-        self.query_one("#help-page", Lines).move(step)
-
     def _fill(self) -> None:
         page = self.query_one("#help-page", Lines)
-        page.show_lines(help_lines(page.line_width, self.batch_app.keys.commands))
+        page.show_lines(help_lines(page.line_width, self.batch_app.keys.commands, self._about))
 
 
-def help_lines(width: int, commands: Sequence[Command] = COMMANDS) -> list[Line]:
-    """Every command by group, with the keys that hold; in two columns where they fit."""
-    blocks = [_group(group, commands) for group in GROUPS]
+def help_lines(width: int, commands: Sequence[Command] = ALL_COMMANDS, about: Place | None = None) -> list[Line]:
+    """Every command by group, with the keys that hold; in two columns where they fit.
+
+    Args:
+        width: Cells.
+        commands: All of them, with the keys in force.
+        about: The screen whose own keys come first.
+    """
+    own = [one.group for one in own_commands(about)] if about else []
+    groups = [*dict.fromkeys(own), *(group for group in GROUPS if group not in own)]
+    blocks = [_group(group, commands) for group in groups if any(one.group == group for one in commands)]
     blocks.append(_glyphs())
     if width < 150:
         return [line for block in blocks for line in [*block, []]]
     middle = width // 2
-    left, right = blocks[:3], blocks[3:]
-    first = [line for block in left for line in [*block, []]]
-    second = [line for block in right for line in [*block, []]]
+    half = sum(len(block) + 1 for block in blocks) // 2
+    left: list[Line] = []
+    while blocks and len(left) < half:
+        left += [*blocks.pop(0), []]
+    right = [line for block in blocks for line in [*block, []]]
     lines: list[Line] = []
-    for number in range(max(len(first), len(second))):
-        line = first[number] if number < len(first) else []
-        used = sum(len(text) for text, _ in line)
-        other = second[number] if number < len(second) else []
+    for number in range(max(len(left), len(right))):
+        line = clip_line(left[number], middle - 1) if number < len(left) else []
+        used = sum(cell_len(text) for text, _ in line)
+        other = right[number] if number < len(right) else []
         lines.append([*line, (" " * max(1, middle - used), ""), *other])
     return lines
 

@@ -150,7 +150,9 @@ class MainScreen(AppScreen):
     def footer(self) -> Keys:
         """What works now, the weightiest first."""
         now = self.situation()
-        ranked = sorted((c for c in self.batch_app.keys.commands if c.rank is not None), key=lambda c: c.rank or 0)
+        ranked = sorted(
+            (c for c in self.batch_app.keys.commands if c.rank is not None and not c.action), key=lambda c: c.rank or 0
+        )
         return [
             (c.id, c.shown_key, "resume" if c.id == "pause" and now.view.state == "paused" else c.label)
             for c in ranked

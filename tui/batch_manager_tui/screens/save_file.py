@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
@@ -12,7 +13,8 @@ from textual.containers import Vertical
 from textual.widgets import Input
 
 from batch_manager.errors import BatchManagerError, InputError
-from batch_manager_tui.display import wrap
+from batch_manager.sources.shown import expanded
+from batch_manager_tui.display import home_path, wrap
 from batch_manager_tui.screens.base import AppModal, TooSmall
 from batch_manager_tui.widgets.box import Box
 from batch_manager_tui.widgets.choices import Choices
@@ -22,8 +24,16 @@ Write = Callable[[str], int]
 """Writes to that path and returns how many rows it wrote; may raise BatchManagerError."""
 
 
-class SaveFile(AppModal[int | None]):
-    """Answers with the number of rows that were written, or None."""
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What was written: how many rows, and where, as it may be shown."""
+
+    rows: int
+    place: str
+
+
+class SaveFile(AppModal[Written | None]):
+    """Answers with what was written, or None."""
 
     BINDINGS: ClassVar = [Binding("escape", "close", "close", show=False)]
 
@@ -79,7 +89,7 @@ class SaveFile(AppModal[int | None]):
             self._tell(str(error), "error")
             return
         if self.is_attached:
-            self.dismiss(written)
+            self.dismiss(Written(written, home_path(expanded(place).absolute())))
 
     def _tell(self, text: str, part: str = "") -> None:
         for words in self.query("#words").results(Lines):

@@ -5,35 +5,27 @@ from __future__ import annotations
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding
 from textual.containers import Container, Vertical
 
 from batch_manager.errors import BatchManagerError
 from batch_manager.in_force import InForce, in_force
 from batch_manager_tui.display import shown
-from batch_manager_tui.screens.base import AppScreen
-from batch_manager_tui.widgets.key_line import KeyLine, Keys
+from batch_manager_tui.places import bindings_of
+from batch_manager_tui.screens.base import PlaceScreen
 from batch_manager_tui.widgets.pick_list import PickList
 from batch_manager_tui.widgets.setting_lines import problem_lines, setting_heads, setting_line, setting_words
-from batch_manager_tui.widgets.strips import Line, Lines, LineView
+from batch_manager_tui.widgets.strips import Line, Lines
 
 MOST_PROBLEMS = 9
 """Rows that problems may take; more of them are scrolled to."""
 
 
-class SettingsScreen(AppScreen):
+class SettingsScreen(PlaceScreen):
     """Problems, settings, and all about one."""
 
-    BINDINGS: ClassVar = [
-        Binding("escape,q,comma,enter", "back", "back", show=False),
-        Binding("tab,shift+tab", "other_pane", "other pane", show=False),
-        Binding("j,down", "move('down')", "down", show=False),
-        Binding("k,up", "move('up')", "up", show=False),
-        Binding("pagedown,space,ctrl+d", "move('page_down')", "page down", show=False),
-        Binding("pageup,ctrl+u", "move('page_up')", "page up", show=False),
-        Binding("g,home", "move('top')", "top", show=False),
-        Binding("G,end", "move('bottom')", "bottom", show=False),
-    ]
+    PLACE = "settings"
+    PANES = ("#setting-list", "#setting", "#problems")
+    BINDINGS: ClassVar = bindings_of(PLACE)
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,10 +48,6 @@ class SettingsScreen(AppScreen):
             words.border_title = "This setting"
             yield words
 
-    def footer(self) -> Keys:
-        """Keys of this screen."""
-        return [("move('down')", "j k", "settings"), ("other_pane", "tab", "other pane"), ("back", "esc", "back")]
-
     def on_mount(self) -> None:
         """Read what is in force."""
         super().on_mount()
@@ -68,7 +56,6 @@ class SettingsScreen(AppScreen):
         self.query_one("#setting-heads", Lines).can_focus = False
         settings = self.query_one("#setting-list", PickList)
         settings.show(len(self.settings), lambda index, width: setting_line(self.settings[index], width))
-        settings.focus()
         chosen = sum(one.chosen for one in self.settings)
         self.query_one("#settings-pane").border_subtitle = f"{chosen:,} of {len(self.settings):,} are not the default"
         self.run_worker(self._read_problems(), exclusive=True, group="list")
@@ -78,28 +65,9 @@ class SettingsScreen(AppScreen):
         super().on_resize()
         self.call_after_refresh(self._show)
 
-    def on_key_line_pressed(self, message: KeyLine.Pressed) -> None:
-        """A click on a key."""
-        self.call_later(self.run_action, f"screen.{message.command}")
-
     def on_pick_list_moved(self, message: PickList.Moved) -> None:
         """Another setting."""
         self._show()
-
-    def action_back(self) -> None:
-        """Back to the items."""
-        self.dismiss(None)
-
-    def action_other_pane(self) -> None:
-        """Settings, one of them, problems, and round again."""
-        order = [self.query_one(name) for name in ("#setting-list", "#setting", "#problems")]
-        position = order.index(self.focused) if self.focused in order else -1
-        order[(position + 1) % len(order)].focus()
-
-    def action_move(self, step: str) -> None:
-        """In the pane that has the focus."""
-        focused = self.focused
-        (focused if isinstance(focused, LineView) else self.query_one("#setting-list", PickList)).move(step)
 
     async def _read_problems(self) -> None:
         app = self.batch_app

@@ -2,28 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from batch_manager.pricing import show_usd
 from batch_manager.store.items import ItemDetail
+from batch_manager.store.journeys import Travelled
 from batch_manager_tui.display import clip, count, fit, shown, when, wrap
 from batch_manager_tui.widgets.cost_lines import labelled
 from batch_manager_tui.widgets.strips import Line
-from batch_manager_tui.widgets.words import KIND, STATUS
+from batch_manager_tui.widgets.words import FINDING, KIND, STATUS
 
 if TYPE_CHECKING:
     from batch_manager.engine import SearchHit
+    from batch_manager.engine.itinerary import Itinerary
 
 
-def detail_lines(detail: ItemDetail, price: Decimal | None, width: int) -> list[Line]:
-    """Name, state, reason of a failure, figures and origin.
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of an item beside its row.
+
+    Attributes:
+        findings: Codes of what would make a wasted embedding.
+        travelled: The requests that its answers came with.
+        itinerary: The requests that would be sent now; None while that isn't known.
+    """
+
+    findings: tuple[str, ...] = ()
+    travelled: tuple[Travelled, ...] = ()
+    itinerary: Itinerary | None = None
+
+
+def detail_lines(detail: ItemDetail, price: Decimal | None, width: int, known: Known = Known()) -> list[Line]:
+    """Name, state, reason of a failure, figures, journey, findings and origin.
 
     Args:
         detail: The item.
         price: USD that its text costs, when that is known.
         width: Cells.
+        known: What is known beside its row.
     """
     row = detail.row
     glyph, word = STATUS[row.status]
@@ -36,6 +54,9 @@ def detail_lines(detail: ItemDetail, price: Decimal | None, width: int) -> list[
     tokens = f"{row.tokens:,}" + (f", {show_usd(price)}" if price is not None else "")
     lines.append(labelled("tokens", tokens, width))
     lines.append(labelled("parts", _parts(detail), width))
+    lines += [labelled(label, words, width, part) for label, words, part in _journey(detail, known)]
+    for number, code in enumerate(known.findings):
+        lines.append(labelled("" if number else "findings", FINDING.get(code, code), width, "warning"))
     if detail.tries:
         lines.append(labelled("requests", f"{detail.tries:,} that failed", width))
     if detail.model:
@@ -53,32 +74,42 @@ def detail_lines(detail: ItemDetail, price: Decimal | None, width: int) -> list[
     return lines + attempt_lines(detail, width)
 
 
-def neighbour_lines(hits: Sequence[SearchHit] | None, error: str, width: int) -> list[Line]:
-    """The nearest items of an indexed one.
+def neighbour_line(hit: SearchHit, width: int) -> Line:
+    """One of the nearest items: how near, of which kind, its name."""
+    full = round(hit.score * 6)
+    return [
+        (f" {hit.score:.2f} ", ""),
+        ("━" * full, "accent"),
+        ("─" * (6 - full) + " ", "soft"),
+        (fit(KIND[hit.kind][:3], 4), "soft"),
+        (clip(shown(hit.name), max(8, width - 17)), ""),
+    ]
 
-    Args:
-        hits: What was found; None while the index is being asked.
-        error: Why nothing is known.
-        width: Cells.
-    """
-    lines: list[Line] = [[], [("nearest items", "strong"), ("  by its own vector, $0", "soft")]]
-    if error:
-        return lines + [[(line, "soft")] for line in wrap(error, width)]
-    if hits is None:
-        return [*lines, [("asking the index…", "soft")]]
-    if not hits:
-        return [*lines, [("nothing else is indexed", "soft")]]
-    for hit in hits:
-        full = round(hit.score * 6)
-        lines.append(
-            [
-                (f"{hit.score:.2f} ", ""),
-                ("━" * full, "accent"),
-                ("─" * (6 - full) + " ", "soft"),
-                (fit(KIND[hit.kind][:3], 4), "soft"),
-                (clip(shown(hit.name), max(8, width - 16)), ""),
-            ]
-        )
+
+def no_neighbours(why: str, width: int) -> list[Line]:
+    """Why there are none."""
+    return [[(" " + line, "soft")] for line in wrap(why, width - 1)]
+
+
+def _journey(detail: ItemDetail, known: Known) -> list[tuple[str, str, str]]:
+    """(label, words, part): the request that it would travel in, or those that it travelled in."""
+    hashes = [part.hash for part in detail.parts]
+    if detail.status == "pending" and known.itinerary is not None:
+        numbers = known.itinerary.of(hashes)
+        if not numbers:
+            return [("request", "none: it was paid for before", "success")]
+        total = len(known.itinerary.requests)
+        first = numbers[0]
+        if len(numbers) == 1:
+            others = known.itinerary.requests[first - 1] - len(hashes)
+            beside = f", with {count(others, 'other')}" if others > 0 else ", alone"
+            return [("request", f"{first:,} of {total:,}{beside}", "")]
+        return [("request", f"{', '.join(map(str, numbers))} of {total:,}", "")]
+    lines: list[tuple[str, str, str]] = []
+    for one in known.travelled:
+        again = f", try {one.tried}" if one.tried > 1 else ""
+        lines.append(("" if lines else "sent", f"run {one.run_id}, batch {one.batch}{again}", ""))
+        lines.append(("", f"{count(one.inputs, 'text')}, {when(one.sent_at)}", "soft"))
     return lines
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,8 +15,6 @@ from batch_manager_tui.widgets.cost_lines import labelled
 from batch_manager_tui.widgets.strips import Line
 
 Remedy = Literal["retry", "open", "skip", "save"]
-
-_KEYS: dict[Remedy, str] = {"retry": "r", "open": "enter", "skip": "-", "save": "w"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +64,16 @@ def group_heads(width: int) -> Line:
     return [(heads, "soft")]
 
 
-def group_words(group: FailureGroup, priced: Priced, marked: int, width: int) -> list[Line]:
-    """All about one cause."""
+def group_words(group: FailureGroup, priced: Priced, marked: int, width: int, keys: Mapping[str, str]) -> list[Line]:
+    """All about one cause.
+
+    Args:
+        group: The cause.
+        priced: What trying again would cost.
+        marked: Items that are marked.
+        width: Cells.
+        keys: The keys of the remedies, and of `undo`.
+    """
     lines: list[Line] = [[(shown(group.code), "error")]]
     heading = "the server's words" if not group.unsendable else "found before anything was sent"
     lines.append([(heading, "soft")])
@@ -87,18 +94,18 @@ def group_words(group: FailureGroup, priced: Priced, marked: int, width: int) ->
         lines.append(labelled("latest", when(group.latest), width))
     lines.append([])
     whom = f"the {marked:,} marked" if marked else ("it" if group.items == 1 else f"all {group.items:,}")
-    lines += [_remedy(one, group, whom) for one in remedies(group)]
+    lines += [_remedy(one, group, whom, keys) for one in remedies(group)]
     return lines
 
 
-def _remedy(remedy: Remedy, group: FailureGroup, whom: str) -> Line:
+def _remedy(remedy: Remedy, group: FailureGroup, whom: str, keys: Mapping[str, str]) -> Line:
     words = {
         "retry": f"try {whom} again" + (" all the same" if group.lasting else "") + "; asks first",
         "open": "look at the items, one by one",
-        "skip": f"leave {whom} out; u undoes it",
+        "skip": f"leave {whom} out; {keys['undo']} undoes it",
         "save": f"write a list of {whom} to a file",
     }[remedy]
-    return [(pad(_KEYS[remedy], 7), "accent"), (words, "")]
+    return [(pad(keys[remedy], 7), "accent"), (words, "")]
 
 
 def _cure(group: FailureGroup) -> tuple[str, str]:

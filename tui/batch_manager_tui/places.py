@@ -1,0 +1,110 @@
+"""The table's other half: what keys do on the screens behind the main one, and which of them hold where.
+
+A key that moves, goes back or asks for help has one meaning, and one line in `keys.toml`, on all of them.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from textual.binding import Binding, BindingType
+
+from batch_manager_tui.commands import BY_ID, COMMANDS, Command, Group, always
+
+Place = Literal["details", "failures", "bill", "settings", "help"]
+PLACES: tuple[Place, ...] = ("details", "failures", "bill", "settings", "help")
+
+
+def _command(
+    name: str, keys: tuple[str, ...], label: str, words: str, group: Group, action: str, rank: int | None = None
+) -> Command:
+    return Command(name, keys, label, words, group, always, rank, action)
+
+
+BACK = _command("back", ("escape", "q"), "back", "Back to the screen before", "Other screens", "back", 99)
+
+_OWN: dict[Place, tuple[Command, ...]] = {
+    "details": (
+        _command("details.next", ("n", "right"), "next item", "The list's next item", "Details", "turn(1)", 10),
+        _command("details.before", ("b", "left"), "item before", "The item before", "Details", "turn(-1)", 20),
+        _command(
+            "details.open",
+            ("enter",),
+            "open",
+            "Open the nearest item under the cursor; elsewhere back to the list",
+            "Details",
+            "open",
+            30,
+        ),
+        _command("details.page", ("space",), "read on", "One page down", "Details", "move('page_down')"),
+    ),
+    "failures": (
+        _command("failures.retry", ("r",), "retry", "Price and retry the marked, else the group", "Failures", "retry"),
+        _command("failures.open", ("enter",), "open", "To the cause's items; there, the item", "Failures", "open"),
+        _command("failures.skip", ("minus",), "skip", "Leave the marked, else the group, out", "Failures", "skip"),
+        _command("failures.save", ("w",), "write list", "Write them to a file, with reasons", "Failures", "save"),
+        _command("failures.mark", ("space",), "mark", "Mark the item, for the remedies", "Failures", "mark"),
+        _command("failures.undo", ("u",), "undo skip", "The last skip never was", "Failures", "undo"),
+    ),
+    "bill": (
+        _command("bill.csv", ("c",), "write CSV", "Write it as CSV: by run, day or model", "Bill", "save('csv')", 10),
+        _command("bill.json", ("J",), "write JSON", "The same as JSON", "Bill", "save('json')", 20),
+    ),
+    "settings": (),
+    "help": (_command("help.page", ("space",), "read on", "One page down", "Other screens", "move('page_down')"),),
+}
+
+_OPENS: dict[Place, str] = {
+    "failures": "failures",
+    "bill": "bill",
+    "settings": "settings",
+    "help": "help",
+}
+"""Which of the main screen's commands opens it; the same key closes it."""
+
+_EVERYWHERE = ("help", "theme", "suspend")
+_MOVES = ("down", "up", "page_down", "page_up", "top", "bottom")
+
+PLACE_COMMANDS: tuple[Command, ...] = (BACK, *(command for place in PLACES for command in _OWN[place]))
+"""Every command that only other screens have."""
+
+ALL_COMMANDS: tuple[Command, ...] = (*COMMANDS, *PLACE_COMMANDS)
+
+
+def own_commands(place: Place) -> tuple[Command, ...]:
+    """What this screen alone can do."""
+    return _OWN[place]
+
+
+def commands_of(place: Place) -> tuple[Command, ...]:
+    """Every command whose keys hold on that screen, each with what its key does there."""
+    moves = [(name, f"move('{name}')") for name in _MOVES]
+    panes = [("next_pane", "other_pane(1)"), ("previous_pane", "other_pane(-1)")]
+    shared = [(name, name) for name in _EVERYWHERE if name != _OPENS.get(place)]
+    opener = [(_OPENS[place], "back")] if place in _OPENS else []
+    borrowed = tuple(_with_action(BY_ID[name], action) for name, action in (*moves, *panes, *shared, *opener))
+    return (*_OWN[place], *borrowed, BACK)
+
+
+def bindings_of(place: Place) -> list[BindingType]:
+    """The bindings of that screen; their ids are those of the table, so that one line of `keys.toml` changes all."""
+    return [Binding(",".join(one.keys), one.action, one.label, show=False, id=one.id) for one in commands_of(place)]
+
+
+def held_in(name: str) -> tuple[str, ...]:
+    """Where a command's keys hold: `main`, and the names of other screens."""
+    return _HELD[name]
+
+
+def _with_action(command: Command, action: str) -> Command:
+    return Command(
+        command.id, command.keys, command.label, command.help, command.group, command.available, None, action
+    )
+
+
+def _places_of(name: str) -> tuple[str, ...]:
+    main = ("main",) if name in BY_ID else ()
+    return (*main, *(place for place in PLACES if any(one.id == name for one in commands_of(place))))
+
+
+_HELD = {command.id: _places_of(command.id) for command in ALL_COMMANDS}
