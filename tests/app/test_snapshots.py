@@ -149,7 +149,9 @@ def test_import_prompt(pictured: Any, opens: Any) -> None:
 
 def test_details(pictured: Any, opens: Any) -> None:
     workspace = opens(demo=True)
-    workspace.store._db.execute_sql("UPDATE item SET words_at = '2026-11-24T10:00:00', structure_at = '2026-11-24T10:00:00'")
+    workspace.store._db.execute_sql(
+        "UPDATE item SET words_at = '2026-11-24T10:00:00', structure_at = '2026-11-24T10:00:00'"
+    )
     workspace.store._db.execute_sql("UPDATE item SET structure_from = 'sqlite:///shop.db'")
     pictured(workspace, "j", "enter")
 

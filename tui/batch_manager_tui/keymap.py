@@ -119,18 +119,15 @@ def _without_clashes(wanted: dict[str, tuple[str, ...]]) -> list[str]:
             for key in set(map(_plain, wanted.get(one.id, one.keys))):
                 for place in held_in(one.id):
                     held.setdefault((place, key), []).append(one)
-        clashing = {
-            name: sorted({key for (_, key), ones in held.items() if len(ones) > 1 and name in [one.id for one in ones]})
-            for name in wanted
-        }
-        clashing = {name: keys for name, keys in clashing.items() if keys}
+        clashing: dict[str, dict[str, None]] = {}
+        for (_, key), ones in held.items():
+            for one in ones if len(ones) > 1 else []:
+                if one.id in wanted:
+                    others = " and ".join(other.label for other in ones if other.id != one.id)
+                    clashing.setdefault(one.id, {})[f"{key} means {others} already"] = None
         if not clashing:
             return said
-        for name, keys in clashing.items():
-            others = dict.fromkeys(
-                one.label for (_, key), ones in held.items() if key in keys for one in ones if one.id != name
-            )
-            said.append(f"{name}: {' '.join(keys)} means {' and '.join(others)} already")
+        said += [f"{name}: {'; '.join(words)}" for name, words in clashing.items()]
         for name in clashing:
             del wanted[name]
 
