@@ -77,11 +77,11 @@ class Command:
         )
         return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
 
-    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
-        """Run it beside the test."""
+    def start(self, *arguments: str, piped: bool = False) -> subprocess.Popen[bytes]:
+        """Run it beside the test; `piped` gives the test its stdin."""
         return subprocess.Popen(
             self.line(*arguments),
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if piped else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=self.env(),

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from mcp import Client, StdioServerParameters, stdio_client
 
 from batch_manager import sample
 from batch_manager.cli.flags import read_flags
@@ -174,6 +176,21 @@ def test_the_nightly_job(shell: Shell) -> None:
         other.execute("CREATE TABLE other (id INTEGER)")
     code, out = shell.run(job)
     assert code == 3 and "--yes" in out
+
+
+async def test_an_assistant(shell: Shell) -> None:
+    page = HOW_TO / "search-from-an-assistant.md"
+    shell.follow(page)
+    block = re.search(r"^```json\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE)
+    assert block
+    [told] = json.loads(block[1])["mcpServers"].values()
+    environment = {**shell.environment, **told["env"]}
+    program = shutil.which(told["command"], path=environment["PATH"]) or ""
+    parameters = StdioServerParameters(command=program, args=told["args"], env=environment, cwd=shell.folder)
+    async with Client(stdio_client(parameters), read_timeout_seconds=60) as client:
+        for tool, arguments in (("search_documentation", {"query": "x"}), ("describe_table", {"name": "orders"})):
+            assert tool in page.read_text()
+            assert not (await client.call_tool(tool, arguments)).is_error
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -9,6 +9,7 @@ import pytest
 
 from batch_manager.documents import Column, Document
 from batch_manager.engine import Engine
+from batch_manager.engine.search import Unmetered
 from batch_manager.errors import UsageError
 from batch_manager.quote import Scope
 from batch_manager.settings import load_settings
@@ -116,8 +117,9 @@ def test_a_row_that_chroma_lost_does_not_end_a_filtered_search(engine: Engine) -
 
 
 def test_what_stops_a_request_keeps_it_back(engine: Engine) -> None:
-    def refuse() -> None:
-        raise UsageError("Enough.", code="enough")
+    class Full(Unmetered):
+        def reserve(self, tokens: int) -> None:
+            raise UsageError("Enough.", code="enough")
 
     with pytest.raises(UsageError, match="Enough"):
-        engine.search("what was paid", before_sending=refuse)
+        engine.search("what was paid", meter=Full())

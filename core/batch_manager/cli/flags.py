@@ -118,6 +118,7 @@ def _add_actions(parser: argparse.ArgumentParser) -> None:
     ask = parser.add_argument_group("actions: asking")
     add(ask, "estimate-costs", "print the price; sends and writes nothing")
     add(ask, "search", "the nearest documents", nargs=None, metavar="QUERY")
+    add(ask, "mcp", "answer an assistant over MCP on stdin and stdout, until it closes them")
     add(ask, "status", "counts, spend so far, the index's health")
     add(ask, "verify", "compare store and index both ways; see --repair")
     add(ask, "trim", "forget kept answers that no item has a use for")
@@ -223,8 +224,8 @@ def nonsense(flags: Flags) -> str | None:
     rules: tuple[tuple[str, bool, tuple[str, ...], str], ...] = (
         ("--rehearse", flags.rehearse, (APP, *INDEXING), "only the app and indexing can be rehearsed"),
         ("--yes", flags.yes, (*run, "search", "scan", "trim"), "there is no question to answer"),
-        ("--max-cost", flags.max_cost is not None, (APP, *run, "search"), "it spends nothing"),
-        ("--trust-dotenv", flags.trust_dotenv, (*INDEXING, "search"), "it sends nothing unasked"),
+        ("--max-cost", flags.max_cost is not None, (APP, *run, "search", "mcp"), "it spends nothing"),
+        ("--trust-dotenv", flags.trust_dotenv, (*INDEXING, "search", "mcp"), "it sends nothing unasked"),
         ("--max-retries", flags.max_retries is not None, (APP, *run), "it sends no batches"),
         ("--concurrency", flags.concurrency is not None, (APP, *run), "it sends no batches"),
         ("--tokens-per-minute", flags.tokens_per_minute is not None, (APP, *run), "it sends no batches"),
@@ -254,6 +255,8 @@ def _nonsense_of_modes(flags: Flags) -> str | None:
         return "--demo has one local model; --model goes with --demo --rehearse, or with --provider openai"
     if flags.json and flags.action == APP:
         return "--json makes no sense with the app: give an action, such as --status"
+    if flags.json and flags.action == "mcp":
+        return "--json makes no sense with --mcp, since stdout carries the protocol"
     if flags.action == "completion" and (flags.json or flags.demo):
         option = "--json" if flags.json else "--demo"
         return f"{option} makes no sense with --completion: it prints a script and looks at no home"

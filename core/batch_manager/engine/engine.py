@@ -6,7 +6,7 @@ import asyncio
 import concurrent.futures
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ from batch_manager.engine.itinerary import Itinerary, itinerary_of
 from batch_manager.engine.problems import problems
 from batch_manager.engine.quoting import limits_of, quote_of
 from batch_manager.engine.results import EMPTY, RunResults, collect
-from batch_manager.engine.search import SearchHit, checked_query, neighbours, search
+from batch_manager.engine.search import Meter, SearchHit, Unmetered, checked_query, neighbours, search
 from batch_manager.engine.thread import LoopThread
 from batch_manager.engine.verify import VerifyReport, verify
 from batch_manager.errors import BatchManagerError, SettingError, UsageError
@@ -240,7 +240,7 @@ class Engine:
         *,
         sources: Sequence[str] = (),
         schemas: Sequence[str] = (),
-        before_sending: Callable[[], None] = lambda: None,
+        meter: Meter | None = None,
     ) -> list[SearchHit]:
         """The nearest items, best first; sends the query alone. Blocks: call it from a thread that may wait.
 
@@ -250,7 +250,7 @@ class Engine:
             limit: Items at most.
             sources: Only items of one of these sources (names, globs, or parts of a title).
             schemas: Only items of one of these schemas (names or globs).
-            before_sending: Called before each request; what it raises keeps the request back.
+            meter: Who watches what it costs, and may keep it back.
 
         Raises:
             UsageError: The query can't be sent, the index is of another model, or no item is of such a source or
@@ -270,7 +270,7 @@ class Engine:
                 self._edge.vectors(),
                 self.store,
                 self.space,
-                before_sending,
+                meter or Unmetered(),
             )
 
         return self._thread.do(ask())

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import Protocol, cast
 
 from batch_manager.documents import KINDS, Kind
 from batch_manager.embedding import Answer, Embedder
@@ -57,6 +57,26 @@ class SearchHit:
     document: str
 
 
+class Meter(Protocol):
+    """Who watches what queries cost."""
+
+    def reserve(self, tokens: int) -> None:
+        """A request of so many tokens is about to leave; what this raises keeps it back."""
+
+    def settle(self, tokens: int, billed: int) -> None:
+        """What was reserved for such a request was billed as so many tokens; never called when nobody knows."""
+
+
+class Unmetered:
+    """Nobody watches: one query that a person asked for, its price beside it."""
+
+    def reserve(self, tokens: int) -> None:
+        """Let it go."""
+
+    def settle(self, tokens: int, billed: int) -> None:
+        """Nothing to note."""
+
+
 def checked_query(query: str) -> int:
     """Tokens of a query that can be sent.
 
@@ -82,14 +102,11 @@ async def search(
     vectors: VectorStore,
     store: DocumentationStore,
     space: Space,
-    before_sending: Callable[[], None] = lambda: None,
+    meter: Meter,
 ) -> list[SearchHit]:
-    """The nearest items by meaning, by the words of their texts and by their names, best first.
-
-    `before_sending` is called before each request for the query's vector; what it raises keeps the request back.
-    """
+    """The nearest items by meaning, by the words of their texts and by their names, best first."""
     tokens = checked_query(query)
-    answer = await _embed(query, tokens, embedder, before_sending)
+    answer = await _embed(query, tokens, embedder, meter)
     asked = answer.vectors[0]
     best = await _nearest(asked, within, limit * PARTS_MARGIN, vectors, store)
     terms = [word for word in words_of(query) if word not in STOP_WORDS]
@@ -149,19 +166,23 @@ async def neighbours(
     return list(best.values())[:limit]
 
 
-async def _embed(query: str, tokens: int, embedder: Embedder, before_sending: Callable[[], None]) -> Answer:
+async def _embed(query: str, tokens: int, embedder: Embedder, meter: Meter) -> Answer:
     """The query's vector; a refusal that passes is tried again, as long as a person would wait for it."""
-    for tried in range(1, QUERY_TRIES):
-        before_sending()
+    for tried in range(1, QUERY_TRIES + 1):
+        meter.reserve(tokens)
         try:
-            return await embedder.embed([query], tried=tried, expected_tokens=tokens)
+            answer = await embedder.embed([query], tried=tried, expected_tokens=tokens)
         except RequestRefused as error:
+            if not error.refusal.maybe_billed:
+                meter.settle(tokens, 0)
             wait = backoff(tried, error.refusal.retry_after, random.random())
-            if error.refusal.verdict is not Verdict.RETRY or wait > QUERY_PATIENCE:
+            if error.refusal.verdict is not Verdict.RETRY or wait > QUERY_PATIENCE or tried == QUERY_TRIES:
                 raise
             await asyncio.sleep(wait)
-    before_sending()
-    return await embedder.embed([query], tried=QUERY_TRIES, expected_tokens=tokens)
+        else:
+            meter.settle(tokens, tokens if answer.tokens is None else answer.tokens)
+            return answer
+    raise AssertionError("the last try returns or raises")
 
 
 def name_match(terms: Sequence[str], name: Sequence[str]) -> float:

@@ -20,6 +20,7 @@ from batch_manager.store.failures import (
     unskip_as_failed,
 )
 from batch_manager.store.findings import CONDITIONS, Finding, findings, findings_of, saved_tokens
+from batch_manager.store.joins import joins
 
 if TYPE_CHECKING:
     import peewee
@@ -260,6 +261,10 @@ class Items:
             [kind, json.dumps(list(names))],
         )
         return dict(rows)
+
+    def joins(self, table: str) -> list[Document]:
+        """The relationships that a table takes part in, in the order in which they came."""
+        return joins(self._db, table)
 
     def documents(self) -> Iterator[Document]:
         """Every item's document, structure and words joined, in the order in which they came."""

@@ -19,6 +19,7 @@ ACTIONS = {
     "individual-index": ("batch_manager.cli.actions.index", "index"),
     "retry-failed": ("batch_manager.cli.actions.index", "index"),
     "rebuild-indexes": ("batch_manager.cli.actions.index", "index"),
+    "mcp": ("batch_manager.cli.actions.mcp", "serve"),
     "search": ("batch_manager.cli.actions.search", "search"),
     "status": ("batch_manager.cli.actions.status", "status"),
     "trim": ("batch_manager.cli.actions.trim", "trim"),

@@ -1,0 +1,43 @@
+"""--mcp: the index for assistants, over the Model Context Protocol. stdout carries the protocol and nothing else."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from batch_manager.cli import terminal, trust
+from batch_manager.cli.opening import for_looking
+from batch_manager.errors import UsageError
+from batch_manager.pricing import show_usd
+
+if TYPE_CHECKING:
+    from batch_manager.cli.flags import Flags
+
+
+def serve(flags: Flags) -> int:
+    """Answer an assistant until it closes stdin.
+
+    Raises:
+        UsageError: The SDK isn't installed.
+        DeclinedError: The key would go to a server that only this folder's `.env` names.
+        StoreError: The store can't be read.
+    """
+    if find_spec("mcp") is None:
+        raise UsageError(
+            "--mcp needs the official SDK of the Model Context Protocol, which is not installed.",
+            next_step="Install it: python -m pip install 'batch-manager[mcp]'.",
+            code="no_mcp",
+        )
+    with for_looking(flags) as look:
+        settings = look.settings
+    trust.refuse_lure(settings, flags.trust_dotenv)
+    from batch_manager.assistant.purse import DEFAULT_CAP, Purse
+    from batch_manager.assistant.server import serve as serve_stdio
+
+    purse = Purse(DEFAULT_CAP if flags.max_cost is None else flags.max_cost)
+    terminal.say(
+        f"Answering over MCP on stdin and stdout; the queries of this session cost {show_usd(purse.cap)} at most"
+        f" ({settings.model}, {settings.host})."
+    )
+    serve_stdio(settings, purse)
+    return 0

@@ -1,0 +1,32 @@
+"""Joins: the relationships that a table takes part in."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from batch_manager.documents import Document, from_payload, merge
+from batch_manager.store.database import translated
+
+if TYPE_CHECKING:
+    import peewee
+
+
+def joins(database: peewee.SqliteDatabase, table: str) -> list[Document]:
+    """Documents of the relationships with this table at either end, in the order in which they came."""
+    # The payloads are JSON with the two names in an array; ASCII escapes make the name's own text comparable.
+    part = f"%{_escaped(json.dumps(table))}%"
+    with translated():
+        rows = database.execute_sql(
+            "SELECT structure, words FROM item WHERE kind = 'relationship' AND stage != 'gone'"
+            " AND (structure LIKE ? ESCAPE '!' OR words LIKE ? ESCAPE '!') ORDER BY id",
+            (part, part),
+        ).fetchall()
+    found = (merge(*(None if one is None else from_payload(json.loads(one)) for one in row)) for row in rows)
+    return [document for document in found if table in document.tables]
+
+
+def _escaped(text: str) -> str:
+    for sign in "!%_":
+        text = text.replace(sign, f"!{sign}")
+    return text
