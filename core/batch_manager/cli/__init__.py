@@ -35,6 +35,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         flags = read_flags(arguments)
     except SystemExit as end:  # --help, --version or a wrong call; argparse has written what there is to say
         return end.code if isinstance(end.code, int) else 2
+    # Imports make a lot of objects that stay; at Python's own threshold a third of a short call would go into looking
+    # through them for garbage.
+    import gc
+
+    gc.set_threshold(50_000, 10, 10)
     from batch_manager.cli.guard import guarded
 
     return guarded(flags)

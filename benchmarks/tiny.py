@@ -1,0 +1,48 @@
+"""Every benchmark at a tiny size, so that none can rot; no figure is judged. Ends with 1 when any failed.
+
+    python benchmarks/tiny.py [name ...]
+
+A new benchmark gets its line in `CALLS`; one that is in no line is a failure too.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+
+CALLS: tuple[tuple[str, ...], ...] = (
+    ("index.py", "--documents", "60", "--rounds", "1", "--latency", "0"),
+    ("pacing.py", "--rate", "1000000", "--concurrency", "8", "--seconds", "1"),
+    ("random_keys.py", "--tiny"),
+    ("scan.py", "--tables", "20", "--keys", "16", "--rounds", "1"),
+)
+"""A benchmark and its arguments, each."""
+
+PARTS = {"bare_loop.py", "corpus.py", "one_run.py", "raw_pipeline.py", "tiny.py"}
+"""What others import or start."""
+
+
+def main() -> int:
+    """Run those that are named, or all."""
+    wanted = set(sys.argv[1:])
+    failed = sorted({path.name for path in HERE.glob("*.py")} - PARTS - {name for name, *_ in CALLS})
+    for name in failed:
+        print(f"{name} has no line in {Path(__file__).name}", file=sys.stderr)
+    for name, *arguments in CALLS:
+        if wanted and name not in wanted:
+            continue
+        print(f"== {name} {' '.join(arguments)}", flush=True)
+        began = time.monotonic()
+        if subprocess.run([sys.executable, str(HERE / name), *arguments], check=False).returncode:
+            failed.append(name)
+        print(f"   {time.monotonic() - began:.0f} s", flush=True)
+    print(f"benchmarks that failed: {', '.join(failed)}" if failed else "every benchmark ran")
+    return int(bool(failed))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
