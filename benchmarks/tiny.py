@@ -18,6 +18,7 @@ CALLS: tuple[tuple[str, ...], ...] = (
     ("index.py", "--documents", "60", "--rounds", "1", "--latency", "0"),
     ("pacing.py", "--rate", "1000000", "--concurrency", "8", "--seconds", "1"),
     ("random_keys.py", "--tiny"),
+    ("search_quality.py",),
     ("scan.py", "--tables", "20", "--keys", "16", "--rounds", "1"),
 )
 """A benchmark and its arguments, each."""

@@ -61,8 +61,8 @@ def main() -> None:
     os.chdir(Path(__file__).parent)
     inbox = Inbox(source)
     signal.signal(signal.SIGTERM, lambda *_: inbox.end())
-    # Importing it makes some hundred thousand objects that stay; to look through them for garbage again and again on the
-    # way takes a third of the time.
+    # Importing it makes some hundred thousand objects that stay; to look through them for garbage again and again
+    # on the way takes a third of the time.
     gc.disable()
     import chromadb
 
