@@ -27,10 +27,14 @@ PARTS = {"bare_loop.py", "corpus.py", "one_run.py", "raw_pipeline.py", "tiny.py"
 """What others import or start."""
 
 
+LONG = {"build_settings.py"}
+"""What has no size that is small enough yet: it starts a process for every setting and kind, a minute of CPU time."""
+
+
 def main() -> int:
     """Run those that are named, or all."""
     wanted = set(sys.argv[1:])
-    failed = sorted({path.name for path in HERE.glob("*.py")} - PARTS - {name for name, *_ in CALLS})
+    failed = sorted({path.name for path in HERE.glob("*.py")} - PARTS - LONG - {name for name, *_ in CALLS})
     for name in failed:
         print(f"{name} has no line in {Path(__file__).name}", file=sys.stderr)
     for name, *arguments in CALLS:

@@ -11,6 +11,7 @@ from textual import events
 from textual.widgets import Input
 
 from batch_manager.sources.collection import IterableSource
+from batch_manager_tui.screens import confirm_spend
 from batch_manager_tui.screens.confirm_spend import read_cap
 
 from .conftest import table
@@ -55,8 +56,10 @@ async def test_a_paste_does_not_spend(
 
 
 async def test_a_y_that_was_pressed_too_early_does_not_spend(
-    local: Callable[..., Any], drives: Callable[..., Any], tables: Callable[..., Any]
+    local: Callable[..., Any], drives: Callable[..., Any], tables: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # As long as it takes to press the key here, however busy the machine is.
+    monkeypatch.setattr(confirm_spend, "QUIET_BEFORE", 60.0)
     workspace = local(tables(3))
     async with drives(workspace) as driver:
         await driver.pilot.press("s")
