@@ -9,8 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from batch_manager.documents import Document
 from batch_manager.errors import StoreError
+from batch_manager.pricing import show_usd
 from batch_manager.settings import load_settings
+from batch_manager.sources.collection import IterableSource
 from batch_manager.workspace import Workspace
 from batch_manager_tui.app import BatchManagerApp
 
@@ -108,6 +111,59 @@ async def test_searching(local: Callable[..., Any], drives: Callable[..., Any], 
         assert driver.front == "DetailsScreen"
         await driver.press("escape", "escape")
         assert driver.front == "MainScreen"
+
+
+async def test_a_search_is_kept_to_a_kind_a_source_and_a_schema(
+    local: Callable[..., Any], drives: Callable[..., Any], tables: Callable[..., Any]
+) -> None:
+    workspace = local(tables(3))
+    scanned = [Document("table", "[hr].pay", documentation="Purpose number 4", schema="[hr]")]
+    workspace.store.items.bring(IterableSource(scanned, "structure", "sqlite:///[b]people"))
+    async with drives(workspace) as driver:
+        await driver.press("s")
+        await driver.asked()
+        await driver.pilot.press("y")
+        await driver.run_to_the_end()
+        await driver.press("S", *"purpose number")
+        hits = driver.app.screen.query_one("#hits")
+        names = lambda: {hit.name for hit in hits.hits}  # noqa: E731
+        await driver.until(lambda: len(names()) == 4)  # by itself, after a pause
+        await driver.press("ctrl+r")
+        await driver.until(lambda: names() == {"[hr].pay"})
+        assert "source sqlite:///[b]people" in driver.screen_text()
+        await driver.press("ctrl+r")
+        await driver.until(lambda: "[hr].pay" not in names())
+        await driver.press("ctrl+r", "ctrl+t")
+        await driver.until(lambda: names() == {"[hr].pay"})
+        assert "schema [hr]" in driver.screen_text()
+        await driver.press("ctrl+k", "ctrl+k")
+        await driver.until(lambda: not hits.hits)
+        assert "relationships only" in driver.screen_text()
+
+
+async def test_with_a_paid_model_a_query_waits_for_enter_with_its_price_beside_it(
+    opens: Callable[..., Any], drives: Callable[..., Any], tables: Callable[..., Any]
+) -> None:
+    opens(tables(3)).close()
+    workspace = opens(rehearse=True)
+    async with drives(workspace) as driver:
+        await driver.press("s")
+        await driver.asked()
+        await driver.pilot.press("y")
+        await driver.run_to_the_end()
+        sent = workspace._server.totals()["requests"]
+        await driver.press("S", *"purpose number 2")
+        price = workspace.engine.search_price("purpose number 2")
+        await driver.until(lambda: show_usd(price) in driver.screen_text())
+        assert price > 0
+        await driver.pilot.pause(0.5)
+        assert workspace._server.totals()["requests"] == sent
+        await driver.press("enter")
+        hits = driver.app.screen.query_one("#hits")
+        await driver.until(lambda: hits.hits)
+        assert workspace._server.totals()["requests"] > sent  # the rehearsal refuses some
+        await driver.press("ctrl+k")
+        assert "asks again" in driver.notice
 
 
 async def test_quitting_in_the_middle_loses_nothing(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Container, Horizontal
+from textual.content import Content
 from textual.strip import Strip
 from textual.timer import Timer
 from textual.widgets import Input, Static
@@ -116,7 +119,12 @@ class SearchScreen(AppScreen):
         Binding("pageup", "move('page_up')", "page up", show=False),
         Binding("g,home", "move('top')", "top", show=False),
         Binding("G,end", "move('bottom')", "bottom", show=False),
-        Binding("ctrl+k,t", "kind", "kind", show=False),
+        Binding("ctrl+k", "kind", "kind", show=False, priority=True),  # the box has a meaning of its own for it
+        Binding("t", "kind", "kind", show=False),
+        Binding("ctrl+r", "source", "source", show=False, priority=True),
+        Binding("o", "source", "source", show=False),
+        Binding("ctrl+t", "schema", "schema", show=False, priority=True),
+        Binding("m", "schema", "schema", show=False),
         Binding("slash", "edit", "edit", show=False),
         Binding("enter", "open", "open", show=False),
         Binding("q", "back", "back", show=False),
@@ -125,8 +133,11 @@ class SearchScreen(AppScreen):
     def __init__(self) -> None:
         super().__init__()
         self._kind: Kind | None = None
+        self._source: str | None = None
+        self._schema: str | None = None
         self._timer: Timer | None = None
         self._asked = ""
+        self._stale = False
 
     def body(self) -> ComposeResult:
         """The box with its price, the results, the passage."""
@@ -151,6 +162,8 @@ class SearchScreen(AppScreen):
             ("other_pane", "tab", "results"),
             ("edit", "/", "ask again"),
             ("kind", "^k", "kind"),
+            ("source", "^r", "source"),
+            ("schema", "^t", "schema"),
             ("back", "esc", "back"),
         ]
 
@@ -171,7 +184,7 @@ class SearchScreen(AppScreen):
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Asking for it is the yes to its price."""
-        if event.value.strip() and event.value == self._asked:
+        if event.value.strip() and event.value == self._asked and not self._stale:
             self.query_one("#hits", Hits).focus()
         else:
             self._ask(focus=True)
@@ -212,8 +225,36 @@ class SearchScreen(AppScreen):
         """All, tables, relationships."""
         order: tuple[Kind | None, ...] = (None, *KINDS)
         self._kind = order[(order.index(self._kind) + 1) % len(order)]
+        self._kept_to()
+
+    async def action_source(self) -> None:
+        """All sources, then one after another."""
+        self._source = await self._next(self._source, self.batch_app.workspace.store.places.sources, "source")
+        self._kept_to()
+
+    async def action_schema(self) -> None:
+        """All schemas, then one after another."""
+        self._schema = await self._next(self._schema, self.batch_app.workspace.store.places.schemas, "schema")
+        self._kept_to()
+
+    async def _next(self, now: str | None, all_of: Callable[[], list[str]], noun: str) -> str | None:
+        try:
+            known = await self.batch_app.back.read(all_of)
+        except BatchManagerError as error:
+            self.say(shown(str(error)), "error")
+            return now
+        if not known:
+            self.say(f"No item tells of a {noun}.")
+        order = [None, *known]
+        return order[(order.index(now) + 1) % len(order)] if now in order else None
+
+    def _kept_to(self) -> None:
+        """Say what the search is kept to; one that costs nothing is made again."""
         words = f"{self._kind}s only" if self._kind else "tables and relationships"
-        self.query_one("#hits", Hits).border_subtitle = words
+        named = (("source", self._source), ("schema", self._schema))
+        words = " · ".join([words, *(f"{noun} {shown(name)}" for noun, name in named if name is not None)])
+        self.query_one("#hits", Hits).border_subtitle = Content(words)
+        self._stale = bool(self._asked)
         if self._asked and self.batch_app.workspace.settings.provider == "local":
             self._ask()
         elif self._asked:
@@ -246,7 +287,12 @@ class SearchScreen(AppScreen):
         box = self.query_one("#hits", Hits)
         box.border_title = "Searching…"
         try:
-            hits = await app.back.do(app.workspace.engine.search, query, self._kind, LIMIT)
+            find = partial(
+                app.workspace.engine.search,
+                sources=() if self._source is None else (self._source,),
+                schemas=() if self._schema is None else (self._schema,),
+            )
+            hits = await app.back.do(find, query, self._kind, LIMIT)
         except BatchManagerError as error:
             self.say(shown(str(error)), "error")
             return
@@ -254,7 +300,7 @@ class SearchScreen(AppScreen):
             box.border_title = "Nearest items"
         if not self.query("#hits"):
             return  # left meanwhile
-        self._asked = query
+        self._asked, self._stale = query, False
         box.show(hits)
         self.query_one(self.PASSAGE, TextPane).show(hits[0].document if hits else "")
         if not hits:
