@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -27,6 +27,12 @@ NATIVE_DIMENSIONS = {
     "text-embedding-3-large": 3072,
     "text-embedding-ada-002": 1536,
 }
+
+HALF_PRICE_MODELS = frozenset({"text-embedding-3-small", "text-embedding-3-large"})
+"""Models for which OpenAI's price page lists half the price through the Batch API; none is listed for ada-002."""
+
+HALF = Decimal("0.5")
+"""Of the price, through the Batch API."""
 
 _PICO = 10**12
 _LISTED_HOSTS = frozenset({"api.openai.com", "127.0.0.1", "localhost", "::1"})
@@ -80,6 +86,48 @@ def find_price(model: str, base_url: str, own: Decimal | None = None) -> Price:
         next_step="Set EMBEDDING_PRICE_PER_MILLION to its price in USD per million tokens (0 if it is free).",
         code="unknown_price",
     )
+
+
+def find_batch_price(model: str, base_url: str, price: Price) -> Price:
+    """The price of a model through the server's Batch API.
+
+    Args:
+        model: The model's name.
+        base_url: The server.
+        price: What the model costs there now.
+
+    Raises:
+        SettingError: No such price, or no such API, is known; the message says which.
+    """
+    host = urlsplit(base_url).hostname or ""
+    azure = host.endswith((".azure.com", ".azure-api.net"))
+    if azure:
+        reason = f"{host} is Azure's: its batches are another API, at another price."
+    elif host not in _LISTED_HOSTS:
+        reason = f"No batch price and no Batch API are known of {host}."
+    elif model not in HALF_PRICE_MODELS:
+        reason = f"No batch price is known for {model}."
+    else:
+        half = price.per_million * HALF
+        rounded = half.quantize(Decimal("0.000001"), ROUND_UP)  # the store counts in six decimals
+        return Price(half if half == rounded else rounded, f"half of {price.source}")
+    raise SettingError(reason, next_step="Index now instead (--lane now).", code="no_batch_lane")
+
+
+def batch_price_of(settings: Settings) -> Price:
+    """The price of the half-price lane under these settings.
+
+    Raises:
+        SettingError: There is no such lane, and why; or no price is known at all.
+    """
+    price = price_of(settings)
+    if settings.provider == "local":
+        raise SettingError(
+            "The local model costs nothing, so there is nothing to halve.",
+            next_step="Index now (--lane now).",
+            code="no_batch_lane",
+        )
+    return find_batch_price(settings.model, settings.base_url, price)
 
 
 def price_of(settings: Settings) -> Price:

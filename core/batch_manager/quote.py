@@ -17,6 +17,9 @@ START_SECONDS = 1.0
 """What a run takes before its first request: the client's import, the vector store's opening, partly at once."""
 
 
+Lane = Literal["now", "batch"]
+
+
 @dataclass(frozen=True, slots=True)
 class Scope:
     """Which items are meant.
@@ -99,7 +102,8 @@ class Quote:
         texts: Distinct inputs that are sent.
         requests: Requests that one run without faults sends.
         limits: Ceilings of a request that are in force: the setting, or what this server was found to take.
-        seconds: About how long that takes; None when nothing would be done.
+        seconds: About how long that takes; None when nothing would be done, or when nobody can say.
+        lane: `now`, or `batch`: handed over at half the price, back within a day.
     """
 
     scope: Scope
@@ -122,6 +126,7 @@ class Quote:
     fingerprint: str
     limits: Limits
     seconds: float | None = None
+    lane: Lane = "now"
 
     @property
     def beyond_cap(self) -> bool:
@@ -199,6 +204,7 @@ def to_record(quote: Quote) -> dict[str, Any]:
     return {
         "which": quote.scope.which,
         "host": quote.host,
+        "lane": quote.lane,
         "model": quote.space.model,
         "dimensions": quote.space.dimensions,
         "server": quote.space.server,

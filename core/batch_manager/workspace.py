@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from batch_manager.engine import Engine
 from batch_manager.errors import HomeBusy
+from batch_manager.half_price import HalfPrice
 from batch_manager.home import WriterLocks, make_home, reset_home
 from batch_manager.store import DocumentationStore
 
@@ -31,6 +32,7 @@ class Workspace:
         settings: Those in force here; a demo and a rehearsal change some.
         store: The documentation store.
         engine: The engine over it.
+        half_price: The half-price lane.
         cap: The cap that was given by a flag, in USD.
         busy: Why this workspace can only look, when another process writes in the home.
     """
@@ -47,6 +49,7 @@ class Workspace:
         self.settings = settings
         self.store = store
         self.engine = engine
+        self.half_price = HalfPrice(settings, store, engine)
         self.cap: Decimal | None = None
         self.busy = busy
         self._lock = lock

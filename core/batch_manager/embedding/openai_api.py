@@ -7,18 +7,16 @@ told from an answer.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
 import openai
 
 from batch_manager.embedding import Answer, RateLimits, space_of
+from batch_manager.embedding.answers import decode_vector
 from batch_manager.embedding.backoff import timeout
 from batch_manager.embedding.classify import classify, one_line, unusable
 from batch_manager.errors import Refusal, RequestRefused, SettingError, Verdict
@@ -44,25 +42,12 @@ class OpenAIEmbedder:
         Raises:
             SettingError: No key is set.
         """
-        if not settings.api_key:
-            raise SettingError(
-                "No OPENAI_API_KEY is set, so nothing can be sent to the embedding API.",
-                next_step="Set OPENAI_API_KEY in the environment or in .env, or use --provider local.",
-                code="no_api_key",
-            )
-        self._key = settings.api_key
+        self._client = make_client(settings)
+        self._key = settings.api_key or ""
         self._model = settings.model
         self._dimensions = settings.dimensions
         self._expected = space_of(settings).dimensions
         self._format: Literal["base64", "float"] = "base64"
-        self._client = openai.AsyncOpenAI(
-            api_key=settings.api_key,
-            base_url=settings.base_url,
-            max_retries=0,
-            # Documents go to the host that was shown, and to no other that it may name.
-            http_client=openai.DefaultAsyncHttpxClient(follow_redirects=False),
-            timeout=openai.Timeout(timeout(1), connect=15.0),
-        )
 
     async def embed(self, texts: Sequence[str], *, tried: int, expected_tokens: int) -> Answer:
         """Send one request (see `Embedder.embed`)."""
@@ -89,46 +74,68 @@ class OpenAIEmbedder:
                 timeout=openai.Timeout(timeout(tried), connect=15.0),
             )
         except openai.APIStatusError as error:
-            raise RequestRefused(self._judge(error)) from None
+            raise RequestRefused(judge(error, self._key)) from None
         except openai.APIConnectionError as error:
-            raise RequestRefused(self._connection(error)) from None
+            raise RequestRefused(judge_connection(error, self._client.base_url.host, self._key)) from None
         headers = raw.headers
         return _read(raw.content, len(texts), self._expected, expected_tokens, _limits(headers))
 
-    def _judge(self, error: openai.APIStatusError) -> Refusal:
-        body = error.body if isinstance(error.body, Mapping) else {}
-        inner = body.get("error") if isinstance(body.get("error"), Mapping) else body
-        code = inner.get("code") or inner.get("type") if isinstance(inner, Mapping) else None
-        message = inner.get("message") if isinstance(inner, Mapping) else None
-        if not isinstance(message, str):
-            message = f"HTTP {error.status_code} without an explanation"
-        headers = {name.lower(): value for name, value in error.response.headers.items()}
-        return classify(
-            error.status_code,
-            self._clean(code) if isinstance(code, str) else None,
-            self._clean(message),
-            headers,
-            datetime.now(UTC),
+
+def make_client(settings: Settings) -> openai.AsyncOpenAI:
+    """The client of these settings, with no retries of its own; nothing is sent.
+
+    Raises:
+        SettingError: No key is set.
+    """
+    if not settings.api_key:
+        raise SettingError(
+            "No OPENAI_API_KEY is set, so nothing can be sent to the embedding API.",
+            next_step="Set OPENAI_API_KEY in the environment or in .env, or use --provider local.",
+            code="no_api_key",
         )
+    return openai.AsyncOpenAI(
+        api_key=settings.api_key,
+        base_url=settings.base_url,
+        max_retries=0,
+        # Documents go to the host that was shown, and to no other that it may name.
+        http_client=openai.DefaultAsyncHttpxClient(follow_redirects=False),
+        timeout=openai.Timeout(timeout(1), connect=15.0),
+    )
 
-    def _connection(self, error: openai.APIConnectionError) -> Refusal:
-        cause = error.__cause__
-        kind = type(cause).__name__ if cause is not None else type(error).__name__
-        words = self._clean(str(cause) or kind) if cause is not None else kind
-        host = self._client.base_url.host
-        # What never reached the server can't be billed; anything later can.
-        unsent = kind in ("ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol", "LocalProtocolError")
-        if isinstance(error, openai.APITimeoutError) and not unsent:
-            return Refusal(
-                Verdict.RETRY, "timeout", f"{host} gave no answer in time.", "Try again later.", maybe_billed=True
-            )
-        code = "unreachable" if unsent else "connection_lost"
-        message = f"{host} can't be reached: {words}." if unsent else f"The connection to {host} broke: {words}."
-        step = "Check the network and OPENAI_BASE_URL, then go on."
-        return Refusal(Verdict.RETRY, code, one_line(message), step, maybe_billed=not unsent)
 
-    def _clean(self, words: str) -> str:
-        return without_key(words, self._key)
+def judge(error: openai.APIStatusError, key: str) -> Refusal:
+    """What a response that isn't a success means; the key is taken out of its words."""
+    body = error.body if isinstance(error.body, Mapping) else {}
+    inner = body.get("error") if isinstance(body.get("error"), Mapping) else body
+    code = inner.get("code") or inner.get("type") if isinstance(inner, Mapping) else None
+    message = inner.get("message") if isinstance(inner, Mapping) else None
+    if not isinstance(message, str):
+        message = f"HTTP {error.status_code} without an explanation"
+    headers = {name.lower(): value for name, value in error.response.headers.items()}
+    return classify(
+        error.status_code,
+        without_key(code, key) if isinstance(code, str) else None,
+        without_key(message, key),
+        headers,
+        datetime.now(UTC),
+    )
+
+
+def judge_connection(error: openai.APIConnectionError, host: str, key: str) -> Refusal:
+    """What it means that no response came."""
+    cause = error.__cause__
+    kind = type(cause).__name__ if cause is not None else type(error).__name__
+    words = without_key(str(cause) or kind, key) if cause is not None else kind
+    # What never reached the server can't be billed; anything later can.
+    unsent = kind in ("ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol", "LocalProtocolError")
+    if isinstance(error, openai.APITimeoutError) and not unsent:
+        return Refusal(
+            Verdict.RETRY, "timeout", f"{host} gave no answer in time.", "Try again later.", maybe_billed=True
+        )
+    code = "unreachable" if unsent else "connection_lost"
+    message = f"{host} can't be reached: {words}." if unsent else f"The connection to {host} broke: {words}."
+    step = "Check the network and OPENAI_BASE_URL, then go on."
+    return Refusal(Verdict.RETRY, code, one_line(message), step, maybe_billed=not unsent)
 
 
 def without_key(words: str, key: str) -> str:
@@ -166,7 +173,7 @@ def _read(content: bytes, count: int, expected: int | None, expected_tokens: int
         index = entry.get("index") if isinstance(entry, dict) else None
         if not isinstance(index, int) or not 0 <= index < count or vectors[index] is not None:
             raise RequestRefused(unusable("wrong_index", "The answer names an input twice, or one that wasn't sent."))
-        vector = _vector(entry.get("embedding"))
+        vector = decode_vector(entry.get("embedding"))
         sizes.add(vector.size)
         vectors[index] = vector.tobytes()
     if len(sizes) != 1 or (expected is not None and sizes != {expected}):
@@ -179,20 +186,6 @@ def _read(content: bytes, count: int, expected: int | None, expected_tokens: int
         tokens=_usage(body.get("usage"), expected_tokens),
         limits=limits,
     )
-
-
-def _vector(value: object) -> np.ndarray[Any, np.dtype[np.float32]]:
-    try:
-        if isinstance(value, str):
-            vector = np.frombuffer(base64.b64decode(value, validate=True), dtype="<f4")
-        else:
-            with np.errstate(over="ignore"):  # too large for float32 becomes infinite, and is told below
-                vector = np.asarray(value, dtype="<f4")
-    except (ValueError, TypeError, OverflowError, binascii.Error):
-        raise RequestRefused(unusable("broken_vector", "An embedding in the answer can't be decoded.")) from None
-    if vector.ndim != 1 or vector.size == 0 or not np.isfinite(vector).all():
-        raise RequestRefused(unusable("broken_vector", "An embedding in the answer isn't a list of finite numbers."))
-    return vector
 
 
 def _usage(usage: object, expected: int) -> int | None:

@@ -6,15 +6,15 @@ import asyncio
 import concurrent.futures
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from batch_manager.documents import Kind
 from batch_manager.embedding import space_of
 from batch_manager.engine.agreement import Agreed, agree
 from batch_manager.engine.budget import Budget
-from batch_manager.engine.control import OnTrouble
+from batch_manager.engine.control import Level, OnTrouble
 from batch_manager.engine.delivery import Delivery
 from batch_manager.engine.driver import Driver
 from batch_manager.engine.edge import Edge
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from batch_manager.settings import Settings
 
 log = logging.getLogger("batch_manager.engine")
+T = TypeVar("T")
 logging.getLogger("batch_manager").addHandler(logging.NullHandler())  # a library is silent until it is asked
 
 
@@ -299,6 +300,36 @@ class Engine:
             return await self._edge.vectors().counts()
 
         return self._thread.do(ask())
+
+    def do(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do some work of another room in the engine's loop, and wait for it. Blocks.
+
+        Raises:
+            UsageError: The engine was closed meanwhile.
+        """
+        return self._thread.do(work)
+
+    def begin(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+        """The same without waiting; closing the engine cancels it."""
+        return self._thread.begin(work)
+
+    def notice(self, message: str, level: Level = "info") -> None:
+        """Tell whoever listens."""
+        self._bus.publish(Notice(0, message, level))
+
+    async def deliver(self) -> None:
+        """Bring what is paid for to the index, for $0; called in the loop. A run that is under way does it itself.
+
+        Raises:
+            UsageError: The index is of another model.
+            VectorStoreError: It can't be used; the answers are safe.
+        """
+        if self._driver.run is not None:
+            return
+        require_same_model(self.store, self.space)
+        if self.store.answers.waiting(self.store.answers.space_id(self.space)):
+            await self._edge.vectors().open()
+            await self._free_delivery().drain()
 
     def sweep(self) -> int:
         """Take what is gone from its source out of the index, for $0; returns how many items. Blocks."""

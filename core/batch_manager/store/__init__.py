@@ -1,6 +1,7 @@
 """The documentation store: all state that must survive, in one SQLite file, in transactions.
 
-One module of queries for each noun: `items`, `intake`, `departures`, `places`, `words`, `work`, `answers`, `ledger`.
+One module of queries for each noun: `items`, `intake`, `departures`, `places`, `words`, `work`, `answers`, `ledger`,
+`jobs`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from batch_manager.store.answers import Answers
 from batch_manager.store.database import open_for_looking, open_for_writing, translated
 from batch_manager.store.departures import Departures
 from batch_manager.store.items import Items
+from batch_manager.store.jobs import Jobs
 from batch_manager.store.ledger import Ledger
 from batch_manager.store.places import Places
 from batch_manager.store.words import Words
@@ -36,6 +38,7 @@ class DocumentationStore:
         work: What a scope or a run holds.
         answers: What was paid for.
         ledger: Runs and requests.
+        jobs: What is handed over at half the price.
         places: Where items come from: sources and schemas.
         words: Full text over names, purposes and texts.
         departures: Items that are gone from their source, and not yet from the index.
@@ -74,6 +77,7 @@ class DocumentationStore:
         self.work = Work(database)
         self.answers = Answers(database)
         self.ledger = Ledger(database)
+        self.jobs = Jobs(database)
         self.departures = Departures(database)
         self.places = Places(database)
         self.words = Words(database)

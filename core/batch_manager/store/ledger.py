@@ -76,9 +76,12 @@ class Ledger:
     def open_run(self, quote: Quote, space_id: int, cap_pico: int | None) -> int:
         """Write an agreed quote down as a running run; inside the caller's transaction."""
         cursor = self._db.execute_sql(
-            "INSERT INTO run (state, which, space_id, host, price, cap_pico, quote, agreed_at)"
-            " VALUES ('running', ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO run (state, lane, which, space_id, host, price, cap_pico, quote, agreed_at)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
+                # A run that is handed over goes on without anybody who drives it, so no crash interrupts it.
+                "handed" if quote.lane == "batch" else "running",
+                quote.lane,
                 quote.scope.which,
                 space_id,
                 quote.host,
@@ -118,8 +121,8 @@ class Ledger:
             )
 
     def unfinished(self) -> RunRow | None:
-        """The latest run, if it was interrupted with work left in it."""
-        rows = self._runs("ORDER BY r.id DESC LIMIT 1", ())
+        """The latest run of the fast lane, if it was interrupted with work left in it."""
+        rows = self._runs("ORDER BY r.id DESC LIMIT 1", (), "WHERE r.lane = 'now'")
         return rows[0] if rows and rows[0].state == "interrupted" else None
 
     def reserve(
@@ -216,13 +219,13 @@ class Ledger:
             ).fetchall()
         return [Spend(key, requests, tokens, from_pico(pico)) for key, requests, tokens, pico in rows]
 
-    def _runs(self, tail: str, values: tuple[Any, ...]) -> list[RunRow]:
+    def _runs(self, tail: str, values: tuple[Any, ...], where: str = "") -> list[RunRow]:
         with translated():
             rows = self._db.execute_sql(
                 "SELECT r.id, r.state, r.reason, r.which, r.space_id, r.host, r.price, r.cap_pico, r.quote,"
                 " r.agreed_at, r.ended_at, count(q.id), coalesce(sum(q.tokens_billed), 0),"
                 " coalesce(sum(q.cost_pico), 0) FROM run r LEFT JOIN request q ON q.run_id = r.id"
-                f" GROUP BY r.id {tail}",
+                f" {where} GROUP BY r.id {tail}",
                 values,
             ).fetchall()
         return [_run_row(*row) for row in rows]

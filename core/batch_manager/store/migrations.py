@@ -3,6 +3,7 @@
     item ──< part >── text ──< answer >── space
       │                 │
      run ──< run_text ──┘        run ──< request        item ──< attempt
+              run ──< job ──< run_text
 
 An answer belongs to a text in a space, not to an item: duplicates, renames and rebuilds cost nothing.
 Money is whole picodollars (1e-12 USD). Times are ISO 8601 in UTC.
@@ -170,5 +171,48 @@ MIGRATIONS: tuple[tuple[Statement, ...], ...] = (
         """,
         "INSERT INTO text_words (rowid, body) SELECT t.id, t.body FROM text t WHERE EXISTS"
         " (SELECT 1 FROM part p JOIN item i ON i.id = p.item_id WHERE p.text_id = t.id AND i.stage = 'indexed')",
+    ),
+    (
+        # The half-price lane: what is handed to the server as one file, and how far that is (see `store.jobs`).
+        """
+        CREATE TABLE job (
+            id INTEGER PRIMARY KEY,
+            run_id INTEGER NOT NULL,
+            key TEXT NOT NULL UNIQUE,
+            state TEXT NOT NULL,
+            outcome TEXT NOT NULL DEFAULT '',
+            request_id INTEGER,
+            texts INTEGER NOT NULL,
+            tokens INTEGER NOT NULL,
+            bytes INTEGER NOT NULL,
+            input_file TEXT,
+            batch_name TEXT,
+            output_file TEXT,
+            error_file TEXT,
+            status TEXT NOT NULL DEFAULT '',
+            total INTEGER NOT NULL DEFAULT 0,
+            completed INTEGER NOT NULL DEFAULT 0,
+            failed INTEGER NOT NULL DEFAULT 0,
+            planned_at TEXT NOT NULL,
+            submitted_at TEXT,
+            looked_at TEXT,
+            expires_at TEXT,
+            output_offset INTEGER NOT NULL DEFAULT 0,
+            error_offset INTEGER NOT NULL DEFAULT 0,
+            tokens_billed INTEGER NOT NULL DEFAULT 0,
+            usage_tokens INTEGER,
+            answered INTEGER NOT NULL DEFAULT 0,
+            refused INTEGER NOT NULL DEFAULT 0,
+            cancel_asked INTEGER NOT NULL DEFAULT 0,
+            moved INTEGER NOT NULL DEFAULT 0,
+            problem TEXT NOT NULL DEFAULT '',
+            next_step TEXT NOT NULL DEFAULT '',
+            left_files TEXT NOT NULL DEFAULT '[]'
+        )
+        """,
+        "CREATE INDEX job_run ON job (run_id)",
+        "CREATE INDEX run_state ON run (state)",
+        "ALTER TABLE run_text ADD COLUMN job_id INTEGER",
+        "CREATE INDEX run_text_job ON run_text (job_id, text_id) WHERE job_id IS NOT NULL",
     ),
 )

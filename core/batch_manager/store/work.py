@@ -38,7 +38,7 @@ class Work:
             scope: Which items.
             space_id: 0 when the space is new to the store, so that nothing can have been paid for.
         """
-        where, values = scope_conditions(scope)
+        where, values = scope_conditions(scope, *self._handed(space_id))
         with translated():
             rows = self._db.execute_sql(
                 "SELECT t.id, t.tokens, t.bytes, t.hash, min(i.kind = 'relationship') FROM item i"
@@ -85,7 +85,7 @@ class Work:
         Items that can't be sent fail here, with their reason; items whose texts were all paid for before are
         answered at once. Call it inside the transaction that checked the quote.
         """
-        where, values = scope_conditions(scope)
+        where, values = scope_conditions(scope, *self._handed(space_id, run_id))
         self._db.execute_sql(
             "INSERT INTO run_text (run_id, text_id, state)"
             " SELECT DISTINCT ?, t.id, 'planned' FROM item i JOIN part p ON p.item_id = i.id"
@@ -155,6 +155,14 @@ class Work:
             ).fetchone()
         return int(row[0]), int(row[1])
 
+    def _handed(self, space_id: int, but: int = 0) -> list[int]:
+        """Runs of the half-price lane that are under way in this space: what they await is nobody else's to send."""
+        with translated():
+            rows = self._db.execute_sql(
+                "SELECT id FROM run WHERE state = 'handed' AND space_id = ? AND id != ?", [space_id, but]
+            )
+            return [row[0] for row in rows]
+
     def bodies(self, text_ids: list[int]) -> dict[int, str]:
         """The texts themselves."""
         with translated():
@@ -164,8 +172,8 @@ class Work:
             return {row[0]: row[1] for row in rows}
 
 
-def scope_conditions(scope: Scope) -> tuple[str, list[Any]]:
-    """The scope as SQL over `item AS i`."""
+def scope_conditions(scope: Scope, *handed: int) -> tuple[str, list[Any]]:
+    """The scope as SQL over `item AS i`, without items that wait for one of the runs that are handed over."""
     stages = {
         "pending": "i.stage IN ('pending', 'answered')",
         "failed": "i.stage = 'failed'",
@@ -179,4 +187,9 @@ def scope_conditions(scope: Scope) -> tuple[str, list[Any]]:
     if scope.ids is not None:
         clauses.append("i.id IN (SELECT value FROM json_each(?))")
         values.append(json.dumps(list(scope.ids)))
+    for run_id in handed:
+        clauses.append(
+            "NOT EXISTS (SELECT 1 FROM part hp JOIN run_text h ON h.text_id = hp.text_id"
+            f" WHERE hp.item_id = i.id AND h.run_id = {run_id:d} AND h.state = 'planned')"
+        )
     return " AND ".join(clauses), values

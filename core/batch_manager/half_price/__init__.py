@@ -1,0 +1,12 @@
+"""The half-price lane: the same texts over OpenAI's Batch API, for half the money, back within a day.
+
+    quote ── yes ──▶ run: handed ── plan (pure) ──▶ job: file ── upload ──▶ create ──▶ … ──▶ collect ──▶ answers
+
+Each step is written down before it is taken and after it (`store.jobs`). After a crash the server is asked what it
+has (`submission`), so nothing is handed over twice and nothing is forgotten.
+"""
+
+from batch_manager.half_price.lane import HalfPrice
+from batch_manager.half_price.views import Collected, JobView, Lanes
+
+__all__ = ["Collected", "HalfPrice", "JobView", "Lanes"]

@@ -1,0 +1,347 @@
+"""The lane's face: any thread may ask, hand over, collect, cancel or move; the work happens in the engine's thread."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import threading
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from batch_manager.engine import Engine
+from batch_manager.engine.agreement import agree
+from batch_manager.errors import BatchManagerError, RequestRefused, SettingError, UsageError, Verdict
+from batch_manager.half_price.collecting import Collecting
+from batch_manager.half_price.desk import SETTLE_SECONDS, Desk
+from batch_manager.half_price.offer import half_of
+from batch_manager.half_price.planning import FileLimits, interval
+from batch_manager.half_price.submission import Submission
+from batch_manager.half_price.views import Collected, JobView, Lanes, views_of
+from batch_manager.quote import Quote, Scope
+from batch_manager.store.jobs import HandedRun, JobRow
+
+if TYPE_CHECKING:
+    from batch_manager.settings import Settings
+    from batch_manager.store import DocumentationStore
+
+log = logging.getLogger("batch_manager.half_price")
+
+FOLDER = "half-price"
+"""In the home: files on their way to the server."""
+
+LONGEST_WAIT = 300.0
+"""Seconds between two looks at the server, at most."""
+
+
+class _Undo(Exception):
+    """Takes a transaction back on purpose."""
+
+
+class HalfPrice:
+    """The half-price lane of one home."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: DocumentationStore,
+        engine: Engine,
+        *,
+        settle_seconds: float = SETTLE_SECONDS,
+        file_limits: FileLimits | None = None,
+    ) -> None:
+        """Nothing is sent or imported yet.
+
+        Args:
+            settings: What is in force.
+            store: The home's store.
+            engine: Whose thread and index are used.
+            settle_seconds: See `desk.SETTLE_SECONDS`.
+            file_limits: Ceilings of a file; smaller ones are for tests.
+        """
+        self._settings = settings
+        self._store = store
+        self._engine = engine
+        self._settle_seconds = settle_seconds
+        self._file_limits = file_limits or FileLimits()
+        self._turn: asyncio.Lock | None = None
+        self._watching = threading.Event()
+
+    # Before the yes
+
+    def lanes(self, scope: Scope, cap: Decimal | None = None) -> Lanes:
+        """What the scope would cost in each lane; nothing is sent or written.
+
+        Raises:
+            SettingError: No price is known at all.
+            StoreError: The store can't be read.
+        """
+        return self.lanes_of(self._engine.quote(scope, cap))
+
+    def lanes_of(self, now: Quote) -> Lanes:
+        """Both lanes of a quote for now."""
+        try:
+            return Lanes(now, self._half(now))
+        except SettingError as error:
+            if error.code != "no_batch_lane":
+                raise
+            return Lanes(now, None, error.message)
+
+    def quote(self, scope: Scope, cap: Decimal | None = None) -> Quote:
+        """What the scope would cost in this lane.
+
+        Raises:
+            SettingError: This model or server has no such lane; or no price is known.
+            StoreError: The store can't be read.
+        """
+        return self._half(self._engine.quote(scope, cap))
+
+    def _half(self, now: Quote) -> Quote:
+        queue = self._store.note(f"batch_queue:{now.space.server}:{now.space.model}")
+        return half_of(now, self._settings, int(queue) if queue else None)
+
+    # The yes, and what follows
+
+    def start(self, quote: Quote) -> Collected:
+        """Hand over what was agreed. Blocks until the server has it, or something stands in the way.
+
+        Raises:
+            QuoteChanged: The store, the model or the price changed since; ask again.
+            SettingError: No key; or the server has no Batch API after all, and everything is pending again.
+            UsageError: A run is under way, or the index is of another model.
+            RequestRefused: The server refuses; what is agreed stays so, and goes on with `collect`.
+        """
+        if quote.lane != "batch":
+            raise UsageError("This quote is for the other lane.", code="other_lane")
+        self._engine.check(quote.scope)
+        agree(self._store, quote, lambda: self.quote(quote.scope, quote.cap))
+        return self.collect()
+
+    def collect(self) -> Collected:
+        """Look at everything that is under way: hand over what isn't yet, take in what is back. Blocks.
+
+        Problems of one batch are written down with it and don't stop the others.
+
+        Raises:
+            SettingError: No key; or the server has no Batch API.
+            StoreError: The store can't be written.
+        """
+        if not self._store.jobs.handed_runs() and not self._store.jobs.with_files():
+            return Collected((), (), (), 0, 0)
+        self._engine.require_key()
+        return self._engine.do(self._pass())
+
+    def jobs(self) -> tuple[JobView, ...]:
+        """Batches of the runs that are under way, from the store alone; cheap, from any thread."""
+        runs = self._store.jobs.handed_runs()
+        return views_of([(run, self._store.jobs.of_run(run.id)) for run in runs])
+
+    def watch(self) -> None:
+        """Look again and again while something is under way, at growing intervals. Returns at once."""
+        if self._watching.is_set() or not self._store.jobs.handed_runs():
+            return
+        self._watching.set()
+        self._engine.begin(self._watch())
+
+    # Change of mind
+
+    def cancel(self, job_ids: tuple[int, ...] | None = None) -> None:
+        """Ask for the end of batches, of all unless some are named; what is done is kept and paid, by `collect`."""
+        for job in self._store.jobs.under_way():
+            if job_ids is None or job.id in job_ids:
+                self._store.jobs.change(job.id, cancel_asked=1)
+
+    def quote_move(self, job_ids: tuple[int, ...] | None = None, cap: Decimal | None = None) -> Quote:
+        """What it would cost now to index what these batches have not brought; nothing is changed.
+
+        Raises:
+            SettingError: No price is known.
+            StoreError: The store can't be read.
+        """
+        ids = self._open_ids(job_ids)
+        scope = Scope("pending", ids=tuple(self._store.jobs.awaited_items(ids)))
+        found: list[Quote] = []
+        with contextlib.suppress(_Undo), self._store.transaction():
+            self._mark_moved(ids)
+            found.append(self._engine.quote(scope, cap))
+            raise _Undo
+        return found[0]
+
+    def move(self, quote: Quote, job_ids: tuple[int, ...] | None = None) -> None:
+        """Take what these batches have not brought into the other lane: cancelled there, and started here.
+
+        What they still bring is kept; what is then paid for twice is told by the ledger.
+
+        Raises:
+            QuoteChanged: More or less is left by now; ask again.
+            UsageError: A run is under way, or the index is of another model.
+        """
+        self._engine.check(quote.scope)
+        ids = self._open_ids(job_ids)
+        with self._store.transaction():
+            self._mark_moved(ids)
+        try:
+            self._engine.start(quote)
+        except BatchManagerError:
+            with self._store.transaction():
+                for job_id in ids:
+                    self._store.jobs.mark(job_id, None, "planned", only=("moved",))
+                    self._store.jobs.change(job_id, moved=0)
+            raise
+        self.cancel(tuple(ids))
+
+    def _open_ids(self, job_ids: tuple[int, ...] | None) -> list[int]:
+        return [one.id for one in self._store.jobs.under_way() if job_ids is None or one.id in job_ids]
+
+    def _mark_moved(self, ids: list[int]) -> None:
+        for job_id in ids:
+            self._store.jobs.mark(job_id, None, "moved", only=("planned",))
+            self._store.jobs.change(job_id, moved=1)
+
+    # Inside; all of it in the engine's thread
+
+    @contextlib.asynccontextmanager
+    async def _desk(self) -> AsyncIterator[Desk]:
+        from batch_manager.embedding.batch_api import BatchApi  # the client takes a second to import
+
+        api = await asyncio.to_thread(BatchApi, self._settings)
+        try:
+            yield Desk(
+                store=self._store,
+                settings=self._settings,
+                space=self._engine.space,
+                api=api,
+                folder=self._store.path.parent / FOLDER,
+                tell=self._tell,
+                settle_seconds=self._settle_seconds,
+                file_limits=self._file_limits,
+            )
+        finally:
+            await api.close()
+
+    async def _pass(self) -> Collected:
+        self._turn = self._turn or asyncio.Lock()
+        async with self._turn, self._desk() as desk:
+            return await Pass(desk, self._engine).go()
+
+    async def _watch(self) -> None:
+        looks = 0
+        try:
+            while self._store.jobs.handed_runs():
+                before = {job.id: (job.state, job.status, job.completed) for job in self._store.jobs.under_way()}
+                try:
+                    found = await self._pass()
+                except BatchManagerError as error:
+                    self._tell(str(error), "error")
+                    return
+                if found.fatal is not None:
+                    return
+                after = {job.id: (job.state, job.status, job.completed) for job in self._store.jobs.under_way()}
+                looks = looks + 1 if after == before else 0
+                await asyncio.sleep(interval(looks, LONGEST_WAIT))
+        finally:
+            self._watching.clear()
+
+    def _tell(self, words: str, level: str) -> None:
+        log.log(logging.INFO if level == "info" else logging.WARNING, "%s", words)
+        self._engine.notice(words, "warning" if level == "warning" else "error" if level == "error" else "info")
+
+
+class Pass:
+    """One look at everything that is under way."""
+
+    def __init__(self, desk: Desk, engine: Engine) -> None:
+        self._desk = desk
+        self._engine = engine
+        self._jobs = desk.store.jobs
+        self._submission = Submission(desk)
+        self._collecting = Collecting(desk)
+        self._fatal: tuple[str, str, str] | None = None
+
+    async def go(self) -> Collected:
+        """Look at each run of this space; then bring to the index what came."""
+        runs = self._jobs.handed_runs()
+        before = {job.id: job for run in runs for job in self._jobs.of_run(run.id)}
+        mine = self._desk.store.answers.space_id(self._desk.space)
+        for run in runs:
+            if run.space_id != mine:
+                words = f"Run {run.id:,} was handed over with {run.quote.get('model')} at {run.quote.get('host')}"
+                self._desk.tell(f"{words}: collect it with those settings.", "warning")
+            elif self._fatal is None:
+                await self._run(run)
+        for job in self._jobs.with_files():
+            await self._collecting.delete_files(job)
+        await self._deliver()
+        return self._collected(runs, before)
+
+    async def _run(self, run: HandedRun) -> None:
+        self._submission.plan_run(run)
+        done: set[int] = set()
+        while waiting := [one for one in self._jobs.of_run(run.id) if one.state != "settled" and one.id not in done]:
+            job = waiting[0]
+            done.add(job.id)
+            try:
+                await self._job(job, run)
+            except RequestRefused as error:
+                self._jobs.change(job.id, problem=error.message, next_step=error.next_step)
+                self._desk.tell(str(error), "warning")
+                if error.refusal.verdict is Verdict.STOP:
+                    self._fatal = (error.code, error.message, error.next_step)
+                    return
+            except SettingError:
+                self._withdraw(run)
+                raise
+            self._submission.plan_run(run)  # what was too much for the account's queue is in no job again
+        if not any(one.state != "settled" for one in self._jobs.of_run(run.id)):
+            self._jobs.close_run(run.id)
+
+    async def _job(self, job: JobRow, run: HandedRun) -> None:
+        """As far as it goes now."""
+        if (job.cancel_asked or job.moved) and job.state in ("planned", "uploading", "uploaded"):
+            self._collecting.settle(job, run, "withdrawn")  # the server was never asked for anything
+            return
+        job = await self._submission.advance(job, run)
+        if job.state == "created":
+            job = await self._collecting.look(job, run)
+        if job.state == "collecting":
+            job = await self._collecting.collect(job, run)
+        if job.state == "settled":
+            await self._collecting.delete_files(job)
+            await self._deliver()
+
+    def _withdraw(self, run: HandedRun) -> None:
+        """The server has no such API: nothing was submitted, and everything is pending again."""
+        for job in self._jobs.of_run(run.id):
+            if job.state in ("planned", "uploading", "uploaded"):
+                self._collecting.settle(job, run, "withdrawn")
+        if not any(one.state != "settled" for one in self._jobs.of_run(run.id)):
+            self._jobs.note_run(run.id, "the server has no Batch API")
+            self._jobs.close_run(run.id)
+
+    async def _deliver(self) -> None:
+        try:
+            await self._engine.deliver()
+        except BatchManagerError as error:
+            # The answers are in the journal, so nothing is lost: the next run or --verify --repair delivers them.
+            self._desk.tell(str(error), "warning")
+
+    def _collected(self, runs: list[HandedRun], before: dict[int, JobRow]) -> Collected:
+        after = [(run, self._jobs.of_run(run.id)) for run in runs]
+        views = views_of(after)
+        was_open = {job.id for job in before.values() if job.state != "settled"}
+        new = {job.id for _, jobs in after for job in jobs if job.id not in before}
+        answered = failed = 0
+        for _, jobs in after:
+            for job in jobs:
+                then = before.get(job.id)
+                answered += job.answered - (then.answered if then else 0)
+                failed += job.refused - (then.refused if then else 0)
+        return Collected(
+            under_way=tuple(one for one in views if not one.over),
+            settled=tuple(one for one in views if one.over and one.id in was_open | new),
+            runs=tuple(run.id for run in runs),
+            answered=answered,
+            failed=failed,
+            fatal=self._fatal,
+        )
