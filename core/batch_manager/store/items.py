@@ -6,7 +6,7 @@ import json
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from batch_manager.documents import PROBLEMS, Document, Kind, from_payload, merge, render, text_hash
 from batch_manager.store.database import translated
@@ -19,8 +19,9 @@ from batch_manager.store.failures import (
     failure_records,
     unskip_as_failed,
 )
-from batch_manager.store.findings import CONDITIONS, Finding, findings, findings_of, saved_tokens
+from batch_manager.store.findings import Finding, findings, findings_of, saved_tokens
 from batch_manager.store.joins import joins
+from batch_manager.store.listing import STATUSES, ItemFilter, Status, ids_of
 
 if TYPE_CHECKING:
     import peewee
@@ -28,29 +29,15 @@ if TYPE_CHECKING:
     from batch_manager.sources import Source
     from batch_manager.store.intake import Brought, Progress
 
-Status = Literal["pending", "indexed", "failed", "skipped"]
-STATUSES: tuple[Status, ...] = ("pending", "indexed", "failed", "skipped")
+__all__ = ["STATUSES", "Counts", "ItemDetail", "ItemFilter", "ItemRow", "Items", "PartRow", "Status"]
+
+EVERY = ItemFilter()
+"""All items, in the order in which they came."""
 
 # What is paid for but not yet in Chroma isn't indexed, so it shows as pending.
 STATUS_SQL = "CASE stage WHEN 'answered' THEN 'pending' ELSE stage END"
 
 _ROW = f"id, kind, name, {STATUS_SQL}, tokens, parts, problem, code, message, purpose"
-
-
-@dataclass(frozen=True, slots=True)
-class ItemFilter:
-    """Which items a list shows, and in what order.
-
-    Attributes:
-        text: Part of the name; ASCII case doesn't matter.
-        problem: A problem's code, `any` for all that have one; or another finding (`findings.CONDITIONS`).
-    """
-
-    status: Status | None = None
-    kind: Kind | None = None
-    text: str = ""
-    sort: Literal["added", "name", "tokens", "status"] = "added"
-    problem: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,21 +114,23 @@ class Items:
 
     def counts(self) -> Counts:
         """Items by kind and status."""
-        rows = self._all(
-            f"SELECT kind, {STATUS_SQL} AS status, count(*) FROM item WHERE stage != 'gone' GROUP BY kind, status"
-        )
-        return Counts({(kind, status): number for kind, status, number in rows})
+        # One walk along an index that has the stages in order; grouping by kind as well would have to sort.
+        rows = self._all("SELECT stage, count(*), sum(kind = 'table') FROM item GROUP BY stage")
+        by: dict[tuple[str, str], int] = {}
+        for stage, number, tables in rows:
+            status = "pending" if stage == "answered" else stage
+            for kind, of_kind in (("table", tables), ("relationship", number - tables)):
+                if of_kind and stage != "gone":
+                    by[kind, status] = by.get((kind, status), 0) + of_kind
+        return Counts(by)
 
-    def ids(self, wanted: ItemFilter = ItemFilter()) -> array[int]:
+    def ids(self, wanted: ItemFilter = EVERY) -> array[int]:
         """Ids of the items that fit, in order; 8 bytes each."""
-        where, values = _conditions(wanted)
-        order = {
-            "added": "id",
-            "name": "name COLLATE NOCASE, id",
-            "tokens": "tokens DESC, id",
-            "status": f"{STATUS_SQL}, id",
-        }[wanted.sort]
-        return array("q", (row[0] for row in self._cursor(f"SELECT id FROM item {where} ORDER BY {order}", values)))
+        return ids_of(self._db, wanted)
+
+    def first_ids(self, wanted: ItemFilter, limit: int) -> array[int]:
+        """The first of `ids`, much sooner: what a list shows while the others are read."""
+        return ids_of(self._db, wanted, limit)
 
     def rows(self, ids: Sequence[int]) -> list[ItemRow]:
         """The rows of these ids, in this order; ids that are gone are left out."""
@@ -162,7 +151,7 @@ class Items:
         """All that is known of an item; None when it is gone."""
         row = self._one(
             f"SELECT {_ROW}, structure, words, text_hash, next_step, tries, changed_at, structure_from,"
-            " structure_at, words_from, words_at, space_id FROM item WHERE id = ?",
+            " structure_at, words_from, words_at, space_id FROM item LEFT JOIN brought ON item_id = id WHERE id = ?",
             [item_id],
         )
         if row is None:
@@ -268,13 +257,16 @@ class Items:
 
     def documents(self) -> Iterator[Document]:
         """Every item's document, structure and words joined, in the order in which they came."""
-        for structure, words in self._cursor("SELECT structure, words FROM item WHERE stage != 'gone' ORDER BY id", []):
+        for structure, words in self._cursor(
+            "SELECT structure, words FROM item JOIN brought ON item_id = id WHERE stage != 'gone' ORDER BY id", []
+        ):
             yield merge(_document(structure), _document(words))
 
     def pending(self, kind: Kind) -> Iterator[tuple[int, str, Document]]:
         """(id, name, document) of each pending item of that kind."""
         rows = self._cursor(
-            "SELECT id, name, structure, words FROM item WHERE kind = ? AND stage IN ('pending', 'answered')"
+            "SELECT id, name, structure, words FROM item JOIN brought ON item_id = id"
+            " WHERE kind = ? AND stage IN ('pending', 'answered')"
             " ORDER BY id",
             [kind],
         )
@@ -328,28 +320,3 @@ class Items:
 
 def _document(payload: str | None) -> Document | None:
     return None if payload is None else from_payload(json.loads(payload))
-
-
-def _conditions(wanted: ItemFilter) -> tuple[str, list[Any]]:
-    clauses: list[str] = ["stage != 'gone'"]
-    values: list[Any] = []
-    if wanted.status == "pending":
-        clauses.append("stage IN ('pending', 'answered')")
-    elif wanted.status:
-        clauses.append("stage = ?")
-        values.append(wanted.status)
-    if wanted.kind:
-        clauses.append("kind = ?")
-        values.append(wanted.kind)
-    if wanted.text:
-        clauses.append("name LIKE ? ESCAPE '\\'")
-        escaped = wanted.text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-        values.append(f"%{escaped}%".encode("utf-8", "replace").decode())
-    if wanted.problem == "any":
-        clauses.append("problem IS NOT NULL")
-    elif wanted.problem and wanted.problem in CONDITIONS:
-        clauses.append(CONDITIONS[wanted.problem])
-    elif wanted.problem:
-        clauses.append("problem = ?")
-        values.append(wanted.problem)
-    return "WHERE " + " AND ".join(clauses), values

@@ -1,0 +1,110 @@
+"""Listing: which items a list shows and in what order; its first page at once, all ids a moment later.
+
+Every query here is answered from small indexes, or stops at the page's end: none reads the items themselves whole.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Literal
+
+from batch_manager.documents import Kind
+from batch_manager.store.database import translated
+from batch_manager.store.findings import CONDITIONS
+
+if TYPE_CHECKING:
+    import peewee
+
+Status = Literal["pending", "indexed", "failed", "skipped"]
+STATUSES: tuple[Status, ...] = ("pending", "indexed", "failed", "skipped")
+
+STAGES: dict[Status, tuple[str, ...]] = {
+    "pending": ("pending", "answered"),  # paid for but not yet in Chroma isn't indexed, so it shows as pending
+    "indexed": ("indexed",),
+    "failed": ("failed",),
+    "skipped": ("skipped",),
+}
+"""A status as people see it → the stages of the store that it stands for."""
+
+
+@dataclass(frozen=True, slots=True)
+class ItemFilter:
+    """Which items a list shows, and in what order.
+
+    Attributes:
+        text: Part of the name; ASCII case doesn't matter.
+        problem: A problem's code, `any` for all that have one; or another finding (`findings.CONDITIONS`).
+    """
+
+    status: Status | None = None
+    kind: Kind | None = None
+    text: str = ""
+    sort: Literal["added", "name", "tokens", "status"] = "added"
+    problem: str | None = None
+
+
+def ids_of(database: peewee.SqliteDatabase, wanted: ItemFilter, limit: int | None = None) -> array[int]:
+    """Ids of the items that fit, in order; 8 bytes each.
+
+    Args:
+        database: The store's.
+        wanted: Filter and order.
+        limit: Only so many of the first.
+
+    Raises:
+        StoreError: The store can't be read.
+    """
+    return array("q", islice(_found(database, wanted, limit), limit))
+
+
+def _found(database: peewee.SqliteDatabase, wanted: ItemFilter, limit: int | None) -> Iterator[int]:
+    for sql, values in statements(wanted):
+        with translated():
+            # `yield` and not a list: Python hands the interpreter over between two rows, so that a screen goes on.
+            for row in database.execute_sql(sql if limit is None else f"{sql} LIMIT {limit:d}", values):
+                yield row[0]
+
+
+def statements(wanted: ItemFilter) -> Iterator[tuple[str, list[Any]]]:
+    """SQL with its values, whose answers one after the other are the list. Pure."""
+    if wanted.sort == "status":
+        for status in sorted(STATUSES) if wanted.status is None else [wanted.status]:
+            yield _statement(ItemFilter(status, wanted.kind, wanted.text, "added", wanted.problem))
+    else:
+        yield _statement(wanted)
+
+
+def _statement(wanted: ItemFilter) -> tuple[str, list[Any]]:
+    stages = STAGES[wanted.status] if wanted.status else tuple(one for group in STAGES.values() for one in group)
+    if wanted.sort == "added" and not wanted.text and not wanted.problem:
+        # Each stage's ids lie in order in an index, so SQLite only has to merge them.
+        kind = " AND kind = ?" if wanted.kind else ""
+        values = [one for stage in stages for one in ([stage, wanted.kind] if wanted.kind else [stage])]
+        return " UNION ALL ".join([f"SELECT id FROM item WHERE stage = ?{kind}"] * len(stages)) + " ORDER BY id", values
+    clauses, values = [], []
+    # Asked of indexes, each once, and not of the items: those lie far apart in the order of names or tokens.
+    if wanted.status or wanted.kind:
+        marks = ", ".join("?" for _ in stages)
+        kind = " AND kind = ?" if wanted.kind else ""
+        clauses.append(f"id IN (SELECT id FROM item WHERE stage IN ({marks}){kind})")
+        values += [*stages, *([wanted.kind] if wanted.kind else [])]
+    else:
+        clauses.append("id NOT IN (SELECT id FROM item WHERE stage = 'gone')")
+    if wanted.text:
+        clauses.append("name LIKE ? ESCAPE '\\'")
+        escaped = wanted.text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        values.append(f"%{escaped}%".encode("utf-8", "replace").decode())
+    if wanted.problem == "any":
+        clauses.append("problem IS NOT NULL")
+    elif wanted.problem and wanted.problem in CONDITIONS:
+        clauses.append(CONDITIONS[wanted.problem])
+    elif wanted.problem:
+        clauses.append("problem = ?")
+        values.append(wanted.problem)
+    # Every name, and nothing but names: a fiftieth of what the items are.
+    source = "item INDEXED BY item_name" if wanted.text and not wanted.problem else "item"
+    order = {"added": "id", "name": "name COLLATE NOCASE, id", "tokens": "tokens DESC, id"}[wanted.sort]
+    return f"SELECT id FROM {source} WHERE {' AND '.join(clauses)} ORDER BY {order}", values

@@ -1,0 +1,233 @@
+"""Staging: what a source brings is read once, compared with what is kept, counted, and laid ready in temporary tables.
+
+Nothing of the store changes here, so that a source that breaks off has changed nothing. What is laid ready is taken
+in by `intake`, in SQL alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from batch_manager.documents import Document, from_payload, merge, render, text_hash, to_payload
+from batch_manager.sources import Found, Source, Unreadable
+from batch_manager.store.places import schema_of
+from batch_manager.store.words import words_of
+from batch_manager.tokens import split_texts
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    import peewee
+
+Fate = Literal["new", "changed", "reworded", "same"]
+"""What becomes of an item: `reworded` has other words that make the same text, so there is nothing to send."""
+
+CHUNK = 500
+"""Documents that are held at a time; also a transaction of the intake."""
+
+AHEAD = 2
+"""Chunks whose tokens are counted, in a thread beside, while the next one is read."""
+
+KEPT_MESSAGES = 200
+"""Bad lines and warnings that are kept whole; more of them are only counted."""
+
+TABLES = (
+    """
+    CREATE TEMP TABLE IF NOT EXISTS staged (
+        seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL, place TEXT NOT NULL, fate TEXT NOT NULL,
+        item_id INTEGER, back INTEGER NOT NULL, payload TEXT NOT NULL, purpose TEXT NOT NULL, name_words TEXT NOT NULL,
+        schema TEXT NOT NULL, text_hash TEXT, layout INTEGER, problem TEXT, UNIQUE (kind, name)
+    )
+    """,
+    """
+    CREATE TEMP TABLE IF NOT EXISTS staged_part (
+        seq INTEGER NOT NULL, no INTEGER NOT NULL, hash TEXT NOT NULL, body TEXT NOT NULL, tokens INTEGER NOT NULL,
+        bytes INTEGER NOT NULL, PRIMARY KEY (seq, no)
+    ) WITHOUT ROWID
+    """,
+    "DELETE FROM staged",
+    "DELETE FROM staged_part",
+)
+
+
+class _Row(NamedTuple):
+    """A row of `staged`."""
+
+    seq: int
+    kind: str
+    name: str
+    place: str
+    fate: Fate
+    item_id: int | None
+    back: bool
+    payload: str
+    purpose: str = ""
+    name_words: str = ""
+    schema: str = ""
+    text_hash: str | None = None
+    layout: int | None = None
+    problem: str | None = None
+
+
+class Staging:
+    """One reading of one source.
+
+    Attributes:
+        bad: What could not be read; the first of `bad_count`.
+        warnings: Items that stand twice; the first of them.
+    """
+
+    def __init__(self, database: peewee.SqliteDatabase, source: Source) -> None:
+        self._db = database
+        self._source = source
+        self._side = "structure" if source.brings == "structure" else "words"
+        self._seq = 0
+        self._counting: deque[tuple[list[int], Future[list[list[tuple[str, int]]]]]] = deque()
+        self.bad: list[Unreadable] = []
+        self.bad_count = 0
+        self.warnings: list[str] = []
+
+    def read(self, progress: Callable[[int], None] | None) -> None:
+        """Read the source to its end.
+
+        Args:
+            progress: Called with the number of documents that are through, once a chunk.
+
+        Raises:
+            InputError: The source as a whole can't be read.
+        """
+        for statement in TABLES:
+            self._db.execute_sql(statement)
+        entries = iter(self._source.read())
+        done = 0
+        with ThreadPoolExecutor(1, "batch-manager-counter") as counter:
+            while chunk := list(islice(entries, CHUNK)):
+                found = self._sort_out(chunk)
+                with self._db.atomic():
+                    texts = self._lay_ready(found)
+                    if texts:
+                        # The counting needs no interpreter lock, so it goes on while the next chunk is read.
+                        future = counter.submit(split_texts, list(texts.values()))
+                        self._counting.append((list(texts), future))
+                    self._take_counts(AHEAD)
+                done += len(found)
+                if progress and found:
+                    progress(done)
+            with self._db.atomic():
+                self._take_counts(0)
+
+    def clear(self) -> None:
+        """Nothing is laid ready any more."""
+        for statement in TABLES:
+            self._db.execute_sql(statement)
+
+    def _sort_out(self, chunk: Sequence[Found | Unreadable]) -> list[Found]:
+        found = []
+        for entry in chunk:
+            if isinstance(entry, Found):
+                found.append(entry)
+                continue
+            self.bad_count += 1
+            if len(self.bad) < KEPT_MESSAGES:
+                self.bad.append(entry)
+        return found
+
+    def _lay_ready(self, found: Sequence[Found]) -> dict[int, str]:
+        """Stage these; returns the texts to be counted, by `seq`."""
+        connection: sqlite3.Connection = self._db.connection()
+        rows: dict[tuple[str, str], _Row] = {}
+        texts: dict[int, str] = {}
+        for entry in found:
+            document = entry.document
+            key = (document.kind, document.name)
+            earlier = self._earlier(connection, rows, texts, key)
+            if earlier is not None and len(self.warnings) < KEPT_MESSAGES:
+                places = f"{earlier} and {entry.where}"
+                self.warnings.append(f"{document.kind} {document.name!r} stands twice: {places}; the later one counts.")
+            self._seq += 1
+            row, text = self._judge(connection, self._seq, document, entry.where)
+            rows[key] = row
+            if text is not None:
+                texts[row.seq] = text
+        marks = ", ".join("?" for _ in _Row._fields)
+        connection.executemany(f"INSERT INTO staged ({', '.join(_Row._fields)}) VALUES ({marks})", rows.values())
+        return texts
+
+    def _earlier(
+        self,
+        connection: sqlite3.Connection,
+        rows: dict[tuple[str, str], _Row],
+        texts: dict[int, str],
+        key: tuple[str, str],
+    ) -> str | None:
+        """Forget what was staged for this item before; returns where it stood."""
+        held = rows.pop(key, None)
+        if held is not None:
+            texts.pop(held.seq, None)
+            return held.place
+        row = connection.execute("SELECT place, seq FROM staged WHERE kind = ? AND name = ?", key).fetchone()
+        if row is None:
+            return None
+        connection.execute("DELETE FROM staged WHERE seq = ?", (row[1],))
+        return str(row[0])
+
+    def _judge(
+        self, connection: sqlite3.Connection, seq: int, document: Document, place: str
+    ) -> tuple[_Row, str | None]:
+        """Compare a document with the item of its name; with the text when it has to be counted."""
+        # ASCII escapes keep lone surrogates, which SQLite could not hold otherwise.
+        payload = json.dumps(to_payload(document))
+        other = "words" if self._side == "structure" else "structure"
+        kept: Any = connection.execute(
+            f"SELECT id, stage, text_hash, problem, {self._side}, {other} FROM item LEFT JOIN brought ON item_id = id"
+            " WHERE kind = ? AND name = ?",
+            (document.kind, document.name),
+        ).fetchone()
+        item_id, stage, digest, problem, mine, theirs = kept or (None, "", None, None, None, None)
+        back = stage == "gone" and self._side == "structure"
+        if mine == payload:
+            return _Row(seq, document.kind, document.name, place, "same", item_id, back, payload), None
+        whole = document
+        if theirs:
+            their = from_payload(json.loads(theirs))
+            whole = merge(document, their) if self._side == "structure" else merge(their, document)
+        rendered = render(whole)
+        fate: Fate = "changed" if kept else "new"
+        if kept and (digest, problem) == (rendered.hash, rendered.problem):
+            fate = "reworded"
+        row = _Row(
+            seq,
+            document.kind,
+            document.name,
+            place,
+            fate,
+            item_id,
+            back,
+            payload,
+            # A lone surrogate can't be kept in a column; the payload has it whole.
+            whole.business_purpose.encode("utf-8", "replace").decode("utf-8"),
+            " ".join(words_of(document.name)),
+            schema_of(whole),
+            rendered.hash,
+            rendered.layout,
+            rendered.problem,
+        )
+        return row, None if fate == "reworded" or rendered.problem else rendered.text
+
+    def _take_counts(self, ahead: int) -> None:
+        """Stage the parts that are counted, until so many chunks are still under way."""
+        while len(self._counting) > ahead:
+            seqs, future = self._counting.popleft()
+            self._db.connection().executemany(
+                "INSERT INTO staged_part (seq, no, hash, body, tokens, bytes) VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    (seq, no, text_hash(body), body, tokens, len(body.encode()))
+                    for seq, parts in zip(seqs, future.result(), strict=True)
+                    for no, (body, tokens) in enumerate(parts, start=1)
+                ),
+            )

@@ -1,0 +1,95 @@
+"""What a list shows and in what order; and that no query of a list reads the items whole."""
+
+from __future__ import annotations
+
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from batch_manager.documents import Document
+from batch_manager.settings import Settings
+from batch_manager.sources.collection import IterableSource
+from batch_manager.store import DocumentationStore
+from batch_manager.store.listing import STATUSES, ItemFilter, statements
+from batch_manager.store.migrations import MIGRATIONS
+
+STAGES = ("pending", "answered", "indexed", "failed", "skipped", "gone")
+NAMES = ("Orders", "orders_2", "cust_ord", "x%y", "a_b", "Zebra", "empty")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> DocumentationStore:
+    opened = DocumentationStore(Settings(home=tmp_path))
+    documents = [
+        Document(kind, f"{name}.{number}", documentation="" if name == "empty" else "word " * (number * 7 % 5 + 1))
+        for number, (name, kind) in enumerate(product(NAMES, ("table", "relationship") * 3))
+    ]
+    opened.items.bring(IterableSource(documents, "words", "a test"))
+    for number, stage in enumerate(STAGES):
+        opened._db.execute_sql("UPDATE item SET stage = ? WHERE id % 6 = ?", (stage, number))
+    return opened
+
+
+def told(store: DocumentationStore, wanted: ItemFilter) -> list[int]:
+    """The same list, by going through all items in Python."""
+    rows = store._db.execute_sql("SELECT id, kind, name, stage, tokens, problem FROM item").fetchall()
+    found = []
+    for item_id, kind, name, stage, tokens, problem in rows:
+        status = "pending" if stage == "answered" else stage
+        if stage == "gone" or wanted.status not in (None, status) or wanted.kind not in (None, kind):
+            continue
+        if wanted.text.lower() not in name.lower() or (wanted.problem and not problem):
+            continue
+        key = {"added": 0, "name": name.lower(), "tokens": -tokens, "status": status}[wanted.sort]
+        found.append((key, item_id))
+    return [item_id for _, item_id in sorted(found)]
+
+
+@pytest.mark.parametrize("sort", ["added", "name", "tokens", "status"])
+def test_filters_and_orders(store: DocumentationStore, sort: str) -> None:
+    for status, kind, text, problem in product(
+        (None, *STATUSES), (None, "table", "relationship"), ("", "ord", "%", "_", "nowhere"), (None, "any")
+    ):
+        wanted = ItemFilter(status, kind, text, sort, problem)  # type: ignore[arg-type]
+        expected = told(store, wanted)
+        assert list(store.items.ids(wanted)) == expected, wanted
+        assert list(store.items.first_ids(wanted, 3)) == expected[:3], wanted
+
+
+def test_counts_are_those_of_the_lists(store: DocumentationStore) -> None:
+    counts = store.items.counts()
+    for status, kind in product(STATUSES, ("table", "relationship")):
+        assert counts.of(kind, status) == len(store.items.ids(ItemFilter(status, kind)))  # type: ignore[arg-type]
+    assert counts.total() == len(store.items.ids())
+
+
+@pytest.mark.parametrize("sort", ["added", "name", "tokens", "status"])
+def test_no_list_walks_through_the_items_themselves(store: DocumentationStore, sort: str) -> None:
+    for status, kind, text in product((None, "pending"), (None, "table"), ("", "ord")):
+        wanted = ItemFilter(status, kind, text, sort)  # type: ignore[arg-type]
+        for sql, values in statements(wanted):
+            plan = [row[3] for row in store._db.execute_sql(f"EXPLAIN QUERY PLAN {sql}", values)]
+            assert not [line for line in plan if line.startswith("SCAN item") and "INDEX" not in line], (wanted, plan)
+
+
+def test_what_sources_brought_moves_beside_the_item(tmp_path: Path) -> None:
+    with DocumentationStore(Settings(home=tmp_path)) as old:
+        old.items.bring(IterableSource([Document("table", "t", documentation="Words.")], "words", "a test"))
+        # Back to the schema before, as an older version left it.
+        for statement in (
+            "ALTER TABLE item ADD COLUMN structure TEXT",
+            "ALTER TABLE item ADD COLUMN words TEXT",
+            "UPDATE item SET words = (SELECT words FROM brought WHERE item_id = id)",
+            "DROP TABLE brought",
+            *(f"DROP INDEX {name}" for name in ("item_name", "item_tokens", "item_problem", "text_size")),
+            f"PRAGMA user_version = {BEFORE}",
+        ):
+            old._db.execute_sql(statement)
+    with DocumentationStore(Settings(home=tmp_path)) as new:
+        assert [one.documentation for one in new.items.documents()] == ["Words."]
+        again = new.items.bring(IterableSource([Document("table", "t", documentation="Words.")], "words", "a test"))
+        assert again.unchanged == 1
+
+
+BEFORE = next(number for number, one in enumerate(MIGRATIONS) if any("CREATE TABLE brought" in line for line in one))
