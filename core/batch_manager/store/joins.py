@@ -18,7 +18,8 @@ def joins(database: peewee.SqliteDatabase, table: str) -> list[Document]:
     part = f"%{_escaped(json.dumps(table))}%"
     with translated():
         rows = database.execute_sql(
-            "SELECT structure, words FROM item JOIN brought ON item_id = id WHERE kind = 'relationship' AND stage != 'gone'"
+            "SELECT structure, words FROM item JOIN brought ON item_id = id"
+            " WHERE kind = 'relationship' AND stage != 'gone'"
             " AND (structure LIKE ? ESCAPE '!' OR words LIKE ? ESCAPE '!') ORDER BY id",
             (part, part),
         ).fetchall()
