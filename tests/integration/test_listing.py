@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
 from itertools import product
 from pathlib import Path
 
 import pytest
 
-from batch_manager.documents import Document
+from batch_manager.documents import Document, to_payload
 from batch_manager.settings import Settings
 from batch_manager.sources.collection import IterableSource
 from batch_manager.store import DocumentationStore
@@ -74,22 +76,19 @@ def test_no_list_walks_through_the_items_themselves(store: DocumentationStore, s
 
 
 def test_what_sources_brought_moves_beside_the_item(tmp_path: Path) -> None:
-    with DocumentationStore(Settings(home=tmp_path)) as old:
-        old.items.bring(IterableSource([Document("table", "t", documentation="Words.")], "words", "a test"))
-        # Back to the schema before, as an older version left it.
-        for statement in (
-            "ALTER TABLE item ADD COLUMN structure TEXT",
-            "ALTER TABLE item ADD COLUMN words TEXT",
-            "UPDATE item SET words = (SELECT words FROM brought WHERE item_id = id)",
-            "DROP TABLE brought",
-            *(f"DROP INDEX {name}" for name in ("item_name", "item_tokens", "item_problem", "text_size")),
-            f"PRAGMA user_version = {BEFORE}",
-        ):
-            old._db.execute_sql(statement)
-    with DocumentationStore(Settings(home=tmp_path)) as new:
-        assert [one.documentation for one in new.items.documents()] == ["Words."]
-        again = new.items.bring(IterableSource([Document("table", "t", documentation="Words.")], "words", "a test"))
-        assert again.unchanged == 1
-
-
-BEFORE = next(number for number, one in enumerate(MIGRATIONS) if any("CREATE TABLE brought" in line for line in one))
+    settings = Settings(home=tmp_path)
+    before = next(
+        number for number, one in enumerate(MIGRATIONS) if any("CREATE TABLE brought" in line for line in one)
+    )
+    document = Document("table", "t", documentation="Words.")
+    with sqlite3.connect(settings.store_path) as old:
+        for statement in (line for migration in MIGRATIONS[:before] for line in migration):
+            old.execute(statement)
+        old.execute(
+            "INSERT INTO item (kind, name, words, layout, changed_at) VALUES ('table', 't', ?, 1, '2026')",
+            (json.dumps(to_payload(document)),),
+        )
+        old.execute(f"PRAGMA user_version = {before}")
+    with DocumentationStore(settings) as new:
+        assert list(new.items.documents()) == [document]
+        assert new.items.bring(IterableSource([document], "words", "a test")).unchanged == 1
