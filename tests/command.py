@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 TIMEOUT = 60.0
+PAYING_KEY = "sk-test-0123456789abcdef"
 
 THREE: tuple[dict[str, Any], ...] = (
     {"kind": "table", "name": "users", "documentation": "People who signed up, with their e-mail."},

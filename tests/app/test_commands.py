@@ -51,31 +51,59 @@ def effect(driver: Any) -> tuple[object, ...]:
     )
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.id)
+async def at_main(driver: Any) -> bool:
+    """Back out of whatever is open; False when the app has ended or stays elsewhere."""
+    for _ in range(4):
+        if not driver.app.is_running or driver.app._exit:
+            return False
+        if driver.front == "MainScreen":
+            return True
+        await driver.press("escape")
+    return False
+
+
+async def does_something(driver: Any, command: Command) -> bool:
+    """Press the command's key in the list's first pane and in the second, until something comes of it."""
+    for start in ("1", "2"):
+        await driver.press(start, *["down"] * 3)
+        if start == "1":
+            driver.app.main.items.go(20)
+        before = effect(driver)
+        await driver.press(command.keys[0])
+        await driver.pilot.pause(0.2)
+        if effect(driver) != before:
+            return True
+    return False
+
+
+@pytest.mark.parametrize("which", range(4))
 async def test_each_key_does_something_or_says_why(
-    command: Command, local: Callable[..., Any], drives: Callable[..., Any], tables: Callable[..., Any]
+    which: int, local: Callable[..., Any], drives: Callable[..., Any], tables: Callable[..., Any]
 ) -> None:
     workspace = local(tables(60))
-    for start in ("1", "2"):
+    left = list(COMMANDS[which::4])
+    while left:
         async with drives(workspace) as driver:
-            await driver.press(start, *["down"] * 3)
-            if start == "1":
-                driver.app.main.items.go(20)
-            before = effect(driver)
-            await driver.press(command.keys[0])
-            await driver.pilot.pause(0.2)
-            if effect(driver) != before:
-                return
-    pytest.fail(f"{command.keys[0]} did nothing and said nothing")
+            fresh = True
+            while left and await at_main(driver):
+                if await does_something(driver, left[0]):
+                    left.pop(0)
+                elif fresh:
+                    pytest.fail(f"{left[0].keys[0]} did nothing and said nothing")
+                else:
+                    break  # what came before may have done it already: once more in an app of its own
+                fresh = False
 
 
-@pytest.mark.parametrize("key", ["s", "r", "R", "p", "x", "a", "space", "slash", "enter", "S", "e", "minus"])
-async def test_a_blocked_key_says_why(key: str, opens: Callable[..., Any], drives: Callable[..., Any]) -> None:
+async def test_a_blocked_key_says_why(opens: Callable[..., Any], drives: Callable[..., Any]) -> None:
     async with drives(opens()) as driver:
-        await driver.press(key)
-        assert driver.front == "MainScreen"
-        assert ": " in driver.notice
-        assert driver.notice.endswith(".")
+        for key in ("s", "r", "R", "p", "x", "a", "space", "slash", "enter", "S", "e", "minus"):
+            await driver.press("down")  # a key takes the notice away
+            assert driver.notice == "", key
+            await driver.press(key)
+            assert driver.front == "MainScreen", key
+            assert ": " in driver.notice, key
+            assert driver.notice.endswith("."), key
 
 
 async def test_the_key_line_shows_only_what_works_now(

@@ -3,48 +3,15 @@
 from __future__ import annotations
 
 import json
-import shutil
 import socket
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from batch_manager.rehearsal import RehearsalOptions, RehearsalServer
-from command import EMPTY, THREE, Command, Done, jsonl, tables
-
-KEY = "sk-test-0123456789abcdef"
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[RehearsalServer]:
-    with RehearsalServer.start(RehearsalOptions(seed=5, key=KEY)) as running:
-        yield running
-
-
-@pytest.fixture
-def server(shared: RehearsalServer) -> RehearsalServer:
-    """The shared server as newly started."""
-    shared.set_options(faults=[], latency_ms=0.0)
-    shared.clear()
-    return shared
-
-
-@pytest.fixture(scope="module")
-def imported(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with three documents, to be copied."""
-    command = Command(tmp_path_factory.mktemp("imported") / "home")
-    assert command("--import", "-", text=jsonl(*THREE)).code == 0
-    return command.home
-
-
-@pytest.fixture
-def command(tmp_path: Path, server: RehearsalServer, imported: Path) -> Command:
-    """A home with three documents, whose provider is the server."""
-    shutil.copytree(imported, tmp_path / "home")
-    return Command(tmp_path / "home", {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": KEY})
+from batch_manager.rehearsal import RehearsalServer
+from command import EMPTY, PAYING_KEY, THREE, Command, Done, jsonl, tables
 
 
 @pytest.fixture
@@ -247,7 +214,7 @@ def test_a_server_that_is_not_there_is_2(command: Command) -> None:
 
 def test_an_address_from_dotenv_must_be_trusted(command: Command, server: RehearsalServer) -> None:
     (command.folder / ".env").write_text(f"OPENAI_BASE_URL={server.base_url}\n")
-    lured = Command(command.home, {"OPENAI_API_KEY": KEY})
+    lured = Command(command.home, {"OPENAI_API_KEY": PAYING_KEY})
     done = lured("--batch-index", "--yes")
     assert (done.code, done.out) == (3, "")
     assert ".env" in done.error and "--trust-dotenv" in done.error and server.ledger() == []
@@ -255,15 +222,15 @@ def test_an_address_from_dotenv_must_be_trusted(command: Command, server: Rehear
     assert lured("--search", "people").code == 3
     assert lured("--search", "people", "--trust-dotenv").code == 0
     # A key that stands beside the address was meant for it.
-    (command.folder / ".env").write_text(f"OPENAI_BASE_URL={server.base_url}\nOPENAI_API_KEY={KEY}\n")
+    (command.folder / ".env").write_text(f"OPENAI_BASE_URL={server.base_url}\nOPENAI_API_KEY={PAYING_KEY}\n")
     assert Command(command.home)("--search", "people").code == 0
 
 
 def test_the_key_is_nowhere(command: Command) -> None:
     done = command.but(LOG_LEVEL="DEBUG")("--batch-index", "--yes")
-    assert done.code == 0 and KEY not in done.out + done.err
+    assert done.code == 0 and PAYING_KEY not in done.out + done.err
     for path in command.home.rglob("*"):
-        assert not path.is_file() or KEY.encode() not in path.read_bytes(), path
+        assert not path.is_file() or PAYING_KEY.encode() not in path.read_bytes(), path
         assert path.is_symlink() or path.stat().st_mode & 0o077 == 0, path
 
 
@@ -275,7 +242,7 @@ def test_the_local_model_needs_nothing(local: Command) -> None:
 
 
 def test_demo_with_the_server(tmp_path: Path, server: RehearsalServer) -> None:
-    command = Command(tmp_path / "home", {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": KEY})
+    command = Command(tmp_path / "home", {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": PAYING_KEY})
     local = command("--demo", "--status", "--json")  # a key at hand doesn't make a demo cost anything
     assert local.json["model"].startswith("wordllama")
     done = command("--demo", "--provider", "openai", "--batch-index", "--yes", "--json")

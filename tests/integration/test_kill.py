@@ -13,7 +13,6 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -148,28 +147,3 @@ def _compare(home: Path, server: RehearsalServer, round_number: int, kills: int)
         assert {metadata["name"] for metadata in rows["metadatas"]} == indexed
         assert all(f"Round {round_number}:" in document for document in rows["documents"])
     store.close()
-
-
-@pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_ends_it_in_good_order(tmp_path: Path, which: signal.Signals) -> None:
-    options = RehearsalOptions(latency_ms=150, rate_headers=False, requests_per_minute=None, tokens_per_minute=None)
-    with RehearsalServer.start(options) as server:
-        assert finished(_import(tmp_path, server, documents(1)))[0] == 0
-        process = command(tmp_path, server, "--batch-index", "--yes", "--json")
-        deadline = time.monotonic() + 30
-        while server.totals()["requests"] < 3 and time.monotonic() < deadline:
-            time.sleep(0.02)
-        process.send_signal(which)
-        code, out, err = finished(process)
-        assert code == 130, (out, err)
-        # What was in flight is awaited and kept: the ledgers agree, and nothing is of unknown outcome.
-        store = DocumentationStore.look(
-            load_settings({"BATCH_MANAGER_HOME": str(tmp_path)}, environment={}, folder=tmp_path)
-        )
-        assert store.ledger.billed_tokens() == server.totals()["billed_tokens"]
-        assert store.ledger.held() == 0
-        assert 0 < store.items.counts().total("pending") < ITEMS
-        store.close()
-        code, out, err = finished(command(tmp_path, server, "--batch-index", "--yes", "--json"))
-        assert code == 0, (out, err)
-        assert server.totals()["inputs"] == ITEMS
