@@ -17,6 +17,7 @@ HERE = Path(__file__).resolve().parent
 CALLS: tuple[tuple[str, ...], ...] = (
     ("index.py", "--documents", "60", "--rounds", "1", "--latency", "0"),
     ("pacing.py", "--rate", "1000000", "--concurrency", "8", "--seconds", "1"),
+    ("peers.py", "--tiny", "--here", "--only", "own embedding", "one document"),
     ("random_keys.py", "--tiny"),
     ("search_quality.py",),
     ("scan.py", "--tables", "20", "--keys", "16", "--rounds", "1"),
