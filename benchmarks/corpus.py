@@ -6,6 +6,15 @@ import json
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+UNLIMITED: dict[str, Any] = {
+    "requests_per_minute": None,
+    "tokens_per_minute": None,
+    "rate_headers": False,
+    "keep_hashes": False,
+}
+"""Options of a rehearsal server that nothing is measured of."""
 
 WORDS = (
     "order customer invoice payment ledger warehouse shipment return supplier product price stock contract employee "

@@ -1,9 +1,10 @@
-"""End to end: the program beside a bare loop over openai and Chroma, against the rehearsal server, in one run.
+"""End to end: the program beside pipelines that promise nothing, against the rehearsal server, in one run.
 
-Usage: python benchmarks/index.py [--documents 5000] [--rounds 3] [--latency 0 150]
+Usage: python benchmarks/index.py [--documents 5000] [--rounds 3] [--latency 0 150] [--json]
 
-Both are whole processes with their children; rounds are paired (A B A B …). Times are of the indexing alone
-(the yes to the last mark; the loop's first request to its last row), memory is the peak of a process and its children.
+All are whole processes with their children; rounds are paired (A B A B …). Times are of the indexing alone (the yes to
+the last mark; the loop's first request to its last row) and of the whole process; memory is the peak of a process and
+its children, without counting twice what they share. The ratio is against the raw pipeline.
 """
 
 from __future__ import annotations
@@ -11,63 +12,28 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
-import threading
-import time
-from dataclasses import dataclass
 from pathlib import Path
-
-import psutil
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 import corpus
+from processes import Measured, measured
 
 from batch_manager.rehearsal import RehearsalOptions, RehearsalServer
 
-BARE = "bare loop"
-PROGRAMS = {BARE: "bare_loop.py", "raw pipeline": "raw_pipeline.py", "batch-manager": "one_run.py"}
-
-
-@dataclass
-class Measured:
-    """One finished process."""
-
-    output: dict[str, object]
-    seconds: float
-    peak_mb: float
-
-
-def measured(command: list[str], environment: dict[str, str]) -> Measured:
-    """Run a command, watching the memory of it and its children."""
-    started = time.perf_counter()
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    peak = 0
-    over = threading.Event()
-
-    def watch() -> None:
-        nonlocal peak
-        parent = psutil.Process(process.pid)
-        while not over.is_set():
-            try:
-                family = [parent, *parent.children(recursive=True)]
-                peak = max(peak, sum(one.memory_info().rss for one in family))
-            except psutil.NoSuchProcess:
-                pass  # ended between two looks
-            time.sleep(0.02)
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    output, errors = process.communicate()
-    seconds = time.perf_counter() - started
-    over.set()
-    watcher.join()
-    if process.returncode:
-        raise SystemExit(f"{' '.join(command)} ended with {process.returncode}:\n{errors}")
-    return Measured(json.loads(output), seconds, peak / 1e6)
+RAW = "raw pipeline"
+PROGRAMS: dict[str, tuple[str, ...]] = {
+    RAW: ("raw_pipeline.py",),
+    "bare loop": ("bare_loop.py",),
+    "batch-manager, Chroma's defaults": ("one_run.py", "--chroma-defaults"),
+    "batch-manager": ("one_run.py",),
+    "batch-manager, app open": ("one_run.py", "--app"),
+}
+"""Each pipeline's program, and its flags."""
 
 
 def main() -> None:
@@ -76,45 +42,57 @@ def main() -> None:
     parser.add_argument("--documents", type=int, default=5000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--latency", type=float, nargs="+", default=[0.0, 150.0])
+    parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    print("| latency | pipeline | docs/s | requests | peak MB | ratio, indexing alone | ratio, whole process |")
-    print("|---|---|---|---|---|---|---|")
-    options = {"requests_per_minute": None, "tokens_per_minute": None, "rate_headers": False, "keep_hashes": False}
+    if not arguments.json:
+        print("| latency | pipeline | docs/s | requests | peak MB | ratio, indexing alone | ratio, whole process |")
+        print("|---|---|---|---|---|---|---|")
+    ratios: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder:
         documents = corpus.write(Path(folder) / "documents.jsonl", arguments.documents)
         for latency in arguments.latency:
-            with RehearsalServer.start(RehearsalOptions(latency_ms=latency, **options)) as server:
+            with RehearsalServer.start(RehearsalOptions(latency_ms=latency, **corpus.UNLIMITED)) as server:
                 rounds = [
                     {
-                        name: one(name, documents, server, Path(folder) / f"{name}-{latency}-{number}")
-                        for name in PROGRAMS
+                        name: one(name, documents, server, Path(folder) / f"{at}-{latency}-{number}")
+                        for at, name in enumerate(PROGRAMS)
                     }
                     for number in range(arguments.rounds)
                 ]
                 requests = server.totals()["requests"] // arguments.rounds // len(PROGRAMS)
-            report(latency, rounds, requests, arguments.documents)
+            ratios |= report(latency, rounds, requests, arguments.documents, quiet=arguments.json)
+    if arguments.json:
+        print(json.dumps({"name": "index", "ratios": ratios}))
 
 
 def one(name: str, documents: Path, server: RehearsalServer, place: Path) -> Measured:
     """One round of one pipeline, checked."""
-    command = [sys.executable, str(Path(__file__).parent / PROGRAMS[name]), str(documents), server.base_url, str(place)]
-    run = measured(command, {**os.environ, "LOG_LEVEL": "ERROR"})
+    program, *flags = PROGRAMS[name]
+    command = [sys.executable, str(Path(__file__).parent / program), str(documents), server.base_url, str(place)]
+    run = measured([*command, *flags], {**os.environ, "LOG_LEVEL": "ERROR"})
     wanted = sum(1 for _ in documents.open(encoding="utf-8"))
     if run.output["rows"] != wanted:
         raise SystemExit(f"{name} left {run.output['rows']} rows of {wanted}")
+    shutil.rmtree(place, ignore_errors=True)
     return run
 
 
-def report(latency: float, rounds: list[dict[str, Measured]], requests: int, documents: int) -> None:
+def report(
+    latency: float, rounds: list[dict[str, Measured]], requests: int, documents: int, *, quiet: bool
+) -> dict[str, float]:
     """Print a row for each pipeline: medians, and the median of the ratios of each pair."""
+    ratios = {}
     for name in PROGRAMS:
         alone = statistics.median(
-            float(str(r[BARE].output["seconds"])) / float(str(r[name].output["seconds"])) for r in rounds
+            float(str(r[RAW].output["seconds"])) / float(str(r[name].output["seconds"])) for r in rounds
         )
-        whole = statistics.median(r[BARE].seconds / r[name].seconds for r in rounds)
+        whole = statistics.median(r[RAW].seconds / r[name].seconds for r in rounds)
         rate = statistics.median(documents / float(str(r[name].output["seconds"])) for r in rounds)
         peak = statistics.median(r[name].peak_mb for r in rounds)
-        print(f"| {latency:.0f} ms | {name} | {rate:.0f} | {requests} | {peak:.0f} | {alone:.2f} | {whole:.2f} |")
+        ratios[f"{name}, {latency:.0f} ms"] = alone
+        if not quiet:
+            print(f"| {latency:.0f} ms | {name} | {rate:.0f} | {requests} | {peak:.0f} | {alone:.2f} | {whole:.2f} |")
+    return ratios
 
 
 if __name__ == "__main__":

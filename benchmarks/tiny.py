@@ -16,6 +16,11 @@ HERE = Path(__file__).resolve().parent
 
 CALLS: tuple[tuple[str, ...], ...] = (
     ("index.py", "--documents", "60", "--rounds", "1", "--latency", "0"),
+    ("growth.py", "--sizes", "50", "100"),
+    ("journal.py", "--documents", "60", "--rounds", "1", "--latency", "0"),
+    ("memory.py", "--documents", "60"),
+    ("profile_run.py", "--documents", "60", "--lines", "3"),
+    ("reindex.py", "--documents", "60"),
     ("pacing.py", "--rate", "1000000", "--concurrency", "8", "--seconds", "1"),
     ("peers.py", "--tiny", "--here", "--only", "own embedding", "one document"),
     ("random_keys.py", "--tiny"),
@@ -24,7 +29,7 @@ CALLS: tuple[tuple[str, ...], ...] = (
 )
 """A benchmark and its arguments, each."""
 
-PARTS = {"bare_loop.py", "corpus.py", "one_run.py", "raw_pipeline.py", "tiny.py"}
+PARTS = {"bare_loop.py", "check.py", "corpus.py", "one_run.py", "processes.py", "raw_pipeline.py", "tiny.py"}
 """What others import or start."""
 
 

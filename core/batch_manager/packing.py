@@ -51,6 +51,33 @@ def pack(inputs: Iterable[Input], limits: Limits) -> Iterator[list[Input]]:
         yield from pack_window(window, limits)
 
 
+class RequestCount:
+    """How many requests `pack` makes of a stream of inputs, of which only a window is held."""
+
+    def __init__(self, limits: Limits) -> None:
+        """No input yet."""
+        self._limits = limits
+        self._size = limits.inputs * WINDOW_BATCHES
+        self._weights: list[int] = []
+        self._requests = 0
+
+    def add(self, weights: Iterable[int]) -> None:
+        """The next inputs, by their `weight`."""
+        self._weights.extend(weights)
+        while len(self._weights) >= self._size:
+            self._requests += self._of(self._weights[: self._size])
+            del self._weights[: self._size]
+
+    def total(self) -> int:
+        """Requests of all that was added."""
+        return self._requests + (self._of(self._weights) if self._weights else 0)
+
+    def _of(self, weights: Sequence[int]) -> int:
+        if max(weights) * min(len(weights), self._limits.inputs) <= self._limits.tokens:
+            return -(-len(weights) // self._limits.inputs)  # the usual case: only their number counts
+        return len(pack_window([Input(number, weight, 0) for number, weight in enumerate(weights)], self._limits))
+
+
 def pack_window(inputs: Sequence[Input], limits: Limits) -> list[list[Input]]:
     """Pack what is at hand. In order when that takes no more requests than must be; otherwise balanced."""
     in_order = _next_fit(inputs, limits)

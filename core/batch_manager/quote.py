@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Literal
 
 from batch_manager.documents import KINDS, Kind
-from batch_manager.packing import Input, Limits, pack
+from batch_manager.packing import Limits
 from batch_manager.pricing import Price
 
 START_SECONDS = 1.0
@@ -76,8 +75,10 @@ class Work:
     Attributes:
         items: Items that will be indexed, by kind.
         tokens: Tokens of texts to send, by the kind of the first item that has them.
-        inputs: The distinct inputs to send, in order.
-        hashes: Their text hashes, in the same order.
+        texts: Distinct inputs to send.
+        bytes: Their UTF-8 bytes.
+        requests: Requests that they take.
+        digest: A hash over the hashes of these texts, in the order of the store.
         reused: Items that cost nothing, since every text of theirs was paid for before.
         duplicates: Items whose text travels with another item's.
         unsendable: Items that can't be sent, at most some hundreds; `unsendable_count` counts all.
@@ -85,8 +86,10 @@ class Work:
 
     items: dict[Kind, int]
     tokens: dict[Kind, int]
-    inputs: Sequence[Input]
-    hashes: Sequence[str]
+    texts: int
+    bytes: int
+    requests: int
+    digest: str
     reused: int
     duplicates: int
     unsendable: tuple[Unsendable, ...]
@@ -150,7 +153,7 @@ def make_quote(
     """Price the work. Costs of both kinds add up to the whole, exactly."""
     shares = {kind: Share(work.items[kind], work.tokens[kind], price.cost(work.tokens[kind])) for kind in KINDS}
     tokens = sum(share.tokens for share in shares.values())
-    base = _set_fingerprint(space, host, price, work.hashes)
+    base = _fingerprint(space, host, price, work.digest)
     return Quote(
         scope=scope,
         space=space,
@@ -159,10 +162,10 @@ def make_quote(
         tables=shares["table"],
         relationships=shares["relationship"],
         items=sum(share.items for share in shares.values()),
-        texts=len(work.inputs),
+        texts=work.texts,
         tokens=tokens,
-        bytes=sum(one.bytes for one in work.inputs),
-        requests=sum(1 for _ in pack(work.inputs, limits)),
+        bytes=work.bytes,
+        requests=work.requests,
         cost=price.cost(tokens),
         cap=cap,
         reused=work.reused,
@@ -220,12 +223,9 @@ def to_record(quote: Quote) -> dict[str, Any]:
     }
 
 
-def _set_fingerprint(space: Space, host: str, price: Price, hashes: Iterable[str]) -> str:
-    head = [space.provider, space.server, space.model, space.dimensions, host, str(price.per_million)]
-    digest = hashlib.sha256(json.dumps(head).encode())
-    for one in sorted(hashes):
-        digest.update(one.encode())
-    return digest.hexdigest()
+def _fingerprint(space: Space, host: str, price: Price, digest: str) -> str:
+    head = [space.provider, space.server, space.model, space.dimensions, host, str(price.per_million), digest]
+    return hashlib.sha256(json.dumps(head).encode()).hexdigest()
 
 
 def _fingerprint_again(base: str, cap: Decimal | None) -> str:

@@ -120,7 +120,7 @@ def test_a_text_of_ten_megabytes_is_sent_whole(tmp_path: Path, server: Rehearsal
         view = opened.run()
         assert (view.state, view.indexed) == ("done", 1)
         assert server.totals()["billed_tokens"] == quote.tokens
-        parts = opened.store.answers.deliverable(0, 1)
+        parts = opened.store.answers.deliverable_ids(0, 1)
         assert not parts
         (item,) = opened.store.items.rows(opened.store.items.ids())
         sent = {hashed for entry in server.ledger() for hashed in entry["hashes"]}

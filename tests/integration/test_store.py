@@ -20,7 +20,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from batch_manager.documents import Column, Document
+from batch_manager.documents import KINDS, Column, Document
 from batch_manager.errors import InputError, StoreError
 from batch_manager.packing import Limits
 from batch_manager.pricing import Price
@@ -31,6 +31,7 @@ from batch_manager.sources.collection import IterableSource
 from batch_manager.sources.export import write_jsonl
 from batch_manager.sources.jsonl import JsonlSource
 from batch_manager.store import DocumentationStore, database
+from batch_manager.store.answers import Deliverable
 from batch_manager.store.intake import Brought
 from batch_manager.store.items import ItemFilter
 from batch_manager.store.migrations import MIGRATIONS
@@ -73,7 +74,9 @@ def text_of(store: DocumentationStore, name: str) -> str:
 def agree(store: DocumentationStore, scope: Scope = PENDING) -> tuple[int, int]:
     """Agree on a run over the scope; returns (run, space)."""
     space_id = store.answers.space_id(SPACE, make=True)
-    quote = make_quote(scope, store.work.find(scope, space_id), SPACE, "host", Price(Decimal(1), "t"), Limits(), None)
+    quote = make_quote(
+        scope, store.work.find(scope, space_id, Limits()), SPACE, "host", Price(Decimal(1), "t"), Limits(), None
+    )
     with store.transaction():
         run_id = store.ledger.open_run(quote, space_id, None)
         store.work.agree(run_id, scope, space_id)
@@ -89,11 +92,17 @@ def answer(store: DocumentationStore, run_id: int, space_id: int) -> None:
         store.answers.keep(run_id, space_id, request, ids, [np.ones(3, "<f4").tobytes() for _ in ids])
 
 
+def waiting(store: DocumentationStore, space_id: int) -> list[Deliverable]:
+    """All vectors that wait for Chroma."""
+    ids = store.answers.deliverable_ids(space_id, 10_000)
+    return [one for kind in KINDS for one in store.answers.deliverable(space_id, kind, ids)]
+
+
 def index(store: DocumentationStore, scope: Scope = PENDING) -> None:
     """Take everything in the scope through to `indexed`, without any server or Chroma."""
     run_id, space_id = agree(store, scope)
     answer(store, run_id, space_id)
-    store.answers.mark_indexed([(one.item_id, one.item_hash) for one in store.answers.deliverable(space_id, 10_000)])
+    store.answers.mark_indexed([(one.item_id, one.item_hash) for one in waiting(store, space_id)])
     store.ledger.end_run(run_id, "done")
 
 
@@ -159,7 +168,7 @@ class TestIntake:
         assert store.items.skip(ids) == 0
         bring(store, table("users", "Persons."))
         assert statuses(store) == {"users": "skipped"}
-        assert store.work.find(Scope("all"), 0).items == {"table": 0, "relationship": 0}
+        assert store.work.find(Scope("all"), 0, Limits()).items == {"table": 0, "relationship": 0}
         assert store.items.unskip(ids) == 1
         assert statuses(store) == {"users": "pending"}
         assert text_of(store, "users") == "users\nPersons."
@@ -211,7 +220,7 @@ class TestIntake:
         assert detail is not None
         assert "\ud83d" in detail.text
         assert detail.next_step
-        found = store.work.find(Scope(), 0)
+        found = store.work.find(Scope(), 0, Limits())
         assert (found.unsendable_count, found.unsendable[0].code) == (1, "invalid_unicode")
         file = tmp_path / "out.jsonl"
         write_jsonl(store.items.documents(), file)
@@ -355,21 +364,21 @@ class TestAnswers:
         index(store)
         bring(store, table("users", "Persons."))
         bring(store, table("users", "People."))
-        found = store.work.find(Scope(), store.answers.space_id(SPACE))
-        assert (found.items["table"], list(found.inputs), found.reused) == (1, [], 1)
+        found = store.work.find(Scope(), store.answers.space_id(SPACE), Limits())
+        assert (found.items["table"], found.texts, found.reused) == (1, 0, 1)
 
     def test_another_space_is_another_price(self, store: DocumentationStore) -> None:
         bring(store, table("users", "People."))
         index(store)
         other = Space("openai", "https://other/v1", SPACE.model, 3)
-        found = store.work.find(Scope("all"), store.answers.space_id(other, make=True))
-        assert len(found.inputs) == 1
+        found = store.work.find(Scope("all"), store.answers.space_id(other, make=True), Limits())
+        assert (found.texts, found.requests) == (1, 1)
 
     def test_an_item_changed_meanwhile_is_not_marked(self, store: DocumentationStore) -> None:
         bring(store, table("users", "People."))
         run_id, space_id = agree(store)
         answer(store, run_id, space_id)
-        (vector,) = store.answers.deliverable(space_id, 10)
+        (vector,) = waiting(store, space_id)
         bring(store, table("users", "Persons."))
         assert store.answers.mark_indexed([(vector.item_id, vector.item_hash)]) == 0
         assert statuses(store) == {"users": "pending"}
@@ -379,7 +388,7 @@ class TestAnswers:
         index(store)
         assert store.answers.index_lost() == 2
         assert store.items.counts().total("pending") == 2
-        assert store.work.find(Scope(), store.answers.space_id(SPACE)).inputs == []
+        assert store.work.find(Scope(), store.answers.space_id(SPACE), Limits()).texts == 0
 
     def test_trimming_lets_go_of_what_nothing_needs(self, store: DocumentationStore) -> None:
         bring(store, table("users", "People."), table("orders", "Sales."))
@@ -452,7 +461,7 @@ def look_around(config: Settings) -> int:
         store.items.counts()
         store.items.failures()
         list(store.items.documents())
-        store.work.find(Scope(), store.answers.space_id(SPACE))
+        store.work.find(Scope(), store.answers.space_id(SPACE), Limits())
         store.ledger.spent()
         store.ledger.runs()
         store.ledger.unfinished()

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch_manager.packing import WINDOW_BATCHES, Input, Limits, lower_bound, pack, pack_window
+from batch_manager.packing import WINDOW_BATCHES, Input, Limits, RequestCount, lower_bound, pack, pack_window
 
 sizes = st.integers(1, 8191) | st.sampled_from([1, 50, 8000, 8191])
 
@@ -40,6 +40,10 @@ def test_every_ceiling_holds(rows: list[tuple[int, int]], limits: Limits) -> Non
     check(batches, inputs, limits)
     assert batches == list(pack(iter(inputs), limits))
     assert len(batches) >= lower_bound(inputs, limits)
+    counted = RequestCount(limits)
+    for one in inputs:
+        counted.add([one.weight])
+    assert counted.total() == len(batches)
 
 
 @given(tokens=st.lists(sizes, min_size=1, max_size=200), limit=st.integers(1, 9000))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from batch_manager.engine.budget import Budget
 from batch_manager.engine.progress import SHOWN_BATCHES, Progress
 from batch_manager.events import BatchState
-from batch_manager.packing import Input, Limits
+from batch_manager.packing import Limits
 from batch_manager.pricing import Price
 from batch_manager.quote import Scope, Space, Work, make_quote
 
@@ -20,8 +20,10 @@ def progress(items: int = 1000, tokens: int = 100, cap: Decimal | None = None) -
     work = Work(
         items={"table": items, "relationship": 0},
         tokens={"table": items * tokens, "relationship": 0},
-        inputs=[Input(number, tokens, tokens * 4) for number in range(items)],
-        hashes=[f"{number:064x}" for number in range(items)],
+        texts=items,
+        bytes=items * tokens * 4,
+        requests=-(-items // 100),
+        digest=f"{items:064x}",
         reused=0,
         duplicates=0,
         unsendable=(),
@@ -193,3 +195,16 @@ def test_old_batches_make_room_but_those_at_work_stay() -> None:
     assert len(run.batches) <= 2 * SHOWN_BATCHES
     assert 1 in run.batches
     assert 1 in [batch.number for batch in run.view(101).batches]
+
+
+def test_a_batch_whose_item_failed_elsewhere_is_over_when_the_run_is() -> None:
+    run = progress()
+    whole, part, waiting, cut = (run.batch(number, 2, 10) for number in range(1, 5))
+    for batch in (whole, part, waiting):
+        batch.state, batch.answered = "answered", 2
+    run.delivered(1, 2, 0.0)
+    run.delivered(2, 1, 0.0)
+    part.settle(delivered=True)
+    waiting.settle(delivered=False)
+    cut.settle(delivered=True)
+    assert [one.state for one in (whole, part, waiting, cut)] == ["indexed", "indexed", "answered", "stopped"]

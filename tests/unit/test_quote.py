@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch_manager.packing import Input, Limits
+from batch_manager.packing import Limits
 from batch_manager.pricing import Price
 from batch_manager.quote import (
     START_SECONDS,
@@ -34,8 +34,10 @@ def work(tables: int = 3, relationships: int = 2, tokens: int = 250, **changes: 
     values: dict[str, Any] = {
         "items": {"table": tables, "relationship": relationships},
         "tokens": {"table": tables * tokens, "relationship": relationships * tokens},
-        "inputs": [Input(number, tokens, tokens * 4) for number in range(count)],
-        "hashes": [f"{number:064x}" for number in range(count)],
+        "texts": count,
+        "bytes": count * tokens * 4,
+        "requests": -(-count // 100),
+        "digest": f"{count:064x}",
         "reused": 0,
         "duplicates": 0,
         "unsendable": (),
@@ -95,7 +97,7 @@ def test_the_fingerprint_binds() -> None:
     base = quote().fingerprint
     assert base == quote().fingerprint
     others = [
-        quote(work(3, 2, hashes=[f"{number + 1:064x}" for number in range(5)])),
+        quote(work(3, 2, digest="0")),
         quote(work(3, 1)),
         quote(space=dataclasses.replace(SPACE, model="text-embedding-3-large")),
         quote(space=dataclasses.replace(SPACE, dimensions=256)),
@@ -108,11 +110,6 @@ def test_the_fingerprint_binds() -> None:
     prints = [one.fingerprint for one in others]
     assert base not in prints
     assert len(set(prints)) == len(prints)
-
-
-def test_the_order_of_the_texts_does_not_matter() -> None:
-    backwards = work(hashes=list(reversed(work().hashes)))
-    assert quote(backwards).fingerprint == quote().fingerprint
 
 
 def test_another_cap_is_as_if_quoted_anew() -> None:

@@ -67,7 +67,10 @@ class OpenAIEmbedder:
     async def _once(self, texts: Sequence[str], tried: int, expected_tokens: int) -> Answer:
         try:
             raw = await self._client.embeddings.with_raw_response.create(
-                input=list(texts),
+                # As a part of the body that the client takes as it is: its look through every input costs as much CPU
+                # as all the rest of a request.
+                input="",
+                extra_body={"input": list(texts)},
                 model=self._model,
                 encoding_format=self._format,
                 dimensions=self._dimensions if self._dimensions is not None else openai.omit,

@@ -64,4 +64,4 @@ def _goes_on(store: DocumentationStore, run: RunRow, quote: Quote, space_id: int
     then = (run.space_id, run.which, run.price, run.cap)
     if then != (space_id, quote.scope.which, quote.price.per_million, quote.cap):
         return False
-    return set(store.work.find(quote.scope, space_id).hashes) <= store.work.agreed_hashes(run.id)
+    return store.work.within(quote.scope, space_id, run.id)

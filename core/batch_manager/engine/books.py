@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
@@ -16,7 +17,7 @@ from batch_manager.packing import Input, Limits
 from batch_manager.pricing import show_usd
 from batch_manager.quote import Quote
 from batch_manager.store import DocumentationStore
-from batch_manager.store.answers import Deliverable
+from batch_manager.store.answers import Delivered
 from batch_manager.store.ledger import RunEnd
 
 LEAST_FREE = 64 * 1024 * 1024
@@ -180,14 +181,15 @@ class Books:
         for kind, name in names:
             self._control.item_failed(kind, name, refusal.code, refusal.message)
 
-    def delivered(self, rows: Sequence[Deliverable], now: float) -> None:
-        """Chroma has these rows: mark their items."""
-        items = dict.fromkeys((row.item_id, row.item_hash) for row in rows)
-        self._progress.indexed += self.store.answers.mark_indexed(list(items))
-        self._progress.delivering = self.store.answers.waiting(self.space_id)
-        for row in rows:
-            if row.run_id == self.run_id and row.batch is not None:
-                self._progress.delivered(row.batch, 1, now)
+    def delivered(self, rows: Sequence[Delivered], items: int, now: float) -> None:
+        """Chroma has these rows, of that many items: mark them."""
+        progress = self._progress
+        progress.indexed += self.store.answers.mark_indexed(list({(row.item_id, row.item_hash) for row in rows}))
+        progress.delivering = max(0, progress.delivering - items)
+        mine = Counter(row.batch for row in rows if row.run_id == self.run_id)
+        for batch, inputs in mine.items():
+            if batch is not None:
+                progress.delivered(batch, inputs, now)
 
     def learned(self, limits: Limits) -> None:
         """This server takes smaller requests than was thought; remembered for it."""

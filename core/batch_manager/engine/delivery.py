@@ -11,14 +11,17 @@ from batch_manager.engine.books import Books
 from batch_manager.engine.control import Control, StopRun
 from batch_manager.engine.index_care import claim
 from batch_manager.errors import VectorStoreError
-from batch_manager.store.answers import Deliverable
+from batch_manager.store.answers import Deliverable, Delivered
 from batch_manager.vectors import VectorRow, VectorStore, row_id
 
 ROWS = 1_000
 """Items a write: 100 rows a call are 0.7 as fast, 5,000 no faster."""
 
-GATHER = 0.25
-"""Seconds that a write waits for more rows while answers still come in."""
+AHEAD = 2
+"""Writes under way: the next one is in the pipe when Chroma has done one, and more would only take memory."""
+
+GATHER = 1.0
+"""Seconds that a write waits for a full `ROWS` while answers still come in."""
 
 TRIES = 3
 
@@ -36,7 +39,10 @@ class Delivery:
         self._vectors = vectors
         self._arrived = asyncio.Event()
         self._more = True
+        self._claiming = asyncio.Lock()
         self._claimed = False
+        self._mending = asyncio.Lock()
+        self._writes: dict[asyncio.Task[None], list[int]] = {}
 
     def wake(self) -> None:
         """Answers have come."""
@@ -53,24 +59,23 @@ class Delivery:
         Raises:
             StopRun: It is cancelled.
         """
-        while rows := self._waiting():
-            if self._control.cancelled:
-                raise StopRun
-            await self._deliver(rows)
+        try:
+            await self._deliver_all()
+        finally:
+            await self._leave()
 
     async def follow(self) -> None:
         """Deliver as answers come, until no more will."""
-        while self._more:
-            await self._arrived.wait()
-            self._arrived.clear()
-            while self._control.progress.delivering:
-                if self._more and self._control.progress.delivering < ROWS:
-                    await asyncio.sleep(GATHER)
-                rows = self._waiting()
-                if not rows:
-                    break
-                await self._deliver(rows)
-        await self.drain()
+        try:
+            while self._more:
+                await self._gather()
+                if self._more:
+                    await self._begin()
+            if self._control.cancelled and not self._under_way():
+                await self._begin()  # one last write: a small run's end is in the index, and nobody waits for long
+            await self._deliver_all()
+        finally:
+            await self._leave()
 
     async def sweep(self) -> int:
         """Take the vectors of items that are gone from their source out of Chroma; returns how many items."""
@@ -84,37 +89,112 @@ class Delivery:
             swept += len(gone)
         return swept
 
-    def _waiting(self) -> list[Deliverable]:
-        return self._books.store.answers.deliverable(self._books.space_id, ROWS)
+    async def _deliver_all(self) -> None:
+        while not self._control.cancelled and await self._begin():
+            pass
+        await self._ended(0)
+        if self._control.cancelled:
+            raise StopRun
 
-    async def _deliver(self, rows: list[Deliverable]) -> None:
+    async def _gather(self) -> None:
+        """Wait until a write is worth its while: enough rows, or some that have waited long enough."""
+        since: float | None = None
+        while self._more:
+            waiting = self._control.progress.delivering - len(self._under_way())
+            if waiting >= ROWS:
+                return
+            now = time.monotonic()
+            since = (since or now) if waiting > 0 else None
+            if since is not None and now - since >= GATHER:
+                return
+            self._arrived.clear()
+            try:
+                async with asyncio.timeout(None if since is None else since + GATHER - now):
+                    await self._arrived.wait()
+            except TimeoutError:
+                continue
+
+    async def _begin(self) -> bool:
+        """Begin the next write, as soon as there is room for it; False when nothing waits."""
+        await self._ended(AHEAD - 1)
+        under_way = self._under_way()
+        ids = self._books.store.answers.deliverable_ids(self._books.space_id, ROWS, besides=under_way)
+        if not ids:
+            self._control.progress.delivering = len(under_way)
+            return False
+        self._writes[asyncio.create_task(self._deliver(ids))] = ids
+        return True
+
+    def _under_way(self) -> list[int]:
+        """Items that are on their way to Chroma."""
+        return [one for task, ids in self._writes.items() if not task.done() for one in ids]
+
+    async def _ended(self, most: int) -> None:
+        """Wait until no more than that many writes are under way.
+
+        Raises:
+            StopRun, VectorStoreError, StoreError: Why one of them came to nothing.
+        """
+        while True:
+            for task in [one for one in self._writes if one.done()]:
+                del self._writes[task]
+                task.result()
+            if len(self._writes) <= most:
+                return
+            await asyncio.wait(self._writes, return_when=asyncio.FIRST_COMPLETED)
+
+    async def _leave(self) -> None:
+        """On the way out nothing goes on behind the run's back; why one write failed is told already."""
+        for task in self._writes:
+            task.cancel()
+        await asyncio.gather(*self._writes, return_exceptions=True)
+        self._writes.clear()
+
+    async def _deliver(self, ids: list[int]) -> None:
+        """Write these items' rows, however often that takes, and mark the items."""
+        try:
+            delivered = await self._write(ids)
+        except VectorStoreError as error:
+            others = self._mending.locked()
+            async with self._mending:  # what ails one write ails the next: it is told and mended once
+                delivered = await self._write_again(ids, None if others else error)
+        await self._control.persist(lambda: self._books.delivered(delivered, len(ids), time.monotonic()))
+        self._arrived.set()
+
+    async def _write_again(self, ids: list[int], error: VectorStoreError | None) -> list[Delivered]:
         tried = 0
         while True:
-            tried += 1
-            try:
-                await self._write(rows)
-                break
-            except VectorStoreError as error:
+            if error is not None:
+                tried += 1
                 if tried >= TRIES or error.code in NOT_PASSING:
                     await self._control.trouble(error)
                     tried = 0
                 else:
                     self._control.notice(f"{error.message} Trying again.", "warning")
                     await self._control.sleep(0.5 * tried)
-        await self._control.persist(lambda: self._books.delivered(rows, time.monotonic()))
+            try:
+                return await self._write(ids)
+            except VectorStoreError as again:
+                error = again
 
-    async def _write(self, rows: list[Deliverable]) -> None:
-        if not self._claimed:
-            await claim(self._books, self._control, self._vectors)
-            self._claimed = True
+    async def _write(self, ids: list[int]) -> list[Delivered]:
+        """Write the rows that these items have now; what was written, by item and text."""
+        async with self._claiming:
+            if not self._claimed:
+                await claim(self._books, self._control, self._vectors)
+                self._claimed = True
         # Written down first: a kill in between must not leave parts in Chroma that nobody knows of.
-        item_ids = [row.item_id for row in rows if row.no == 1]
-        await self._control.persist(lambda: self._books.store.answers.expect_parts(item_ids))
+        await self._control.persist(lambda: self._books.store.answers.expect_parts(ids))
+        delivered: list[Delivered] = []
         for kind in KINDS:
-            of_kind = [row for row in rows if row.kind == kind]
+            of_kind = self._books.store.answers.deliverable(self._books.space_id, kind, ids)
             if of_kind:
+                delivered += [Delivered(row.item_id, row.item_hash, row.run_id, row.batch) for row in of_kind]
                 stale = [one for row in of_kind if row.no == row.parts for one in _stale_ids(row)]
-                await self._vectors.write(kind, [self._row(row) for row in of_kind], stale)
+                write = self._vectors.write(kind, [self._row(row) for row in of_kind], stale)
+                del of_kind  # the pipe has a copy soon, and Chroma takes its time
+                await write
+        return delivered
 
     def _row(self, row: Deliverable) -> VectorRow:
         space = self._books.quote.space
@@ -128,8 +208,8 @@ class Delivery:
                 "model": space.model,
                 "dimensions": len(row.vector) // 4,
                 "hash": row.text_hash,
-                "part": row.no,
-                "parts": row.parts,
+                # Of a part only: each key of a row costs Chroma a hundredth of its time.
+                **({"part": row.no, "parts": row.parts} if row.parts > 1 else {}),
             },
         )
 

@@ -90,10 +90,12 @@ class Driver:
         ticking = asyncio.ensure_future(self._tick(run))
         try:
             vectors = self._edge.vectors()
-            embedder, _ = await asyncio.gather(
-                self._edge.warm_embedder(), prepare(run.books, run.control, vectors, self._settings)
-            )
-            await run.go(embedder, vectors)
+            warming = asyncio.ensure_future(self._edge.warm_embedder())
+            preparing = asyncio.ensure_future(prepare(run.books, run.control, vectors, self._settings))
+            # To the end of both, whatever comes of one: nothing may go on at the index behind a run that is over.
+            await asyncio.wait({warming, preparing})
+            preparing.result()
+            await run.go(warming.result(), vectors)
         except BatchManagerError as error:
             run.broken(error)
         except Exception as error:

@@ -101,8 +101,8 @@ class Engine:
         Raises:
             StoreError: The store can't be read.
         """
-        work = self.store.work.find(Scope("pending"), self.store.answers.space_id(self.space))
-        return itinerary_of(work, limits_of(self.settings, self.store))
+        texts = self.store.work.texts(Scope("pending"), self.store.answers.space_id(self.space))
+        return itinerary_of(texts, limits_of(self.settings, self.store))
 
     def travelled(self, item_id: int) -> tuple[Travelled, ...]:
         """The requests that an item's answers came with.

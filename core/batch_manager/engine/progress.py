@@ -45,6 +45,18 @@ class BatchProgress:
         """The run stopped before it was through."""
         self.state, self.waits_for = "stopped", why
 
+    def settle(self, *, delivered: bool) -> None:
+        """The run is over.
+
+        Args:
+            delivered: Nothing waits for Chroma. What it was answered and Chroma doesn't have is then of items that
+                failed by another part, or changed meanwhile.
+        """
+        if self.at_work:
+            self.stop()
+        elif self.state == "answered" and delivered:
+            self.state = "failed" if self.failed or not self.indexed else "indexed"
+
     def view(self, now: float) -> BatchView:
         """The batch as it stands."""
         seconds = 0.0 if self.started is None else (self.ended or now) - self.started

@@ -49,8 +49,9 @@ def quote_of(
         StoreError: The store can't be read.
     """
     price, space = price_of(settings), space_of(settings)
-    work = store.work.find(scope, store.answers.space_id(space))
-    quote = make_quote(scope, work, space, settings.host, price, limits_of(settings, store), cap)
+    limits = limits_of(settings, store)
+    work = store.work.find(scope, store.answers.space_id(space), limits)
+    quote = make_quote(scope, work, space, settings.host, price, limits, cap)
     speed = _speed(settings, store, account_tokens)
     return replace(quote, seconds=run_seconds(quote.requests, quote.tokens, quote.items, speed))
 

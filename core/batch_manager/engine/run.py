@@ -48,8 +48,7 @@ class Run:
                 self.control.enter("running")
             await self.control.gate()
             self.books.open()
-            await delivery.sweep()
-            await delivery.drain()  # what was paid for comes first, and costs nothing
+            await self._first(delivery)
             following = asyncio.create_task(delivery.follow())
             try:
                 await self._feed(sender)
@@ -75,6 +74,25 @@ class Run:
         self.control.remember(error.code, error.message, error.next_step)
         if self.progress.ended is None:
             self._end()
+
+    async def _first(self, delivery: Delivery) -> None:
+        """What is gone leaves the index, and what was paid for comes first: it costs nothing.
+
+        Raises:
+            StopRun: The run was cancelled, and the grace is over.
+        """
+
+        async def deliver() -> None:
+            await delivery.sweep()
+            await delivery.drain()
+
+        task = asyncio.create_task(deliver())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        await asyncio.wait({task})
+        if task.cancelled():
+            raise StopRun
+        task.result()
 
     async def _feed(self, sender: Sender) -> None:
         """Pack what is agreed, window by window, and keep up to N batches at work."""
@@ -141,8 +159,7 @@ class Run:
         if self.control.cancelled:
             state = "interrupted"
         for batch in progress.batches.values():
-            if batch.at_work:
-                batch.stop()
+            batch.settle(delivered=not progress.delivering)
         try:
             self.books.close(self._kept_state(state))
         except BatchManagerError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from batch_manager.documents import Kind
 from batch_manager.quote import Space
@@ -39,6 +39,15 @@ class Deliverable:
     text: str
     text_hash: str
     vector: bytes
+    run_id: int | None
+    batch: int | None
+
+
+class Delivered(NamedTuple):
+    """One vector that Chroma has now: its item and that item's text, and the request that brought it."""
+
+    item_id: int
+    item_hash: str
     run_id: int | None
     batch: int | None
 
@@ -157,19 +166,32 @@ class Answers:
             ).fetchone()
         return int(row[0])
 
-    def deliverable(self, space_id: int, limit: int) -> list[Deliverable]:
-        """Vectors of the next `limit` items that wait for Chroma, all parts of an item together."""
+    def deliverable_ids(self, space_id: int, limit: int, besides: Sequence[int] = ()) -> list[int]:
+        """Ids of the next items that wait for Chroma, besides those that are on their way to it."""
+        with translated():
+            rows = self._db.execute_sql(
+                f"SELECT id FROM item WHERE stage = 'answered' AND space_id {_ALIKE}"
+                " AND id NOT IN (SELECT value FROM json_each(?))"
+                " AND EXISTS (SELECT 1 FROM part p JOIN answer a ON a.text_id = p.text_id"
+                " WHERE p.item_id = item.id AND a.space_id = item.space_id) ORDER BY id LIMIT ?",
+                (space_id, json.dumps(list(besides)), limit),
+            )
+            return [row[0] for row in rows]
+
+    def deliverable(self, space_id: int, kind: Kind, item_ids: Sequence[int]) -> list[Deliverable]:
+        """Vectors of these items, as far as they are of that kind and still wait; an item's parts stand together."""
         with translated():
             rows = self._db.execute_sql(
                 "SELECT i.id, i.kind, i.name, p.no, i.parts, i.indexed_parts, i.text_hash, t.body, t.hash, a.vector,"
                 " q.run_id, q.batch"
-                f" FROM (SELECT * FROM item WHERE stage = 'answered' AND space_id {_ALIKE} ORDER BY id LIMIT ?) i"
-                " JOIN part p ON p.item_id = i.id JOIN text t ON t.id = p.text_id"
+                " FROM item i JOIN part p ON p.item_id = i.id JOIN text t ON t.id = p.text_id"
                 " JOIN answer a ON a.text_id = t.id AND a.space_id = i.space_id"
-                " LEFT JOIN request q ON q.id = a.request_id ORDER BY i.id, p.no",
-                (space_id, limit),
-            ).fetchall()
-        return [Deliverable(*row) for row in rows]
+                " LEFT JOIN request q ON q.id = a.request_id"
+                " WHERE i.id IN (SELECT value FROM json_each(?)) AND i.kind = ? AND i.stage = 'answered'"
+                f" AND i.space_id {_ALIKE} ORDER BY i.id, p.no",
+                (json.dumps(list(item_ids)), kind, space_id),
+            )
+            return [Deliverable(*row) for row in rows]
 
     def of_item(self, item_id: int) -> list[KeptAnswer]:
         """The kept answers of an item, in the order of its parts; of every space that has one."""

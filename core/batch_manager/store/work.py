@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
+from itertools import compress
 from typing import TYPE_CHECKING, Any
 
 from batch_manager.documents import KINDS, PROBLEMS, Kind
-from batch_manager.packing import Input
+from batch_manager.packing import Input, Limits, RequestCount
 from batch_manager.quote import Scope, Unsendable
 from batch_manager.quote import Work as Found
 from batch_manager.store.database import now, translated
@@ -20,7 +22,7 @@ NAMED_UNSENDABLE = 200
 """Unsendable items that a quote names; more of them are counted."""
 
 PAGE = 4_000
-"""Rows of the agreed set that are held at a time."""
+"""Rows that are held at a time."""
 
 _UNANSWERED = "NOT EXISTS (SELECT 1 FROM answer a WHERE a.text_id = t.id AND a.space_id = ?)"
 
@@ -31,31 +33,48 @@ class Work:
     def __init__(self, database: peewee.SqliteDatabase) -> None:
         self._db = database
 
-    def find(self, scope: Scope, space_id: int) -> Found:
-        """What the scope holds, for a quote.
+    def find(self, scope: Scope, space_id: int, limits: Limits) -> Found:
+        """What the scope holds, for a quote; read in one pass, of which little is held at a time.
 
         Args:
             scope: Which items.
             space_id: 0 when the space is new to the store, so that nothing can have been paid for.
+            limits: Ceilings of a request.
         """
         where, values = scope_conditions(scope, *self._handed(space_id))
+        sendable = f"{where} AND i.problem IS NULL"
+        tokens: dict[Kind, int] = dict.fromkeys(KINDS, 0)
+        items: dict[Kind, int] = dict.fromkeys(KINDS, 0)
+        texts = size = uses = 0
+        requests, digest = RequestCount(limits), hashlib.sha256()
         with translated():
             rows = self._db.execute_sql(
-                "SELECT t.id, t.tokens, t.bytes, t.hash, min(i.kind = 'relationship') FROM item i"
-                " JOIN part p ON p.item_id = i.id JOIN text t ON t.id = p.text_id"
-                f" WHERE {where} AND i.problem IS NULL AND {_UNANSWERED} GROUP BY t.id ORDER BY t.id",
+                "SELECT t.tokens, t.bytes, t.hash, u.related, u.uses FROM"
+                " (SELECT p.text_id, min(i.kind = 'relationship') AS related, count(*) AS uses FROM item i"
+                f" JOIN part p ON p.item_id = i.id WHERE {sendable} GROUP BY p.text_id) u"
+                f" CROSS JOIN text t INDEXED BY text_size ON t.id = u.text_id WHERE {_UNANSWERED} ORDER BY u.text_id",
                 [*values, space_id],
-            ).fetchall()
-            items: dict[Kind, int] = dict.fromkeys(KINDS, 0)
+            )
+            while page := rows.fetchmany(PAGE):
+                counts, sizes, hashes, related, used = zip(*page, strict=True)
+                of_relationships = sum(compress(counts, related))
+                tokens["relationship"] += of_relationships
+                tokens["table"] += sum(counts) - of_relationships
+                texts += len(page)
+                size += sum(sizes)
+                uses += sum(used)
+                digest.update("".join(hashes).encode("ascii"))
+                requests.add(max(count, -(-length // 4)) for count, length in zip(counts, sizes, strict=True))
             for kind, number in self._db.execute_sql(
-                f"SELECT i.kind, count(*) FROM item i WHERE {where} AND i.problem IS NULL GROUP BY i.kind", values
+                f"SELECT i.kind, count(*) FROM item i WHERE {sendable} GROUP BY +i.kind", values
             ):
                 items[kind] = number
-            with_unanswered, uses = self._db.execute_sql(
-                "SELECT count(DISTINCT i.id), count(*) FROM item i JOIN part p ON p.item_id = i.id"
-                f" JOIN text t ON t.id = p.text_id WHERE {where} AND i.problem IS NULL AND {_UNANSWERED}",
+            with_unanswered = self._db.execute_sql(
+                f"SELECT count(*) FROM item i WHERE {sendable} AND EXISTS (SELECT 1 FROM part p"
+                " WHERE p.item_id = i.id AND NOT EXISTS"
+                " (SELECT 1 FROM answer a WHERE a.text_id = p.text_id AND a.space_id = ?))",
                 [*values, space_id],
-            ).fetchone()
+            ).fetchone()[0]
             unsendable_count = self._db.execute_sql(
                 f"SELECT count(*) FROM item i WHERE {where} AND i.problem IS NOT NULL", values
             ).fetchone()[0]
@@ -64,20 +83,42 @@ class Work:
                 " ORDER BY i.id LIMIT ?",
                 [*values, NAMED_UNSENDABLE],
             ).fetchall()
-        tokens: dict[Kind, int] = {
-            "table": sum(row[1] for row in rows if not row[4]),
-            "relationship": sum(row[1] for row in rows if row[4]),
-        }
         return Found(
             items=items,
             tokens=tokens,
-            inputs=[Input(row[0], row[1], row[2]) for row in rows],
-            hashes=[row[3] for row in rows],
+            texts=texts,
+            bytes=size,
+            requests=requests.total(),
+            digest=digest.hexdigest(),
             reused=sum(items.values()) - with_unanswered,
-            duplicates=uses - len(rows),
+            duplicates=uses - texts,
             unsendable=tuple(Unsendable(*row) for row in unsendable),
             unsendable_count=unsendable_count,
         )
+
+    def texts(self, scope: Scope, space_id: int) -> Iterator[tuple[Input, str]]:
+        """The texts that the scope would send, with their hashes, in the order of a run."""
+        where, values = scope_conditions(scope, *self._handed(space_id))
+        with translated():
+            for text_id, tokens, size, digest in self._db.execute_sql(
+                "SELECT t.id, t.tokens, t.bytes, t.hash FROM text t INDEXED BY text_size WHERE EXISTS"
+                " (SELECT 1 FROM part p JOIN item i ON i.id = p.item_id WHERE p.text_id = t.id"
+                f" AND {where} AND i.problem IS NULL) AND {_UNANSWERED} ORDER BY t.id",
+                [*values, space_id],
+            ):
+                yield Input(text_id, tokens, size), digest
+
+    def within(self, scope: Scope, space_id: int, run_id: int) -> bool:
+        """Whether the run was once agreed on every text that the scope would send."""
+        where, values = scope_conditions(scope, *self._handed(space_id))
+        with translated():
+            row = self._db.execute_sql(
+                "SELECT EXISTS (SELECT 1 FROM item i JOIN part p ON p.item_id = i.id JOIN text t ON t.id = p.text_id"
+                f" WHERE {where} AND i.problem IS NULL AND {_UNANSWERED}"
+                " AND NOT EXISTS (SELECT 1 FROM run_text r WHERE r.run_id = ? AND r.text_id = t.id))",
+                [*values, space_id, run_id],
+            ).fetchone()
+        return not row[0]
 
     def agree(self, run_id: int, scope: Scope, space_id: int) -> None:
         """Write down what the run will do: its texts, and the items that belong to it.
@@ -112,14 +153,6 @@ class Work:
     def withdraw(self, run_id: int) -> None:
         """Take back what the run has not sent yet, so that a new agreement can take its place."""
         self._db.execute_sql("DELETE FROM run_text WHERE run_id = ? AND state = 'planned'", [run_id])
-
-    def agreed_hashes(self, run_id: int) -> set[str]:
-        """Hashes of all texts that the run was ever agreed on."""
-        with translated():
-            rows = self._db.execute_sql(
-                "SELECT t.hash FROM run_text r JOIN text t ON t.id = r.text_id WHERE r.run_id = ?", [run_id]
-            )
-            return {row[0] for row in rows}
 
     def planned(self, run_id: int) -> Iterator[Input]:
         """The run's texts that are not sent yet, in order, a page at a time."""

@@ -9,12 +9,12 @@ import os
 import signal
 import sys
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from batch_manager.errors import VectorStoreError
-from batch_manager.vectors.pipe import PREFIX, pack, unpack_header
+from batch_manager.vectors.pipe import PREFIX, begin, unpack_header
 from batch_manager.vectors.trouble import known, one_line
 
 log = logging.getLogger("batch_manager.vectors")
@@ -43,7 +43,7 @@ class Child:
         """Whether it is at something that had better be finished."""
         return any(op in ("write", "delete", "reset") for op, _ in self.waiting.values())
 
-    def send(self, number: int, op: str, header: Mapping[str, Any], blob: bytes) -> asyncio.Future[Any]:
+    def send(self, number: int, op: str, header: Mapping[str, Any], blob: Sequence[bytes]) -> asyncio.Future[Any]:
         """Put a request into the pipe, whole, and promise its result; requests are answered in order."""
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         if not self.alive:
@@ -52,7 +52,11 @@ class Child:
         self.waiting[number] = (op, future)
         stdin = self.process.stdin
         assert stdin is not None
-        stdin.write(pack({"id": number, "op": op, **header}, blob))
+        stdin.write(begin({"id": number, "op": op, **header}, sum(map(len, blob))))
+        for piece in blob:  # one by one, since joining them would hold all of it once more
+            if stdin.is_closing():
+                break  # it has just died, and the asyncio of Python would complain of each further piece
+            stdin.write(piece)
         return future
 
     async def _read(self) -> None:

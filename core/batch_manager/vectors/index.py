@@ -196,7 +196,7 @@ class Index:
             numbers = [rows[name] for name in some]
             collection.upsert(
                 ids=list(some),
-                embeddings=vectors[numbers],
+                embeddings=vectors if len(numbers) == len(vectors) else vectors[numbers],
                 documents=[documents[number] for number in numbers],
                 metadatas=[metadatas[number] for number in numbers],
             )

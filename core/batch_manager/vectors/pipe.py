@@ -25,10 +25,15 @@ PATIENCE = 120.0
 Frame = tuple[dict[str, Any], bytes]
 
 
-def pack(header: Mapping[str, Any], blob: bytes = b"") -> bytes:
-    """One frame. The header may hold any text, lone surrogates too: JSON escapes them."""
+def begin(header: Mapping[str, Any], size: int) -> bytes:
+    """A frame up to its blob of that size. The header may hold any text, lone surrogates too: JSON escapes them."""
     body = json.dumps(header, separators=(",", ":")).encode("ascii")
-    return b"".join((PREFIX.pack(len(body), len(blob)), body, blob))
+    return PREFIX.pack(len(body), size) + body
+
+
+def pack(header: Mapping[str, Any], blob: bytes = b"") -> bytes:
+    """One frame."""
+    return begin(header, len(blob)) + blob
 
 
 def unpack_header(body: bytes) -> dict[str, Any]:

@@ -85,7 +85,11 @@ class ChromaProcess(VectorStore):
             "metadatas": [dict(row.metadata) for row in rows],
             "stale": list(stale_ids),
         }
-        done = await self._call("write", header, b"".join(row.vector for row in rows))
+        blob = [row.vector for row in rows]
+        child = await self._running()
+        writing = self._ask(child, "write", header, blob)
+        del rows, header, blob  # by the time that Chroma has done it, the pipe has long taken all of it
+        done = await writing
         return Written(done["written"], done["unchanged"])
 
     async def query(self, kind: Kind, vector: bytes, limit: int, ids: Sequence[str] | None = None) -> list[Hit]:
@@ -146,11 +150,12 @@ class ChromaProcess(VectorStore):
         return self._directory is not None and (self._directory.is_dir() or not os.path.lexists(self._directory))
 
     async def _call(self, op: str, header: Mapping[str, Any] | None = None, blob: bytes = b"") -> Any:
-        return await self._ask(await self._running(), op, header or {}, blob)
+        return await self._ask(await self._running(), op, header or {}, [blob])
 
-    async def _ask(self, child: Child, op: str, header: Mapping[str, Any], blob: bytes = b"") -> Any:
+    async def _ask(self, child: Child, op: str, header: Mapping[str, Any], blob: Sequence[bytes] = ()) -> Any:
         self._number += 1
         future = child.send(self._number, op, header, blob)
+        del header, blob
         try:
             # The request is in the pipe already: a caller that is cancelled leaves the order of answers as it is.
             return await asyncio.wait_for(future, SERVER_SECONDS if self._url else None)
