@@ -68,6 +68,7 @@ class RunView:
         batches: Those at work, then the last finished ones, in order of number; bounded.
         rate: Items answered a second, over the last seconds; None until known.
         eta: (soonest, latest) seconds to the end; None until known.
+        eta_reason: Why it jumped a moment ago, in plain words; empty when it didn't.
         delivering: Paid answers that wait for Chroma.
     """
 
@@ -96,6 +97,7 @@ class RunView:
     seconds: float = 0.0
     rate: float | None = None
     eta: tuple[float, float] | None = None
+    eta_reason: str = ""
     delivering: int = 0
 
     @property

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import json
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,8 @@ import pytest
 
 from batch_manager.store.bill import Bill, BilledRun, Spent
 from batch_manager_tui.display import cell_len
-from batch_manager_tui.widgets.bill_lines import run_heads, run_line, spend_lines, total_line
+from batch_manager_tui.widgets.bill_lines import day_plot, run_heads, run_line, spend_lines, total_line
+from batch_manager_tui.widgets.plots import columns
 
 
 async def ran(driver: Any) -> None:
@@ -35,15 +38,45 @@ async def test_runs_and_sums_and_files(local: Any, drives: Any, tables: Any, tmp
         assert "✓ done" in seen
         assert "1 run" in seen
         assert "By day (UTC)" in seen
-        assert "the bars are of tokens" in seen
+        assert "the plots are of tokens" in seen
         await driver.press("c")
         driver.app.screen.query_one("#place").value = str(tmp_path / "bill.csv")
         await driver.press("enter")
         await driver.until(lambda: driver.front == "BillScreen")
         rows = list(csv.DictReader((tmp_path / "bill.csv").read_text().splitlines()))
         assert [row["outcome"] for row in rows] == ["done"]
+        assert "1 run written to ~/bill.csv." in driver.notice
+        assert "texts answered a second" in "".join(
+            text for line in driver.app.screen.query_one("#run").lines for text, _ in line
+        )
+        await driver.press("v")
+        assert "Days (UTC)" in driver.screen_text()
+        await driver.press("v", "J")
+        driver.app.screen.query_one("#place").value = str(tmp_path / "models.json")
+        await driver.press("enter")
+        await driver.until(lambda: driver.front == "BillScreen")
+        assert [row["requests"] for row in json.loads((tmp_path / "models.json").read_text())] == [1]
         await driver.press("escape")
         assert driver.front == "MainScreen"
+
+
+def test_columns_keep_their_scale_and_width() -> None:
+    lines = columns([0, 1, 2, 0, 4], 40, 3, lambda value: f"${value:g}", "first", "last")
+    drawn = ["".join(text for text, _ in line) for line in lines]
+    assert drawn[0].startswith("$4 ") and drawn[2].startswith("$0 ")
+    assert "first" in drawn[3] and drawn[3].rstrip().endswith("last")
+    assert all(cell_len(line) <= 40 for line in drawn)
+    assert columns([0, 0], 40, 3, str, "", "") == [] == columns([1], 10, 3, str, "", "")
+    many = columns(list(range(500)), 60, 4, str, "a", "b")
+    assert all(sum(cell_len(text) for text, _ in line) <= 60 for line in many)
+
+
+def test_a_day_without_spend_is_a_gap() -> None:
+    spent = Spent(billed=Decimal("0.5"))
+    bill = Bill((), (("2026-11-01", spent), ("2026-11-04", spent)), (), Spent(billed=Decimal(1)))
+    plot = ["".join(text for text, _ in line) for line in day_plot(bill, 60, 2)]
+    assert plot[0].count("█") == plot[1].count("█") > 1
+    assert "█ " in plot[0] and "2026-11-01" in plot[2] and "2026-11-04" in plot[2]
 
 
 def a_bill(days: int) -> Bill:
@@ -56,7 +89,7 @@ def a_bill(days: int) -> Bill:
         )
         for n, spent in enumerate(spents, 1)
     )  # fmt: skip
-    by_day = tuple((f"2026-{n:03d}", spent) for n, spent in enumerate(spents))
+    by_day = tuple((str(date(2026, 1, 1) + timedelta(days=n)), spent) for n, spent in enumerate(spents))
     return Bill(runs, by_day, (("m\x1b" * 40, sum(spents, Spent())),), sum(spents, Spent()))
 
 

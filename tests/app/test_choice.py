@@ -55,7 +55,7 @@ async def test_the_price_follows_the_filter(
         await driver.press("escape")
         assert desk.heading == "all 30 pending"
         await driver.press("t", "t")
-        assert desk.heading == "0 in the filter of 30 pending"
+        assert desk.heading == "None in the filter of 30 pending"
         assert "No item fits the filter" in driver.screen_text()
         await driver.press("t", "f", "f")
         assert desk.selection.wanted.status == "indexed"
@@ -194,3 +194,34 @@ async def test_skipped_items_can_be_taken_in_again(
         assert workspace.store.items.counts().total("skipped") == 1
         await driver.press("minus")
         assert workspace.store.items.counts().total("pending") == 3
+
+
+async def test_marks_and_skips_are_undone_one_by_one(local: Any, drives: Any, tables: Any) -> None:
+    workspace = local(tables(6))
+    async with drives(workspace) as driver:
+        selection, counts = driver.app.main.desk.selection, workspace.store.items.counts
+        await driver.press("u")
+        assert "no mark or skip" in driver.notice
+        await driver.press("space", "a", "asterisk", "u")
+        assert len(selection.marks) == 6
+        await driver.press("u")
+        assert len(selection.marks) == 1
+        await driver.press("minus")
+        assert counts().total("skipped") == 1
+        await driver.press("minus")
+        assert counts().total("skipped") == 0
+        await driver.press("u")
+        assert counts().total("skipped") == 1
+        await driver.press("u", "u")
+        assert counts().total("pending") == 6
+        assert not selection.marks
+
+
+async def test_the_cursor_stays_in_sight_whatever_the_list_becomes(local: Any, drives: Any, tables: Any) -> None:
+    async with drives(local(tables(90)), (80, 24)) as driver:
+        items = driver.app.main.items
+        await driver.press("G", "slash", *"07", "enter")
+        for keys in (("G",), ("escape",), ("f", "f"), ("f", "f", "f"), ("o",), ("l",)):
+            await driver.press(*keys)
+            top, height = int(items.scroll_offset.y), items.scrollable_content_region.height
+            assert not items.line_count() or top <= items.cursor < top + height, (keys, top, items.cursor, height)

@@ -27,6 +27,7 @@ from batch_manager_tui.screens.base import AppScreen
 from batch_manager_tui.screens.help import HelpScreen
 from batch_manager_tui.screens.main import MainScreen
 from batch_manager_tui.screens.quit import QuitDuringRun
+from batch_manager_tui.source_book import SourceBook
 from batch_manager_tui.terminal_title import TerminalTitle
 from batch_manager_tui.themes import DEFAULTS, THEMES
 
@@ -77,6 +78,7 @@ class BatchManagerApp(App[None]):
         self.title_bar = TerminalTitle(self._to_terminal)
         self._kept = Remembered()
         self._owned: list[Workspace] = []
+        self._sources: SourceBook | None = None
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = THEMES[0].name
@@ -91,6 +93,13 @@ class BatchManagerApp(App[None]):
         if self.opened is None:
             raise RuntimeError("the workspace is not open yet")
         return self.opened
+
+    @property
+    def sources(self) -> SourceBook:
+        """The sources of the open workspace; their passwords are held as long as it is open."""
+        if self._sources is None:
+            self._sources = SourceBook(self.workspace)
+        return self._sources
 
     def on_mount(self) -> None:
         """First the screen, then the home."""
@@ -133,6 +142,7 @@ class BatchManagerApp(App[None]):
     def adopt(self, workspace: Workspace) -> None:
         """Work with this workspace from now on."""
         self.opened = workspace
+        self._sources = None
         self._kept = read(workspace.settings.home)
         self.take_keys(read_keys(_keys_home(workspace.settings)))
         self.bell_at_end = self._kept.bell

@@ -173,6 +173,10 @@ def _skip(now: Situation) -> str | None:
     return may_change(now) or _lists_items(now)
 
 
+def _undo(now: Situation) -> str | None:
+    return _has_items(now)
+
+
 def _search(now: Situation) -> str | None:
     if reason := _has_items(now):
         return reason
@@ -250,7 +254,16 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command("scan", ("d",), "scan", "Read tables and relationships of a database", "Bring in and out", may_change, 35),
     Command(
-        "import", ("i",), "import", "Read documentation from a JSON Lines file", "Bring in and out", may_change, 36
+        "import",
+        ("i",),
+        "import",
+        "Read documentation from a file: JSON Lines, CSV, dbt, tbls",
+        "Bring in and out",
+        may_change,
+        36,
+    ),
+    Command(
+        "sources", ("c",), "sources", "Databases and files: add, test, see what changed", "Bring in and out", _ready, 37
     ),
     Command("export", ("e",), "export", "Write all documentation to a JSON Lines file", "Bring in and out", _has_items),
     Command(
@@ -261,6 +274,7 @@ COMMANDS: tuple[Command, ...] = (
         "Bring in and out",
         _skip,
     ),
+    Command("undo", ("u",), "undo", "Take the last mark or skip back, one by one", "Choose", _undo),
     Command(
         "demo",
         ("D",),

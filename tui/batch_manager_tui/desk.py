@@ -136,6 +136,8 @@ class Desk:
             if chosen == marked:
                 return f"{marked:,} marked of {total:,} pending"
             return f"{marked:,} marked, {chosen:,} of them pending"
+        if self.selection.narrowed and not chosen and total:
+            return f"None in the filter of {total:,} pending"
         if self.selection.narrowed:
             return f"{chosen:,} in the filter of {total:,} pending"
         return f"all {total:,} pending" if total else "Nothing is pending"

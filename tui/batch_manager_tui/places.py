@@ -11,8 +11,8 @@ from textual.binding import Binding, BindingType
 
 from batch_manager_tui.commands import BY_ID, COMMANDS, Command, Group, always
 
-Place = Literal["details", "failures", "bill", "settings", "help"]
-PLACES: tuple[Place, ...] = ("details", "failures", "bill", "settings", "help")
+Place = Literal["details", "failures", "bill", "settings", "sources", "help"]
+PLACES: tuple[Place, ...] = ("details", "failures", "bill", "settings", "sources", "help")
 
 
 def _command(
@@ -48,9 +48,25 @@ _OWN: dict[Place, tuple[Command, ...]] = {
     ),
     "bill": (
         _command("bill.csv", ("c",), "write CSV", "Write it as CSV: by run, day or model", "Bill", "save('csv')", 10),
+        _command("bill.view", ("v",), "by day, model", "Runs, days, models, and round again", "Bill", "view", 5),
         _command("bill.json", ("J",), "write JSON", "The same as JSON", "Bill", "save('json')", 20),
     ),
     "settings": (),
+    "sources": (
+        _command("sources.add", ("a",), "add", "Add a database or a file", "Sources", "add", 10),
+        _command("sources.test", ("t",), "test", "Reach it and count what is there", "Sources", "test", 20),
+        _command(
+            "sources.plan",
+            ("p",),
+            "what changed",
+            "Compare it with what is kept; nothing is kept",
+            "Sources",
+            "plan",
+            30,
+        ),
+        _command("sources.scan", ("enter", "s"), "read", "Read it, and keep what is new", "Sources", "scan", 40),
+        _command("sources.remove", ("minus",), "forget", "Forget the source; its items stay", "Sources", "remove", 50),
+    ),
     "help": (_command("help.page", ("space",), "read on", "One page down", "Other screens", "move('page_down')"),),
 }
 
@@ -58,6 +74,7 @@ _OPENS: dict[Place, str] = {
     "failures": "failures",
     "bill": "bill",
     "settings": "settings",
+    "sources": "sources",
     "help": "help",
 }
 """Which of the main screen's commands opens it; the same key closes it."""

@@ -22,7 +22,7 @@ def total_line(view: RunView) -> str:
     if view.rate and view.active:
         parts.append(f"{view.rate:,.0f} items/s" if view.rate >= 10 else f"{view.rate:.1f} items/s")
     if view.state == "running":
-        parts.append(eta(view.eta))
+        parts.append(eta(view.eta) + (f" ({view.eta_reason})" if view.eta_reason else ""))
     else:
         parts.append(f"{view.state}: {view.reason}" if view.reason else view.state)
     return " · ".join(parts)

@@ -6,6 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from batch_manager.engine.budget import Budget
+from batch_manager.engine.eta import EtaWatch, Stage, Waiting
 from batch_manager.events import BatchState, BatchView, LimitsView, RunState, RunView
 from batch_manager.pricing import from_pico
 from batch_manager.quote import Quote
@@ -105,6 +106,8 @@ class Progress:
     sequence: int = 0
     _samples: deque[tuple[float, int, int, int]] = field(default_factory=deque)
     _paused_at: float | None = None
+    _watch: EtaWatch = field(default_factory=EtaWatch)
+    _slowest: Stage = "sending"
 
     def batch(self, number: int, items: int, tokens: int) -> BatchProgress:
         """A new batch; old ones that are over make room."""
@@ -141,6 +144,7 @@ class Progress:
             self.paused += now - self._paused_at
             self._paused_at = None
             self._samples.clear()
+            self._watch.forget()
 
     def sample(self, now: float) -> None:
         """Remember where the run stands, a few times a second."""
@@ -153,6 +157,7 @@ class Progress:
     def view(self, now: float) -> RunView:
         """The picture of the run."""
         rate, eta = self._pace(now)
+        going = [Waiting(one.state, one.waits_for) for one in self.batches.values() if one.at_work]
         return RunView(
             sequence=self.next(),
             run_id=self.run_id,
@@ -179,6 +184,7 @@ class Progress:
             seconds=(self.ended or now) - self.started,
             rate=rate,
             eta=eta,
+            eta_reason=self._watch.reason(eta, self._slowest, going, now),
             delivering=self.delivering,
         )
 
@@ -225,4 +231,6 @@ class Progress:
             estimates.append([left / rate for rate in (late, mean) if rate > 0])
         if not estimates:
             return None
+        # Where both stages have work left, the second of them is the index.
+        self._slowest = "index" if len(estimates) > 1 and max(estimates[1]) > max(estimates[0]) * 1.2 else "sending"
         return max(min(one) for one in estimates), max(max(one) for one in estimates)

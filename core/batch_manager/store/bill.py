@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from batch_manager.pricing import from_pico
 from batch_manager.store.database import translated
@@ -34,6 +34,11 @@ BILL_COLUMNS = (
     "retries",
 )
 """What a written bill says of each run."""
+
+SUM_COLUMNS = ("billed_usd", "held_usd", "billed_tokens", "requests", "retries")
+"""What it says of a day or a model, after its name."""
+
+By = Literal["run", "day", "model"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +145,61 @@ def read_bill(database: peewee.SqliteDatabase) -> Bill:
         models=_sums(pieces, lambda piece: piece.model),
         total=sum((piece.spent for piece in pieces), Spent()),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """A run's pace: texts answered in equal stretches of its time.
+
+    Attributes:
+        seconds: Of one stretch.
+        answered: In each, the first first.
+    """
+
+    seconds: float
+    answered: tuple[int, ...]
+
+    @property
+    def rates(self) -> tuple[float, ...]:
+        """Texts a second, in each stretch."""
+        return tuple(one / self.seconds for one in self.answered)
+
+
+def read_pace(database: peewee.SqliteDatabase, run_id: int, stretches: int) -> Pace | None:
+    """A run's pace, over as many stretches; None when no request of it was answered.
+
+    Raises:
+        StoreError: The store can't be read.
+    """
+    with translated():
+        rows = database.execute_sql(
+            "SELECT julianday(ended_at) * 86400.0, inputs, julianday(sent_at) * 86400.0 FROM request"
+            " WHERE run_id = ? AND state = 'answered' AND ended_at IS NOT NULL",
+            [run_id],
+        ).fetchall()
+    if not rows:
+        return None
+    first, last = min(row[2] for row in rows), max(row[0] for row in rows)
+    seconds = max(last - first, 0.001) / stretches
+    answered = [0] * stretches
+    for ended, inputs, _ in rows:
+        answered[min(stretches - 1, int((ended - first) / seconds))] += inputs
+    return Pace(seconds, tuple(answered))
+
+
+def columns_by(by: By) -> tuple[str, ...]:
+    """The columns of a bill that is written by run, by day or by model."""
+    return BILL_COLUMNS if by == "run" else (by, *SUM_COLUMNS)
+
+
+def records_by(bill: Bill, by: By) -> Iterable[Mapping[str, object]]:
+    """The bill as rows for a file, by run, by day (UTC) or by model; money in USD as exact decimals."""
+    if by == "run":
+        yield from bill_records(bill)
+        return
+    for key, spent in bill.days if by == "day" else bill.models:
+        values = (_plain(spent.billed), _plain(spent.held), spent.tokens, spent.requests, spent.retries)
+        yield {by: key, **dict(zip(SUM_COLUMNS, values, strict=True))}
 
 
 def bill_records(bill: Bill) -> Iterable[Mapping[str, object]]:

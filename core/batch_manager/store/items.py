@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from batch_manager.sources import Source
     from batch_manager.store.intake import Brought, Progress
+    from batch_manager.store.plans import Plan
 
 __all__ = ["STATUSES", "Counts", "ItemDetail", "ItemFilter", "ItemRow", "Items", "PartRow", "Status"]
 
@@ -273,6 +274,14 @@ class Items:
         for item_id, name, structure, words in rows:
             yield item_id, name, merge(_document(structure), _document(words))
 
+    def skippable(self, ids: Sequence[int]) -> list[int]:
+        """Those of these items that can be left out."""
+        return self._among("stage IN ('pending', 'failed')", ids)
+
+    def skipped_among(self, ids: Sequence[int]) -> list[int]:
+        """Those of these items that are left out."""
+        return self._among("stage = 'skipped'", ids)
+
     def skip(self, ids: Sequence[int]) -> int:
         """Leave items out by the user's choice; indexed ones stay. Returns how many changed."""
         return self._change(
@@ -300,6 +309,19 @@ class Items:
         from batch_manager.store.intake import bring
 
         return bring(self._db, source, progress, whole=whole, agree_gone=agree_gone)
+
+    def plan(self, source: Source, *, whole: bool = False) -> Plan:
+        """What `bring` would change; nothing is kept (see `plans.plan`)."""
+        from batch_manager.store.plans import plan
+
+        return plan(self._db, lambda: self.bring(source, whole=whole, agree_gone=True))
+
+    def _among(self, condition: str, ids: Sequence[int]) -> list[int]:
+        rows = self._all(
+            f"SELECT id FROM item WHERE {condition} AND id IN (SELECT value FROM json_each(?)) ORDER BY id",
+            [json.dumps(list(ids))],
+        )
+        return [row[0] for row in rows]
 
     def _cursor(self, sql: str, values: Sequence[Any]) -> Iterator[Any]:
         with translated():

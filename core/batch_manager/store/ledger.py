@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from batch_manager.pricing import from_pico
 from batch_manager.quote import Quote, to_record
-from batch_manager.store.bill import Bill, read_bill
+from batch_manager.store.bill import Bill, Pace, read_bill, read_pace
 from batch_manager.store.database import now, translated
 from batch_manager.store.journeys import Travelled, travelled
 
@@ -194,6 +194,10 @@ class Ledger:
     def runs(self, limit: int = 50) -> list[RunRow]:
         """The latest runs, newest first."""
         return self._runs("ORDER BY r.id DESC LIMIT ?", (limit,))
+
+    def pace(self, run_id: int, stretches: int) -> Pace | None:
+        """A run's pace, over as many stretches of its time; None when nothing of it was answered."""
+        return read_pace(self._db, run_id, stretches)
 
     def travelled(self, item_id: int, space_id: int) -> tuple[Travelled, ...]:
         """The requests that an item's answers came with."""

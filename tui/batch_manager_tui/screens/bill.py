@@ -9,14 +9,29 @@ from textual.containers import Container, Vertical
 
 from batch_manager.errors import BatchManagerError
 from batch_manager.sources.rows import write_rows
-from batch_manager.store.bill import BILL_COLUMNS, Bill, Spent, bill_records
+from batch_manager.store.bill import Bill, BilledRun, By, Pace, Spent, columns_by, records_by
+from batch_manager_tui.commands import key_of
 from batch_manager_tui.display import count, shown
 from batch_manager_tui.places import bindings_of
 from batch_manager_tui.screens.base import PlaceScreen
 from batch_manager_tui.screens.save_file import SaveFile, Written
-from batch_manager_tui.widgets.bill_lines import run_heads, run_line, run_words, spend_lines, total_line
+from batch_manager_tui.widgets.bill_lines import (
+    pace_lines,
+    run_heads,
+    run_line,
+    run_words,
+    spend_lines,
+    sum_heads,
+    sum_line,
+    total_line,
+)
 from batch_manager_tui.widgets.pick_list import PickList
 from batch_manager_tui.widgets.strips import Line, Lines
+
+VIEWS: tuple[By, ...] = ("run", "day", "model")
+
+STRETCHES = 24
+"""Columns of the plot of a run's pace."""
 
 FRESH = 1.0
 """Seconds between two readings while a run is under way."""
@@ -32,6 +47,8 @@ class BillScreen(PlaceScreen):
     def __init__(self) -> None:
         super().__init__()
         self.bill = Bill((), (), (), Spent())
+        self.by: By = "run"
+        self._pace: Pace | None = None
 
     def body(self) -> ComposeResult:
         """The runs over the spend and one run."""
@@ -70,23 +87,35 @@ class BillScreen(PlaceScreen):
     def on_pick_list_moved(self, message: PickList.Moved) -> None:
         """Another run."""
         self._show()
+        self._read_pace_soon()
+
+    def action_view(self) -> None:
+        """Runs, days, models, and round again."""
+        self.by = VIEWS[(VIEWS.index(self.by) + 1) % len(VIEWS)]
+        self.query_one("#runs", PickList).cursor = 0
+        self._show_list()
+        self._show()
 
     def action_save(self, ending: str) -> None:
-        """Write the runs to a file."""
+        """Write what the list shows to a file."""
         if not self.bill.runs:
             self.say("There is nothing to write: no run yet.", "warning")
             return
-        read = self.batch_app.workspace.store.ledger.bill
+        read, by = self.batch_app.workspace.store.ledger.bill, self.by
 
         def write(place: str) -> int:
-            return write_rows(bill_records(read()), BILL_COLUMNS, place)
+            return write_rows(records_by(read(), by), columns_by(by), place)
 
         def saved(written: Written | None) -> None:
             if written is not None:
-                self.say(f"{count(written.rows, 'run')} written to {written.place}.")
+                self.say(f"{count(written.rows, by)} written to {written.place}.")
 
-        hint = "One row a run. The name's ending says how: .csv, .json, else JSON Lines. Money is in USD, exact."
-        self.batch_app.push_screen(SaveFile("Write the bill", hint, f"bill.{ending}", write), saved)
+        hint = (
+            f"One row a {by}; {self.key('bill.view')} changes that. The name's ending says how: .csv, .json, else JSON"
+            " Lines. Money is in USD, exact."
+        )
+        name = "bill" if by == "run" else f"bill-by-{by}"
+        self.batch_app.push_screen(SaveFile("Write the bill", hint, f"{name}.{ending}", write), saved)
 
     def _reload_while_running(self) -> None:
         if self.batch_app.main.desk.view.active:
@@ -102,12 +131,46 @@ class BillScreen(PlaceScreen):
         if not self.query("#runs"):
             return  # left meanwhile
         self.bill = bill
-        runs = self.query_one("#runs", PickList)
-        runs.show(len(bill.runs), self._run_line, runs.cursor)
+        self._show_list()
         self._show()
+        self._read_pace_soon()
 
-    def _run_line(self, index: int, width: int) -> Line:
-        return run_line(self.bill.runs[index], width)
+    def _read_pace_soon(self) -> None:
+        self.run_worker(self._read_pace(), exclusive=True, group="detail")
+
+    async def _read_pace(self) -> None:
+        """The pace of the run under the cursor."""
+        app, run = self.batch_app, self._run
+        pace = None
+        if run is not None:
+            try:
+                pace = await app.back.read(app.workspace.store.ledger.pace, run.id, STRETCHES)
+            except BatchManagerError as error:
+                self.say(shown(str(error)), "error")
+        if self.query("#run") and run == self._run:
+            self._pace = pace
+            self._show()
+
+    @property
+    def _run(self) -> BilledRun | None:
+        """The run under the cursor; where days or models are listed, the latest."""
+        if not self.bill.runs:
+            return None
+        cursor = self.query_one("#runs", PickList).cursor if self.by == "run" else 0
+        return self.bill.runs[min(cursor, len(self.bill.runs) - 1)]
+
+    @property
+    def _sums(self) -> tuple[tuple[str, Spent], ...]:
+        return tuple(reversed(self.bill.days)) if self.by == "day" else self.bill.models
+
+    def _show_list(self) -> None:
+        runs = self.query_one("#runs", PickList)
+        self.query_one("#runs-pane").border_title = {"run": "Runs", "day": "Days (UTC)", "model": "Models"}[self.by]
+        self.query_one("#run").border_title = "This run" if self.by == "run" else "The latest run"
+        if self.by == "run":
+            runs.show(len(self.bill.runs), lambda index, width: run_line(self.bill.runs[index], width), runs.cursor)
+        else:
+            runs.show(len(self._sums), lambda index, width: sum_line(*self._sums[index], width), runs.cursor)
 
     def _show(self) -> None:
         if not self.query("#run"):
@@ -116,13 +179,19 @@ class BillScreen(PlaceScreen):
         heads, total = self.query_one("#run-heads", Lines), self.query_one("#run-total", Lines)
         spend, words = self.query_one("#spend", Lines), self.query_one("#run", Lines)
         if not bill.runs:
-            words.show_lines([[("No run yet.", "strong")], [], [("esc", "accent"), ("  back; s there begins one", "")]])
+            start = key_of(self.batch_app.main.situation(), "start")
+            lines: list[Line] = [[("No run yet.", "strong")], []]
+            words.show_lines([*lines, [(self.key("back"), "accent"), (f"  back; {start} there begins one", "")]])
             heads.show_lines([])
             total.show_lines([])
             spend.show_lines([[("$0", "accent"), (" spent so far", "")]])
             return
         width = max(20, runs.line_width)
-        heads.show_lines([run_heads(width)])
-        total.show_lines([total_line(bill, width)])
-        spend.show_lines(spend_lines(bill, max(20, spend.line_width - 1)))
-        words.show_lines(run_words(bill.runs[runs.cursor], max(20, words.line_width - 1)))
+        heads.show_lines([run_heads(width) if self.by == "run" else sum_heads(self.by, width)])
+        total.show_lines([total_line(bill, width) if self.by == "run" else sum_line("all", bill.total, width)])
+        tall = self.app.size.height >= 30
+        spend.show_lines(spend_lines(bill, max(20, spend.line_width - 1), 6 if tall else 3))
+        if (run := self._run) is not None:
+            room = max(20, words.line_width - 1)
+            about = run_words(run, room)
+            words.show_lines(about + (pace_lines(self._pace, room) if self._pace is not None else []))

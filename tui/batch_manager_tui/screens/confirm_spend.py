@@ -14,7 +14,7 @@ from textual.widgets import Input
 
 from batch_manager.pricing import show_usd
 from batch_manager.quote import Quote
-from batch_manager_tui.display import count, shown
+from batch_manager_tui.display import count, shown, wrap
 from batch_manager_tui.screens.base import AppModal, TooSmall
 from batch_manager_tui.widgets.box import Box
 from batch_manager_tui.widgets.choices import Choices
@@ -42,7 +42,7 @@ class ConfirmSpend(AppModal[Quote | None]):
         super().__init__()
         self.quote = quote
         self._title = title
-        self._warning = self._standing_warning = warning
+        self._warning = warning
         self._last_key = float("-inf")
         self._opened = float("inf")
         self._waiting: Timer | None = None
@@ -53,6 +53,7 @@ class ConfirmSpend(AppModal[Quote | None]):
             box.border_title = "Before spending"
             yield Lines(id="figures")
             yield Box(placeholder="cap in USD, such as 0.50; empty for none", id="cap-box")
+            yield Lines(id="said")
             yield Choices([("agree", "y", self._yes_words()), ("decline", "n", "no"), ("cap", "c", "cap")])
         yield TooSmall()
 
@@ -62,6 +63,8 @@ class ConfirmSpend(AppModal[Quote | None]):
         self._opened = self.time_now()
         figures = self.query_one("#figures", Lines)
         figures.can_focus = False
+        said = self.query_one("#said", Lines)
+        said.can_focus = said.display = False
         self.query_one("#cap-box", Input).display = False
         self.set_focus(None)
         self._show()
@@ -82,10 +85,13 @@ class ConfirmSpend(AppModal[Quote | None]):
         self._drop_waiting()
         quiet = event.time - max(self._last_key, self._opened) >= QUIET_BEFORE
         self._last_key = event.time
+        self._say("")
         if event.key == "y":
             event.stop()
             if quiet and not self.has_class("-too-small"):
                 self._waiting = self.set_timer(QUIET_AFTER, self._agree)
+            else:
+                self._say("That y came too soon after another key to count: press it once more.")
         elif event.key == "enter":
             event.stop()
 
@@ -125,9 +131,9 @@ class ConfirmSpend(AppModal[Quote | None]):
         try:
             self.quote = self.quote.with_cap(read_cap(event.value))
         except ValueError as error:
-            self._warning = str(error)
+            self._say(str(error))
         else:
-            self._warning = self._standing_warning
+            self._say("")
             self._end_editing()
         self._show()
 
@@ -142,6 +148,16 @@ class ConfirmSpend(AppModal[Quote | None]):
 
     def _agree(self) -> None:
         self.dismiss(self.quote)
+
+    def _say(self, words: str) -> None:
+        """A word beside the answers, where it is looked for."""
+        said = self.query_one("#said", Lines)
+        said.display = bool(words)
+        lines = wrap(words, max(20, self.query_one("#figures", Lines).line_width))
+        said.styles.height = len(lines)
+        said.show_lines([[(line, "warning")] for line in lines])
+        if words:
+            self.call_after_refresh(said.scroll_visible, animate=False)
 
     def _drop_waiting(self) -> None:
         if self._waiting is not None:

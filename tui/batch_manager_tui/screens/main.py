@@ -43,6 +43,7 @@ class MainScreen(AppScreen):
         self.deeds = Deeds(self)
         self.readings = Readings(self)
         self._composed = False
+        self._waiting = ""
 
     def body(self) -> ComposeResult:
         """The panes."""
@@ -114,6 +115,7 @@ class MainScreen(AppScreen):
         if not self._composed:
             return  # it happens on mount
         self.readings.adopt(self.batch_app.workspace)
+        self.deeds.forget()
         selection = self.desk.selection
         selection.wanted = wanted or ItemFilter()
         self.query_one(FilterBox).show(selection.wanted.text)
@@ -124,6 +126,12 @@ class MainScreen(AppScreen):
             self.say(f"keys.toml: {'; '.join(troubles)}.", "warning")
         self.show_header()
         self.reload()
+
+    def first_read(self) -> None:
+        """The list is there: do what was asked for while the home was being opened."""
+        waiting, self._waiting = self._waiting, ""
+        if waiting:
+            self.action_command(waiting)
 
     def redraw(self) -> None:
         """Titles, panels, guide and keys, as things stand."""
@@ -166,7 +174,7 @@ class MainScreen(AppScreen):
         if now.wanted.sort != "added":
             words.append(SORT[now.wanted.sort])
         if self.items.range_from is not None:
-            words.append("range: v marks it")
+            words.append(f"range: {key_of(now, 'range')} marks it")
         return " · ".join(words)
 
     def _filter_words(self, now: Situation) -> str:
@@ -184,6 +192,10 @@ class MainScreen(AppScreen):
         command = BY_ID[name]
         self.query_one(KeyLine).clear()
         reason = command.available(self.situation())
+        if reason is not None and self.desk.workspace is None:
+            self._waiting = name
+            self.say(f"{reason} {key_of(self.situation(), name)} {command.label} comes right after.")
+            return
         if reason is not None:
             self.say(f"{key_of(self.situation(), name)} {command.label}: {reason}", "warning")
             return
@@ -224,8 +236,9 @@ class MainScreen(AppScreen):
         """The preview follows, a moment later."""
         self.readings.preview_soon()
 
-    def on_item_list_marks_changed(self) -> None:
+    def on_item_list_marks_changed(self, message: ItemList.MarksChanged) -> None:
         """A click marked something."""
+        self.deeds.clicked(message.item_id)
         self.marks_changed()
 
     def on_item_list_item_opened(self) -> None:

@@ -86,6 +86,7 @@ class Readings:
             self._screen.batch_app.remember()
             self._screen.redraw()
             self._price()
+            self._screen.first_read()
 
     async def _read_list(self) -> bool:
         """Read and show the list; False when nobody wants it any more."""

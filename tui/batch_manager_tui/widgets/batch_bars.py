@@ -160,6 +160,8 @@ def total_lines(view: RunView, width: int, few: bool = False) -> list[Line]:
         counts.append((f" · {view.delivering:,} paid for, on their way", "soft"))
     lines.append(counts)
     lines.append([(" · ".join(_pace(view)), "soft")])
+    if view.eta_reason and view.active:
+        lines += [[(text, "warning")] for text in wrap(f"→ {view.eta_reason}", width)]
     return lines
 
 
@@ -236,6 +238,8 @@ def _pace(view: RunView) -> list[str]:
 
 
 def _left(view: RunView) -> list[str]:
-    if view.eta is None or not view.active:
+    if not view.active:
         return []
+    if view.eta is None:
+        return ["time left not known yet"] if view.state == "running" else []
     return [f"{span(*view.eta)} left"]

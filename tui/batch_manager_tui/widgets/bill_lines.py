@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from batch_manager.pricing import show_usd
-from batch_manager.store.bill import Bill, BilledRun, Spent
+from batch_manager.store.bill import Bill, BilledRun, By, Pace, Spent
 from batch_manager_tui.display import clip, count, duration, fit, pad, shown, when, wrap
 from batch_manager_tui.widgets.cost_lines import labelled
+from batch_manager_tui.widgets.plots import columns
 from batch_manager_tui.widgets.strips import Line
 
 OUTCOME: dict[str, tuple[str, str]] = {
@@ -78,8 +79,8 @@ def total_line(bill: Bill, width: int) -> Line:
     return [(head + _figures(figures, width), "strong")]
 
 
-def spend_lines(bill: Bill, width: int) -> list[Line]:
-    """The whole, then by model and by day, with bars."""
+def spend_lines(bill: Bill, width: int, height: int = 5) -> list[Line]:
+    """The whole, a plot of the days, then by model and by day with bars."""
     total = bill.total
     lines: list[Line] = [
         [(show_usd(total.billed), "accent"), (f" billed, {count(total.tokens, 'token')}", "")],
@@ -88,13 +89,67 @@ def spend_lines(bill: Bill, width: int) -> list[Line]:
         words = f"{show_usd(total.held)} held: no answer came, and it may be billed all the same"
         lines += [[(line, "warning")] for line in wrap(words, width)]
     if not total.usd and total.requests:
-        lines.append([("nothing cost money, so the bars are of tokens", "soft")])
+        lines.append([("nothing cost money, so the plots are of tokens", "soft")])
+    if len(bill.days) > 1:
+        lines += [[], [("By day (UTC)", "strong")], *day_plot(bill, width, height)]
     lines += [[], [("By model", "strong")], *_bars(bill.models, width)]
-    lines += [[], [("By day (UTC)", "strong")], *_bars(bill.days[-DAYS:], width)]
+    lines += [[], [("By day (UTC)" if len(bill.days) < 2 else "Each day", "strong")], *_bars(bill.days[-DAYS:], width)]
     if len(bill.days) > DAYS:
         earlier = sum((spent.usd for _, spent in bill.days[:-DAYS]), Decimal(0))
         lines.append([(f"{count(len(bill.days) - DAYS, 'earlier day')}: {show_usd(earlier)}", "soft")])
     return lines
+
+
+def day_plot(bill: Bill, width: int, height: int) -> list[Line]:
+    """The spend of each day from the first to the last one, days without any too."""
+    by_day = dict(bill.days)
+    first, last = date.fromisoformat(bill.days[0][0]), date.fromisoformat(bill.days[-1][0])
+    every = [first + timedelta(days=number) for number in range((last - first).days + 1)][-width:]
+    spent = [by_day.get(day.isoformat(), Spent()) for day in every]
+    if bill.total.usd:
+        return columns(
+            [float(one.usd) for one in spent], width, height, _usd, every[0].isoformat(), every[-1].isoformat()
+        )
+    tokens = [float(one.tokens) for one in spent]
+    return columns(tokens, width, height, lambda value: f"{value:,.0f}", every[0].isoformat(), every[-1].isoformat())
+
+
+def pace_lines(pace: Pace, width: int, height: int = 4) -> list[Line]:
+    """A plot of a run's pace."""
+    seconds = pace.seconds * len(pace.answered)
+    plot = columns(pace.rates, width, height, lambda value: f"{value:,.0f}", "0 s", duration(seconds))
+    return [[], [("texts answered a second", "strong")], *plot] if plot else []
+
+
+def sum_heads(by: By, width: int) -> Line:
+    """The names of the columns of `sum_line`."""
+    return [(fit(f" {by}", _name_cells(width)) + _sums(("billed", "held", "tokens", "requests", "retries")), "soft")]
+
+
+def sum_line(key: str, spent: Spent, width: int) -> Line:
+    """A day, or a model."""
+    words = (
+        show_usd(spent.billed),
+        show_usd(spent.held) if spent.held else "",
+        f"{spent.tokens:,}",
+        f"{spent.requests:,}",
+        f"{spent.retries:,}" if spent.retries else "",
+    )
+    room = _name_cells(width)
+    return [(fit(" " + clip(shown(key), room - 2), room), ""), (_sums(words), "")]
+
+
+def _usd(value: float) -> str:
+    return show_usd(Decimal(repr(value)))
+
+
+def _name_cells(width: int) -> int:
+    return max(12, min(40, width - 49))
+
+
+def _sums(words: Sequence[str]) -> str:
+    cells = (11, 11, 10, 9, 8)
+    return "".join(pad(clip(word, size - 1), size, ">") for word, size in zip(words, cells, strict=True))
 
 
 def run_words(run: BilledRun, width: int) -> list[Line]:
@@ -160,7 +215,7 @@ def _figures(words: Sequence[str], width: int) -> str:
     if width >= MEDIUM:
         cells = (11, 11, 11, 11, 10, 9, 13 if width >= WIDE else 0)
     else:
-        cells = (11, 11, 0, 10, 0, 0, 0) if width >= 74 else (0, 11, 0, 10, 0, 0, 0)
+        cells = (11, 11, 0, 9, 9, 0, 0) if width >= 76 else (0, 11, 0, 9, 0, 0, 0)
     return "".join(pad(clip(word, size - 1), size, ">") for word, size in zip(words, cells, strict=True) if size)
 
 

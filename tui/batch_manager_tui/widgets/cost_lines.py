@@ -39,7 +39,7 @@ def quote_lines(quote: Quote, heading: str, spent: Decimal, width: int) -> list[
         lines += [[("None of it can be sent:", "warning")], [("enter says why, and what to do.", "")]]
     else:
         lines.append([(show_usd(quote.cost), "accent"), (f"  {count(quote.tokens, 'token')}", "")])
-        lines.append([(requests_words(quote), "soft")])
+        lines += [[(line, "soft")] for line in wrap(requests_words(quote), width)]
         lines.append([])
         lines += [_share("tables", quote.tables, width), _share("relations", quote.relationships, width)]
         lines += _asides(quote)
@@ -53,8 +53,8 @@ def quote_lines(quote: Quote, heading: str, spent: Decimal, width: int) -> list[
 def where_lines(quote: Quote, width: int) -> list[Line]:
     """Where it is sent, with which model, at what price and since when."""
     lines = [
-        labelled("sent to", shown(quote.host), width, "strong"),
-        labelled("model", shown(quote.space.model), width),
+        *wrapped("sent to", shown(quote.host), width, "strong"),
+        *wrapped("model", shown(quote.space.model), width),
     ]
     if quote.space.provider == "local":
         other = PRICES[DEFAULT_MODEL] * quote.tokens / 1_000_000
@@ -119,6 +119,12 @@ def labelled(label: str, value: str, width: int, part: str = "", *, both_ends: b
     """A quiet label and its value; `both_ends` for paths and hashes, whose middle says least."""
     room = max(8, width - LABEL)
     return [(pad(label, LABEL), "soft"), (clip_middle(value, room) if both_ends else clip(value, room), part)]
+
+
+def wrapped(label: str, value: str, width: int, part: str = "") -> list[Line]:
+    """A quiet label and its value, on as many lines as it takes."""
+    lines = wrap(value, max(8, width - LABEL))
+    return [[(pad("" if number else label, LABEL), "soft"), (line, part)] for number, line in enumerate(lines)]
 
 
 def _share(label: str, share: Share, width: int) -> Line:

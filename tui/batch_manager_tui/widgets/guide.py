@@ -40,7 +40,11 @@ def _first_run(now: Situation, width: int) -> list[Line]:
     lines: list[Line] = [[], [("Nothing here yet.", "strong")], []]
     words = "Bring in what is to be searched: the structure from a database, the words from a file, or both."
     lines += [[(line, "")] for line in wrap(words, width)]
-    lines += [[], _key(key_of(now, "scan"), "scan a database"), _key(key_of(now, "import"), "import a JSON Lines file")]
+    lines += [
+        [],
+        _key(key_of(now, "scan"), "scan a database"),
+        _key(key_of(now, "import"), "import a file: JSON Lines, CSV, dbt, tbls"),
+    ]
     if now.mode == "live":
         lines.append(_key(key_of(now, "demo"), "look at the bundled sample first: no key, no network, $0"))
     lines.append([])

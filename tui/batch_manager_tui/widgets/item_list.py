@@ -73,8 +73,11 @@ class ItemList(LineView):
 
         item_id: int | None
 
+    @dataclass
     class MarksChanged(Message):
-        """Something was marked or unmarked by the mouse."""
+        """An item was marked or unmarked by the mouse."""
+
+        item_id: int
 
     class ItemOpened(Message):
         """An item was clicked twice."""
@@ -103,6 +106,7 @@ class ItemList(LineView):
             self.range_from = None
         self.fit_lines()
         self._keep_in_sight()
+        self.call_after_refresh(self._keep_in_sight)  # the list's own height may change with what is beside it
         self._tell()
 
     def rows_changed(self) -> None:
@@ -215,7 +219,7 @@ class ItemList(LineView):
         if event.x < MARK_CELLS and item_id is not None:
             self.selection.toggle(item_id)
             self.refresh()
-            self.post_message(self.MarksChanged())
+            self.post_message(self.MarksChanged(item_id))
         elif event.chain == 2:
             self.post_message(self.ItemOpened())
 

@@ -95,7 +95,8 @@ def _as_words(look: Look, counts: Counts, vectors: dict[Kind, int]) -> Iterator[
     yield f"spent  {show_usd(ledger.spent())} for {ledger.billed_tokens():,} billed tokens{extra}"
     for heading, spends in (("model", ledger.by_model()), ("day", ledger.by_day())):
         for one in spends:
-            yield f"  {heading} {shown(one.key)}: {show_usd(one.usd)}, {one.tokens:,} tokens, {one.requests:,} requests"
+            work = f"{terminal.counted(one.tokens, 'token')}, {terminal.counted(one.requests, 'request')}"
+            yield f"  {heading} {shown(one.key)}: {show_usd(one.usd)}, {work}"
     for run in ledger.runs(RUNS):
         why = f" ({shown(run.reason)})" if run.reason else ""
         yield f"  run {run.id} of {run.agreed_at}: {run.state}{why}, {run.requests:,} requests, {show_usd(run.spent)}"

@@ -1,0 +1,92 @@
+"""Why the time that is left jumped: the reason that stands beside an ETA for a while. Pure; the clock is handed in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from batch_manager.events import BatchState
+
+LOOK = 3.0
+"""Seconds between two ETAs that are compared; a picture is made much more often."""
+
+FACTOR = 1.5
+LEAST = 5.0
+"""A jump is this many times what was expected, and at least so many seconds off."""
+
+STAYS = 15.0
+"""Seconds that a reason stays."""
+
+Stage = Literal["sending", "index"]
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What a batch is at: its state, and what it waits for in plain words."""
+
+    state: BatchState
+    waits_for: str
+
+
+class EtaWatch:
+    """Compares the ETA with what it was a moment ago."""
+
+    def __init__(self) -> None:
+        self._at: float | None = None
+        self._middle = 0.0
+        self._reason = ""
+        self._said = 0.0
+
+    def forget(self) -> None:
+        """After a pause there is nothing to compare with."""
+        self._at = None
+
+    def reason(self, eta: tuple[float, float] | None, slowest: Stage, batches: Sequence[Waiting], now: float) -> str:
+        """The reason of the latest jump, such as `longer: the rate limit holds 3 batches back`; empty after a while.
+
+        Args:
+            eta: Soonest and latest, in seconds.
+            slowest: The stage that the end waits for.
+            batches: Those that aren't over.
+            now: Seconds, by a clock that never goes back.
+        """
+        if eta is None:
+            return ""
+        middle = (eta[0] + eta[1]) / 2
+        if self._at is None:
+            self._at, self._middle = now, middle
+        elif now - self._at >= LOOK:
+            expected = max(0.0, self._middle - (now - self._at))
+            if jumped(expected, middle):
+                word = "longer" if middle > expected else "sooner"
+                self._reason, self._said = f"{word}: {why(middle > expected, slowest, batches)}", now
+            self._at, self._middle = now, middle
+        return self._reason if self._reason and now - self._said < STAYS else ""
+
+
+def jumped(expected: float, found: float) -> bool:
+    """Whether that is a jump and no drift."""
+    low, high = sorted((expected, found))
+    return high - low >= LEAST and high >= low * FACTOR
+
+
+def why(longer: bool, slowest: Stage, batches: Sequence[Waiting]) -> str:
+    """What explains it best, of what is going on now."""
+    limited = sum("rate limit" in one.waits_for for one in batches)
+    again = sum(one.state == "backing off" for one in batches)
+    if not longer:
+        return "the index keeps up again" if slowest == "sending" and not batches else "answers come faster"
+    if slowest == "index":
+        return "the vectors go into Chroma more slowly than answers come"
+    if limited:
+        return f"the rate limit holds {_batches(limited)} back"
+    if again:
+        return f"{_batches(again)} {'tries' if again == 1 else 'try'} again after an error"
+    if any(one.state == "splitting" for one in batches):
+        return "a refused batch is sent in smaller ones"
+    return "the server answers more slowly"
+
+
+def _batches(number: int) -> str:
+    return "1 batch" if number == 1 else f"{number:,} batches"

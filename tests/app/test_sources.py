@@ -1,0 +1,125 @@
+"""The sources' screen: add, test, see what changed, read; and no password is kept anywhere."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from batch_manager.sources.known import KnownSource, known_source, read_known, remembered, with_password, write_known
+
+
+def shop(path: Path, *tables: str) -> None:
+    """A database with these tables."""
+    with sqlite3.connect(path) as connection:
+        for name in tables:
+            connection.execute(f"CREATE TABLE {name} (id INTEGER PRIMARY KEY)")
+    connection.close()
+
+
+async def add(driver: Any, place: str) -> None:
+    """Add a source."""
+    await driver.press("a")
+    driver.app.screen.query_one("#line").value = place
+    await driver.press("enter")
+    await driver.until(lambda: driver.front == "SourcesScreen" and driver.app.screen.sources)
+    await driver.settle()
+
+
+async def test_a_database_is_added_tested_compared_and_read(opens: Any, drives: Any, tmp_path: Path) -> None:
+    path = tmp_path / "shop.db"
+    shop(path, "users", "orders")
+    workspace = opens()
+    async with drives(workspace) as driver:
+        await driver.press("c")
+        assert "No source is known yet." in driver.screen_text()
+        await driver.press("t")
+        assert "no source yet: a adds one" in driver.notice
+        await add(driver, f"sqlite:///{path}")
+        await driver.press("t")
+        await driver.until(lambda: "2 tables, 0 relationships." in driver.screen_text())
+        await driver.press("p")
+        await driver.until(lambda: "+ 2 new" in driver.screen_text())
+        assert "+ table    users" in driver.screen_text()
+        assert workspace.store.items.counts().total() == 0
+        await driver.press("enter")
+        await driver.until(lambda: workspace.store.items.counts().total() == 2)
+        await driver.until(lambda: "2 new, 0 changed, 0 unchanged" in driver.screen_text())
+        shop(path, "returns")
+        with sqlite3.connect(path) as connection:
+            connection.execute("DROP TABLE users")
+        connection.close()
+        await driver.settle()
+        await driver.press("p")
+        await driver.until(lambda: "+ 1 new  ~ 0 changed  - 1 gone  = 1 unchanged" in driver.screen_text())
+        await driver.press("s")
+        await driver.until(lambda: "again takes them out" in " ".join(driver.screen_text().split()))
+        assert workspace.store.items.counts().total() == 2
+        await driver.settle()
+        await driver.press("s")
+        await driver.until(lambda: "1 new, 0 changed, 1 unchanged, 1 gone" in driver.screen_text())
+        await driver.press("escape")
+        assert driver.front == "MainScreen"
+        assert driver.app.main.items.line_count() == 2
+        await driver.press("c", "minus")
+        await driver.until(lambda: not driver.app.screen.sources)
+        assert "Its items stay" in driver.notice
+
+
+async def test_what_the_prompts_read_is_remembered(opens: Any, drives: Any, tmp_path: Path) -> None:
+    path = tmp_path / "words.jsonl"
+    path.write_text(json.dumps({"kind": "table", "name": "users", "business_purpose": "People"}))
+    async with drives(opens()) as driver:
+        await driver.press("i")
+        driver.app.screen.query_one("#place").value = str(path)
+        await driver.press("enter")
+        await driver.until(lambda: "1 new" in driver.screen_text())
+        await driver.press("escape", "c")
+        assert "~/words.jsonl" in driver.screen_text()
+        assert "1 new, 0 changed, 0 unchanged" in driver.screen_text()
+        path.unlink()
+        await driver.press("p")
+        await driver.until(lambda: "There is no file" in driver.screen_text())
+
+
+async def test_a_password_is_asked_for_and_never_kept(opens: Any, drives: Any, tmp_path: Path) -> None:
+    workspace = opens()
+    async with drives(workspace) as driver:
+        await driver.press("c")
+        await add(driver, "postgresql://ann:geheim@db.invalid:5432/shop?sslpassword=heimlich")
+    async with drives(workspace) as driver:
+        await driver.press("c", "t")
+        assert driver.front == "AskLine"
+        await driver.press(*"s3cr", "tab")
+        assert "s3cr" not in driver.screen_text()
+        await driver.press("escape")
+        assert "geheim" not in driver.screen_text()
+    for path in (tmp_path / "home").rglob("*"):
+        if path.is_file():
+            assert not any(one in path.read_bytes() for one in (b"geheim", b"heimlich", b"s3cr")), path
+
+
+@pytest.mark.parametrize(
+    ("typed", "place", "secret"),
+    [
+        ("postgresql://me:pw@h/db?sslpassword=x", "postgresql://me@h/db", True),
+        ("postgres://me@h/db", "postgresql://me@h/db", False),
+        ("mysql://root:p%40w@h:3307/d", "mysql://root@h:3307/d", True),
+        ("sqlite:////data/a.db", "sqlite:////data/a.db", False),
+        ("/data/manifest.json", "/data/manifest.json", False),
+    ],
+)
+def test_what_is_kept_of_a_source(typed: str, place: str, secret: bool) -> None:
+    source = known_source(typed)
+    assert (source.place, source.secret) == (place, secret)
+    assert read_known(write_known([source])) == (source,)
+
+
+def test_the_note_of_sources_is_read_with_care() -> None:
+    one, other = KnownSource("a", database=False), KnownSource("a", database=False, outcome="3 new")
+    assert remembered([one], other) == (other,)
+    assert read_known(None) == read_known("{") == read_known("3") == read_known('[{"x": 1}, 3]') == ()
+    assert ":p%40w@" in with_password("postgresql://me@h/db", "p@w")

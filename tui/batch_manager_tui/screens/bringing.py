@@ -1,0 +1,70 @@
+"""Bringing in and out: scans, imports, exports and the sample, done beside the app's thread."""
+
+from __future__ import annotations
+
+from batch_manager.errors import BatchManagerError
+from batch_manager_tui.display import shown
+from batch_manager_tui.screens.doer import Doer
+from batch_manager_tui.screens.take_in import (
+    TakeIn,
+    What,
+    prompt_for,
+    result_lines,
+    result_words,
+    work_for,
+)
+
+RESULT_WIDTH = 64
+
+
+class Bringing(Doer):
+    """The commands that bring in and out."""
+
+    def scan(self) -> None:
+        """Ask for a database."""
+        self._prompt("scan")
+
+    def import_(self) -> None:
+        """Ask for a file to read."""
+        self._prompt("import")
+
+    def export(self) -> None:
+        """Ask for a file to write."""
+        self._prompt("export")
+
+    def demo(self) -> None:
+        """The sample in the place of this home."""
+        self._screen.run_worker(self._app.open_sample(), exclusive=True, group="open")
+
+    def _prompt(self, what: What) -> None:
+        self._app.push_screen(TakeIn(what, prompt_for(what, self._app.workspace)))
+
+    def bring(self, what: What, place: str, prompt: TakeIn) -> None:
+        """Do what a prompt asks for, beside the app's thread."""
+        self._screen.run_worker(self._bring(what, place, prompt), group="bring")
+
+    async def _bring(self, what: What, place: str, prompt: TakeIn) -> None:
+        app, desk = self._app, self._screen.desk
+
+        def progress(done: int) -> None:
+            app.call_from_thread(prompt.tell, f"{done:,} read…")
+
+        desk.reading = True
+        prompt.tell("Reading…" if what != "export" else "Writing…")
+        try:
+            work = work_for(what, place, app.workspace, progress, agree_gone=prompt.agree_gone)
+            result = await app.back.do(work)
+            if not isinstance(result, int):
+                await app.back.do(app.sources.was_brought, place or app.workspace.settings.database_url or "", result)
+        except BatchManagerError as error:
+            if prompt.is_attached:
+                prompt.refused(error, RESULT_WIDTH)
+            else:
+                self._screen.say(shown(str(error)), "error")
+            return
+        finally:
+            desk.reading = False
+        if prompt.is_attached:
+            prompt.finished(result_lines(what, result, RESULT_WIDTH))
+        self._screen.say(result_words(what, result))
+        self._screen.reload()

@@ -1,0 +1,208 @@
+"""Choosing: marks, ranges, filters, order, findings, what is left out, and taking the last of it back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from batch_manager.errors import BatchManagerError
+from batch_manager.pricing import show_usd
+from batch_manager.store.items import ItemFilter
+from batch_manager_tui.commands import key_of
+from batch_manager_tui.display import count, shown
+from batch_manager_tui.screens.doer import Doer
+from batch_manager_tui.undo import Skipped, Undo
+from batch_manager_tui.widgets.filter_box import FilterBox
+from batch_manager_tui.widgets.words import FINDING, SORT
+
+if TYPE_CHECKING:
+    from batch_manager_tui.screens.main import MainScreen
+
+
+class Choosing(Doer):
+    """The commands that choose."""
+
+    def __init__(self, screen: MainScreen) -> None:
+        super().__init__(screen)
+        self._undo = Undo()
+
+    def clicked(self, item_id: int) -> None:
+        """A click marked or unmarked an item."""
+        self._undo.marked({item_id})
+
+    def forget(self) -> None:
+        """Another store: nothing of the old one can be taken back."""
+        self._undo = Undo()
+
+    def mark(self) -> None:
+        """Mark or unmark, and go down."""
+        items = self._screen.items
+        if items.current_id is not None:
+            items.selection.toggle(items.current_id)
+            self._undo.marked({items.current_id})
+            items.move("down")
+            self._screen.marks_changed()
+
+    def mark_all(self) -> None:
+        """All in the filter."""
+        with self._undo.marks_of(self._screen.desk.selection):
+            self._screen.desk.selection.toggle_all()
+        self._screen.marks_changed()
+
+    def invert(self) -> None:
+        """Turn the marks round."""
+        with self._undo.marks_of(self._screen.desk.selection):
+            self._screen.desk.selection.invert()
+        self._screen.marks_changed()
+
+    def range(self) -> None:
+        """Begin a range, or mark it."""
+        items = self._screen.items
+        if items.range_from is None:
+            items.range_from = items.cursor
+        else:
+            ids = items.selection.ids
+            with self._undo.marks_of(items.selection):
+                items.selection.mark(ids[place] for place in items.ranged())
+            items.range_from = None
+        self._screen.marks_changed()
+
+    def filter(self) -> None:
+        """Type in the box."""
+        self._screen.query_one(FilterBox).enter()
+
+    def filter_by(self, text: str) -> None:
+        """The list follows the box."""
+        selection = self._screen.desk.selection
+        if text != selection.wanted.text:
+            selection.wanted = replace(selection.wanted, text=text)
+            self._screen.reload_soon()
+
+    def status(self) -> None:
+        """Next status."""
+        self._screen.desk.selection.next_status()
+        self._screen.reload()
+
+    def kind(self) -> None:
+        """Next kind."""
+        self._screen.desk.selection.next_kind()
+        self._screen.reload()
+
+    def lint(self) -> None:
+        """Next sort of finding."""
+        self._screen.run_worker(self._lint(), exclusive=True, group="lint")
+
+    async def _lint(self) -> None:
+        app, selection = self._app, self._screen.desk.selection
+        workspace = app.workspace
+        try:
+            found = {one.code: one.items for one in await app.back.read(workspace.store.items.findings)}
+            before = selection.wanted.problem
+            selection.next_finding(tuple(found))
+            self._screen.reload()
+            code = selection.wanted.problem
+            if code is None:
+                ended = f"{count(sum(found.values()), 'finding')} seen; all items again."
+                self._screen.say(
+                    ended if found or before else "No findings: every text has something of its own to say."
+                )
+                return
+            saving = await app.back.quote(workspace.engine.saving, code)
+        except BatchManagerError as error:
+            self._screen.say(shown(str(error)), "error")
+            return
+        if selection.wanted.problem == code:
+            self._screen.say(_finding_words(code, found[code], saving), "warning")
+
+    def sort(self) -> None:
+        """Next order."""
+        selection = self._screen.desk.selection
+        selection.next_sort()
+        self._screen.say(f"Order: {SORT[selection.wanted.sort]}")
+        self._screen.reload()
+
+    def clear(self) -> None:
+        """One step out: the range, then the filter, then the marks."""
+        screen, selection = self._screen, self._screen.desk.selection
+        if screen.items.range_from is not None:
+            screen.items.range_from = None
+            screen.marks_changed()
+        elif selection.narrowed:
+            selection.wanted = ItemFilter(sort=selection.wanted.sort)
+            screen.query_one(FilterBox).leave()
+            screen.reload()
+        elif selection.marks:
+            screen.say(
+                f"{count(len(selection.marks), 'mark')} cleared; {key_of(screen.situation(), 'undo')} undoes it."
+            )
+            with self._undo.marks_of(selection):
+                selection.marks.clear()
+            screen.marks_changed()
+        elif screen.pane != "items":
+            screen.to_pane("items")
+        else:
+            screen.say(f"Nothing to back out of: {key_of(screen.situation(), 'quit')} quits.")
+
+    def skip(self) -> None:
+        """Leave out, or take in again."""
+        selection = self._screen.desk.selection
+        here = self._screen.items.current_id
+        chosen = sorted(selection.marks) or ([here] if here is not None else [])
+        self._screen.run_worker(self._skip(chosen), exclusive=True, group="skip")
+
+    async def _skip(self, chosen: list[int]) -> None:
+        items, back = self._app.workspace.store.items, self._app.back
+        undo = key_of(self._screen.situation(), "undo")
+        try:
+            if out := await back.read(items.skippable, chosen):
+                changed = await back.read(items.skip, out)
+                self._undo.skipped(Skipped(tuple(out), out=True))
+                words = f"{count(changed, 'item')} left out; {undo} undoes it."
+            else:
+                again = await back.read(items.skipped_among, chosen)
+                changed = await back.read(items.unskip, again)
+                self._undo.skipped(Skipped(tuple(again), out=False))
+                words = f"{count(changed, 'item')} pending again; {undo} undoes it."
+        except BatchManagerError as error:
+            self._screen.say(shown(str(error)), "error")
+            return
+        self._screen.say(words if changed else "An indexed item can't be left out.", "info" if changed else "warning")
+        self._screen.reload()
+
+    def undo(self) -> None:
+        """The last mark or skip never was."""
+        last = self._undo.take()
+        if last is None:
+            self._screen.say("There is no mark or skip to undo.", "warning")
+        elif isinstance(last, Skipped):
+            self._screen.run_worker(self._undo_skip(last), exclusive=True, group="skip")
+        else:
+            self._screen.desk.selection.marks ^= last
+            self._screen.say(f"{count(len(last), 'mark')} undone.")
+            self._screen.marks_changed()
+
+    async def _undo_skip(self, last: Skipped) -> None:
+        items, back = self._app.workspace.store.items, self._app.back
+        try:
+            if last.out:
+                failed = await back.read(items.unskip_as_failed, last.ids)
+                changed = failed + await back.read(items.unskip, last.ids)
+            else:
+                changed = await back.read(items.skip, last.ids)
+        except BatchManagerError as error:
+            self._screen.say(shown(str(error)), "error")
+            return
+        self._screen.say(f"{count(changed, 'item')} as before.")
+        self._screen.reload()
+
+
+def _finding_words(code: str, items: int, saving: Decimal) -> str:
+    """A finding with its count, and what leaving it out saves."""
+    if saving:
+        saves = f"a marks them, - leaves them out and saves {show_usd(saving)}"
+    elif code == "duplicate":
+        saves = "saves nothing: each text is sent once"
+    else:
+        saves = "saves nothing: none of it would be paid for"
+    return f"{FINDING.get(code, code)}: {count(items, 'item')}; {saves}."

@@ -1,0 +1,52 @@
+"""Undo: the last marks and skips, so that they can be taken back one by one. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from batch_manager_tui.selection import Selection
+
+KEPT = 50
+"""Steps that can be taken back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """Items that were left out (`out`), or taken in again."""
+
+    ids: tuple[int, ...]
+    out: bool
+
+
+class Undo:
+    """The steps, the latest last. A step of marks is the set of ids whose mark was turned."""
+
+    def __init__(self) -> None:
+        self._steps: list[set[int] | Skipped] = []
+
+    def marked(self, turned: set[int]) -> None:
+        """The marks of these were turned."""
+        if turned:
+            self._keep(turned)
+
+    @contextmanager
+    def marks_of(self, selection: Selection) -> Iterator[None]:
+        """Whatever is marked or unmarked inside is one step."""
+        before = set(selection.marks)
+        yield
+        self.marked(before ^ selection.marks)
+
+    def skipped(self, step: Skipped) -> None:
+        """These were left out, or taken in."""
+        if step.ids:
+            self._keep(step)
+
+    def take(self) -> set[int] | Skipped | None:
+        """The latest step, which is then forgotten; None when there is none."""
+        return self._steps.pop() if self._steps else None
+
+    def _keep(self, step: set[int] | Skipped) -> None:
+        self._steps.append(step)
+        del self._steps[:-KEPT]

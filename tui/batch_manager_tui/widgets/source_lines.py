@@ -1,0 +1,91 @@
+"""Sources as lines: each with what came of it, and a plan of what reading it would change. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from batch_manager.errors import BatchManagerError
+from batch_manager.sources.known import KnownSource, name_of
+from batch_manager.store.plans import Plan
+from batch_manager_tui.display import clip_middle, count, fit, shown, when, wrap
+from batch_manager_tui.widgets.cost_lines import labelled
+from batch_manager_tui.widgets.strips import Line
+from batch_manager_tui.widgets.words import KIND
+
+SIGNS = {"new": ("+", "success"), "changed": ("~", "warning"), "gone": ("-", "error")}
+
+BAD_SHOWN = 5
+
+
+def source_heads(width: int) -> Line:
+    """The names of the columns of `source_line`."""
+    return [(" " + fit("kind", 10) + fit("read", 18) + "source", "soft")]
+
+
+def source_line(source: KnownSource, width: int) -> Line:
+    """Kind, when it was last read, what it is."""
+    room = max(10, width - 29)
+    return [
+        (" " + fit("database" if source.database else "file", 10), "soft"),
+        (fit(when(source.read_at)[:16] if source.read_at else "never", 18), "" if source.read_at else "soft"),
+        (clip_middle(name_of(source), room), "strong"),
+    ]
+
+
+def source_words(source: KnownSource, from_settings: bool, width: int) -> list[Line]:
+    """All about one source."""
+    lines: list[Line] = [[(line, "strong")] for line in wrap(name_of(source), width)]
+    if from_settings:
+        lines.append([("the database of DATABASE_URL", "soft")])
+    if source.secret and not from_settings:
+        lines += [[(line, "soft")] for line in wrap("Its password is asked for once a session, and never kept.", width)]
+    lines.append([])
+    lines.append(labelled("read", when(source.read_at) if source.read_at else "never yet", width))
+    if source.outcome:
+        lines.append(labelled("", shown(source.outcome), width, "soft"))
+    return lines
+
+
+def keys_lines(keys: Mapping[str, str]) -> list[Line]:
+    """What can be done with it."""
+    return [[(fit(key, 7), "accent"), (words, "")] for key, words in keys.items()]
+
+
+def test_lines(tables: int, relationships: int, bad: int, width: int) -> list[Line]:
+    """What a test found."""
+    words = f"It can be read: {count(tables, 'table')}, {count(relationships, 'relationship')}."
+    lines: list[Line] = [[("✓ ", "success"), (line, "")] for line in wrap(words, width - 2)]
+    if bad:
+        lines.append([(f"{bad:,} of it could not be read.", "warning")])
+    return [*lines, [("Nothing was kept.", "soft")]]
+
+
+def plan_lines(plan: Plan, width: int) -> list[Line]:
+    """What would be new, changed, unchanged and gone."""
+    brought = plan.brought
+    sums = (("new", brought.new), ("changed", brought.changed), ("gone", brought.gone))
+    lines: list[Line] = [
+        [
+            *((f"{SIGNS[what][0]} {number:,} {what}  ", SIGNS[what][1] if number else "soft") for what, number in sums),
+            (f"= {brought.unchanged:,} unchanged", "soft"),
+        ]
+    ]
+    if brought.bad_count:
+        lines.append([(f"{brought.bad_count:,} could not be read:", "error")])
+        for one in brought.bad[:BAD_SHOWN]:
+            lines += [[(line, "")] for line in wrap(f"{one.where}: {one.message}", width)]
+    lines.append([("Nothing was kept.", "soft")])
+    for what, number in sums:
+        named = [(kind, name) for sort, kind, name in plan.named if sort == what]
+        for kind, name in named:
+            sign, part = SIGNS[what]
+            lines.append([(f"{sign} ", part), (fit(KIND[kind], 9), "soft"), (shown(name), "")])
+        if number > len(named):
+            lines.append([(f"  … {number - len(named):,} more {what}", "soft")])
+    return lines
+
+
+def trouble_lines(error: BatchManagerError, width: int) -> list[Line]:
+    """Why it didn't work, and what to do."""
+    lines: list[Line] = [[(line, "error")] for line in wrap(error.message, width)]
+    return lines + [[(line, "accent")] for line in wrap(f"→ {error.next_step}", width)]
