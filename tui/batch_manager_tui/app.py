@@ -17,6 +17,7 @@ from textual.screen import ModalScreen
 from textual.worker import WorkerFailed
 
 from batch_manager.errors import BatchManagerError
+from batch_manager_tui.away import Away
 from batch_manager_tui.backroom import BackRoom
 from batch_manager_tui.display import shown
 from batch_manager_tui.keymap import KeysInForce, read_keys
@@ -32,6 +33,8 @@ from batch_manager_tui.terminal_title import TerminalTitle
 from batch_manager_tui.themes import DEFAULTS, THEMES
 
 if TYPE_CHECKING:
+    from textual.driver import Driver
+
     from batch_manager.settings import Settings
     from batch_manager.workspace import Workspace
 
@@ -65,7 +68,7 @@ class BatchManagerApp(App[None]):
     HORIZONTAL_BREAKPOINTS = [(0, "-tabs"), (80, "-stacked"), (110, "-split"), (160, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]  # noqa: RUF012
 
-    def __init__(self, workspace: Workspace | Opener) -> None:
+    def __init__(self, workspace: Workspace | Opener, stand_in: int | None = None) -> None:
         # With its own colours off, Textual can leave colour out; it would draw in shades of grey otherwise.
         super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
         self.opened: Workspace | None = None if callable(workspace) else workspace
@@ -76,6 +79,7 @@ class BatchManagerApp(App[None]):
         self.bell_at_end = False
         self.keys = KeysInForce()
         self.title_bar = TerminalTitle(self._to_terminal)
+        self.away = Away(self, stand_in)
         self._kept = Remembered()
         self._owned: list[Workspace] = []
         self._sources: SourceBook | None = None
@@ -107,7 +111,8 @@ class BatchManagerApp(App[None]):
         for name in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
             # Not in a thread, and not on every platform; without it the engine still ends in good order on close.
             with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
-                loop.add_signal_handler(name, self._told_to_end)
+                loop.add_signal_handler(name, self.told_to_end)
+        self.away.watch()
         self.push_screen(self.main)
         if self._opener is not None:
             self.run_worker(self._open(self._opener), group="open")
@@ -163,8 +168,15 @@ class BatchManagerApp(App[None]):
         """Back to the shell; `fg` returns."""
         if self.is_headless:
             self.say("There is no shell behind this screen to go back to.", "warning")
+        elif self.away.can_go:
+            self.away.go()
         else:
             self.action_suspend_process()
+
+    @property
+    def driver(self) -> Driver | None:
+        """What draws on the terminal."""
+        return self._driver
 
     @property
     def first_keys(self) -> dict[str, str]:
@@ -229,17 +241,22 @@ class BatchManagerApp(App[None]):
         """Ctrl+C quits, as elsewhere in a terminal."""
         self.run_worker(self.action_quit(), group="quit", exclusive=True)
 
+    def ring(self) -> None:
+        """The bell, unless the terminal is the shell's."""
+        if not self.away.gone:
+            self.bell()
+
     def on_unmount(self) -> None:
         """The terminal's title is somebody else's again."""
         self.title_bar.restore()
 
     def _to_terminal(self, sequence: str) -> None:
         # Through the driver, whose writer thread would otherwise be interrupted in the middle of a frame.
-        if self._driver is not None and not self.is_headless:
+        if self._driver is not None and not self.is_headless and not self.away.gone:
             self._driver.write(sequence)
             self._driver.flush()
 
-    def _told_to_end(self) -> None:
+    def told_to_end(self) -> None:
         """SIGTERM or SIGHUP: stop the run in good order and go."""
         if self.opened is not None:
             self.opened.engine.cancel()
@@ -273,17 +290,18 @@ def _keys_home(settings: Settings) -> Path:
     return settings.home if settings.mode == "live" else settings.home.parent
 
 
-def run(workspace: Workspace | Opener) -> int:
+def run(workspace: Workspace | Opener, stand_in: int | None = None) -> int:
     """Open the app and stay until the user leaves. Returns the exit code: 0, or 130 when a signal ended it.
 
     Args:
         workspace: An open workspace, which stays the caller's; or what opens one, so that the screen is there
             at once, and which the app closes.
+        stand_in: The process that ctrl-z stops in the app's place, so that a run goes on; its parent.
 
     Raises:
         BatchManagerError: The workspace couldn't be opened.
     """
-    app = BatchManagerApp(workspace)
+    app = BatchManagerApp(workspace, stand_in)
     try:
         app.run()
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from batch_manager.cli import terminal
@@ -24,6 +25,13 @@ def open_app(flags: Flags) -> int:
             " --batch-index --yes, --search (see --help).",
             code="no_terminal",
         )
+    from batch_manager.cli.stand_in import can_split, split
+
+    stand_in = None
+    if can_split():
+        stand_in = os.getpid()
+        if (code := split()) is not None:
+            return code
     from batch_manager.cli.logs import log_nowhere, log_to_file
     from batch_manager.cli.opening import settings_of
     from batch_manager.workspace import Workspace
@@ -41,4 +49,4 @@ def open_app(flags: Flags) -> int:
             log_to_file(workspace.settings)
         return workspace
 
-    return run(open_workspace)
+    return run(open_workspace, stand_in)

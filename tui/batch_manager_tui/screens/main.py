@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Container, Vertical
@@ -226,6 +227,19 @@ class MainScreen(AppScreen):
         for one in PANES:
             self.set_class(one == self.pane, f"-at-{one}")
 
+    def on_click(self, event: events.Click) -> None:
+        """Where one pane fits, the titles of all three stand in its border: a click on one shows that pane."""
+        pane = self.query_one("#items-pane" if self.pane == "items" else f"#{self.pane}")
+        if not self.has_class("-tabs") or event.screen_y != pane.region.y:
+            return
+        title = Content.from_markup(pane.border_title or "").plain
+        at = event.screen_x - pane.region.x - TITLE_STARTS
+        for name, (key, words) in zip(PANES, _TITLES, strict=True):
+            start = title.find(f"{key} {words}")
+            if start >= 0 and start <= at < start + len(words) + 2:
+                self.to_pane(name)
+                return
+
     def on_key_line_pressed(self, message: KeyLine.Pressed) -> None:
         """A click on a key."""
         self.action_command(message.command)
@@ -269,6 +283,9 @@ class MainScreen(AppScreen):
         """Read the list anew when nothing has changed for a moment."""
         self.readings.reload_soon()
 
+
+TITLE_STARTS = 3
+"""Cells from a pane's left edge to its title."""
 
 _TITLES = (("1", "Items"), ("2", "Cost"), ("3", "Batches"))
 

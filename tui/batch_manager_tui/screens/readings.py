@@ -194,7 +194,7 @@ class Readings:
 
     def _say_end(self, view: RunView) -> None:
         if self._screen.batch_app.bell_at_end:
-            self._screen.app.bell()
+            self._screen.batch_app.ring()
         failed = f", {view.failed:,} failed" if view.failed else ""
         if view.state == "done":
             self._screen.say(f"Done: {view.indexed:,} indexed{failed}.", "warning" if view.failed else "info")

@@ -141,7 +141,10 @@ class SourcesScreen(PlaceScreen):
     def action_remove(self) -> None:
         """Forget it; its items stay."""
         source = self.source
-        if source is None or not self._may_change():
+        if source is None:
+            self.say(f"There is no source yet: {self.key('sources.add')} adds one.", "warning")
+            return
+        if not self._may_change():
             return
         if self.batch_app.sources.from_settings(source):
             self.say("It is the database of DATABASE_URL: it stands here as long as that is set.", "warning")

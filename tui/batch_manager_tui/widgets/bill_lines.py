@@ -215,7 +215,7 @@ def _figures(words: Sequence[str], width: int) -> str:
     if width >= MEDIUM:
         cells = (11, 11, 11, 11, 10, 9, 13 if width >= WIDE else 0)
     else:
-        cells = (11, 11, 0, 9, 9, 0, 0) if width >= 76 else (0, 11, 0, 9, 0, 0, 0)
+        cells = (11, 11, 0, 10, 0, 0, 0) if width >= 74 else (0, 11, 0, 9, 0, 0, 0)
     return "".join(pad(clip(word, size - 1), size, ">") for word, size in zip(words, cells, strict=True) if size)
 
 

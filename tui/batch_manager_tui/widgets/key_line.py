@@ -96,7 +96,8 @@ class KeyLine(Widget):
         return strip_of(pieces, width, self.rich_style)
 
     def on_click(self, event: events.Click) -> None:
-        """Find the entry under the pointer."""
+        """Find the entry under the pointer; a click on a notice shows the keys again."""
+        self.clear()
         for start, end, command in self._places:
             if start <= event.x < end:
                 self.post_message(self.Pressed(command))

@@ -1,0 +1,82 @@
+"""Ctrl-z and fg in a real shell: the shell has its prompt, the app goes on, and its screen is true again."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import shutil
+import struct
+import subprocess
+import sys
+import termios
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+
+class Shell:
+    """bash with job control in a pseudo terminal."""
+
+    def __init__(self, folder: Path) -> None:
+        self._master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
+        root = Path(__file__).parents[2]
+        environment = {
+            **os.environ,
+            "TERM": "xterm-256color",
+            "PYTHONPATH": f"{root / 'core'}:{root / 'tui'}",
+            "BATCH_MANAGER_HOME": str(folder / "home"),
+            "PS1": "ready> ",
+        }
+        self.process = subprocess.Popen(
+            [str(shutil.which("bash")), "--norc", "-i"],
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            cwd=folder,
+            env=environment,
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        )
+        os.close(slave)
+        self._seen = b""
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        while True:
+            try:
+                self._seen += os.read(self._master, 65536)
+            except OSError:
+                return
+
+    def type(self, text: str, then: str) -> None:
+        """Type, and wait for what is drawn after it."""
+        start = len(self._seen)
+        os.write(self._master, text.encode())
+        end = time.monotonic() + 60
+        while then.encode() not in self._seen[start:]:
+            assert time.monotonic() < end, self._seen[-2000:]
+            time.sleep(0.05)
+
+    def close(self) -> None:
+        """Nothing is left behind: whoever is in the terminal is told that it is gone."""
+        self.process.kill()
+        self.process.wait()
+        os.close(self._master)
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="needs bash")
+def test_ctrl_z_leaves_the_app_going_and_fg_brings_it_back(tmp_path: Path) -> None:
+    shell = Shell(tmp_path)
+    try:
+        shell.type(f"{sys.executable} -m batch_manager --demo\n", "accounting_periods")
+        shell.type("\x1a", "Stopped")
+        shell.type("echo $((40 + 2))\n", "42")
+        shell.type("fg\n", "accounting_periods")
+        shell.type("q", "ready> ")
+        shell.type("echo code $?\n", "code 0")
+    finally:
+        shell.close()
