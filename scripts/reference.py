@@ -47,6 +47,7 @@ ELSEWHERE = {
     "connection_lost": "The connection to … broke: ….",
     "not_json": "… can't be read as JSON: ….",
     "no_vector": "The local model knows no word of the text.",
+    "wrong_size": "The answer has vectors of … numbers.",
     "unreachable": "… can't be reached: ….",
 }
 """Words of codes whose message is put together far from them."""
