@@ -14,6 +14,8 @@ from batch_manager.home import WriterLocks, make_home, reset_home
 from batch_manager.store import DocumentationStore
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from batch_manager.rehearsal import RehearsalServer
     from batch_manager.settings import Settings
 
@@ -104,7 +106,7 @@ class Workspace:
             elif rehearse:
                 _bring_copy(user, store)
             if rehearse:
-                server = _start_server(demo)
+                server = _start_server(demo, settings.home)
                 settings = dataclasses.replace(settings, base_url=server.base_url)
             engine = Engine(settings, store, on_trouble=on_trouble)
         except BaseException:
@@ -188,9 +190,11 @@ def _bring_copy(user: Settings, store: DocumentationStore) -> None:
         theirs.close()
 
 
-def _start_server(demo: bool) -> RehearsalServer:
+def _start_server(demo: bool, home: Path) -> RehearsalServer:
     from batch_manager.rehearsal import RehearsalServer, demo_options
 
     # Proxies of the environment are for the outside; a request to loopback through one would leave the machine.
     os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), "127.0.0.1"]))
-    return RehearsalServer.start(demo_options(poison=POISON) if demo else demo_options())
+    options = demo_options(poison=POISON) if demo else demo_options()
+    # Batches go on while the program is closed, as the real ones do: the next server finds them here.
+    return RehearsalServer.start(dataclasses.replace(options, batch_folder=str(home / "rehearsal-server")))

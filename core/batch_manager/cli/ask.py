@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from batch_manager.settings import Settings
 
 
-def agree(quote: Quote, settings: Settings, *, yes: bool, trusted: bool) -> None:
+def agree(quote: Quote, settings: Settings, *, yes: bool, trusted: bool, other: Quote | None = None) -> None:
     """Show the quote and get a yes.
 
     Args:
@@ -24,11 +24,12 @@ def agree(quote: Quote, settings: Settings, *, yes: bool, trusted: bool) -> None
         settings: Those in force.
         yes: It was given beforehand (`--yes`).
         trusted: `--trust-dotenv`.
+        other: The same in the other lane, which is named beside it.
 
     Raises:
         DeclinedError: No yes, or nobody to ask.
     """
-    for line in quote_lines(quote, settings):
+    for line in quote_lines(quote, settings, other):
         terminal.say(line)
     asks = not yes and terminal.can_ask()
     if not asks:
@@ -45,18 +46,22 @@ def agree(quote: Quote, settings: Settings, *, yes: bool, trusted: bool) -> None
         raise DeclinedError("Declined; nothing was sent.", code="declined")
 
 
-def quote_lines(quote: Quote, settings: Settings) -> list[str]:
+def quote_lines(quote: Quote, settings: Settings, other: Quote | None = None) -> list[str]:
     """The quote for a person to decide on."""
     price = f"{show_usd(quote.cost)}  ({show_usd(quote.price.per_million)} per million tokens, {quote.price.source})"
     rows = [
         ("items", f"{quote.items:,} (tables {quote.tables.items:,}, relationships {quote.relationships.items:,})"),
-        ("requests", f"{quote.requests:,} ({size_words(quote, settings)})"),
+        _requests_row(quote, settings),
         ("tokens", f"{quote.tokens:,}"),
         ("price", price),
         ("model", shown(quote.space.model)),
         ("sent to", shown(quote.host)),
         ("cap", "none" if quote.cap is None else show_usd(quote.cap)),
     ]
+    if quote.lane == "batch":
+        rows.append(("back", "within 24 h; --collect takes it in"))
+    if other is not None and other.lane == "batch":
+        rows.append(("or", f"{show_usd(other.cost)} within 24 h, with --lane batch"))
     if quote.reused:
         rows.append(("for $0", f"{quote.reused:,} items whose texts were paid for before"))
     if quote.duplicates:
@@ -71,6 +76,12 @@ def quote_lines(quote: Quote, settings: Settings) -> list[str]:
     if settings.lure:
         lines.append(f"CAREFUL: {settings.lure}")
     return lines
+
+
+def _requests_row(quote: Quote, settings: Settings) -> tuple[str, str]:
+    if quote.lane == "batch":
+        return "batches", f"about {quote.requests:,} (of 50,000 documents and 200 MB at most)"
+    return "requests", f"{quote.requests:,} ({size_words(quote, settings)})"
 
 
 def size_words(quote: Quote, settings: Settings) -> str:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 APP = "app"
 INDEXING = ("batch-index", "individual-index", "retry-failed", "rebuild-indexes")
+LANES = ("now", "batch")
 SHELLS = ("bash", "zsh", "fish")
 MAX_LIMIT = 1_000
 """Most results of one search; more are no answer to a question."""
@@ -50,6 +51,9 @@ class Flags(argparse.Namespace):
     kind: str | None
     limit: int | None
     repair: bool
+    lane: str | None
+    wait: bool
+    cancel: bool
 
     @property
     def indexes(self) -> bool:
@@ -115,6 +119,8 @@ def _add_actions(parser: argparse.ArgumentParser) -> None:
     add(index, "individual-index", "the same, one document a request")
     add(index, "retry-failed", "only what failed before")
     add(index, "rebuild-indexes", "every item again; what was paid for before costs $0")
+    words = "take in what was handed over at half the price (exit code 5: not all of it is back); see --wait, --cancel"
+    add(index, "collect", words)
     ask = parser.add_argument_group("actions: asking")
     add(ask, "estimate-costs", "print the price; sends and writes nothing")
     add(ask, "search", "the nearest documents", nargs=None, metavar="QUERY")
@@ -132,6 +138,11 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
     spend = parser.add_argument_group("options for what spends").add_argument
     spend("--yes", action="store_true", help="don't ask")
+    spend(
+        "--lane",
+        choices=LANES,
+        help="with --batch-index or --retry-failed: now, or batch: half the price, back within 24 h (default now)",
+    )
     spend("--max-cost", type=_usd, metavar="USD", help="hard cap, never exceeded")
     spend("--batch-size", metavar="N", help="documents a request at most, 1 to 2048 (default 100)")
     spend("--max-retries", metavar="N", help="retries after the first try (default 3)")
@@ -153,6 +164,8 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     words = "with --search: only what this source told of: its name or a part of it (repeatable; * and ? match)"
     more("--source", action="append", metavar="NAME", help=words)
     more("--repair", action="store_true", help="with --verify: mend what costs nothing")
+    more("--wait", action="store_true", help="with --collect: look again, less and less often, until all is back")
+    more("--cancel", action="store_true", help="with --collect: end what is under way; what is done is kept and paid")
     more("--home", metavar="DIR", help="where the program keeps everything")
     more("--json", action="store_true", help="print the result as one JSON document")
     more("--version", action="version", version=f"batch-manager {__version__}")
@@ -222,11 +235,11 @@ def nonsense(flags: Flags) -> str | None:
     run = (*INDEXING, "estimate-costs")
     # Option, whether it was given, the actions that it goes with, and why with no other.
     rules: tuple[tuple[str, bool, tuple[str, ...], str], ...] = (
-        ("--rehearse", flags.rehearse, (APP, *INDEXING), "only the app and indexing can be rehearsed"),
+        ("--rehearse", flags.rehearse, (APP, *INDEXING, "collect"), "only the app and indexing can be rehearsed"),
         ("--yes", flags.yes, (*run, "search", "scan", "trim"), "there is no question to answer"),
         ("--max-cost", flags.max_cost is not None, (APP, *run, "search", "mcp"), "it spends nothing"),
-        ("--trust-dotenv", flags.trust_dotenv, (*INDEXING, "search", "mcp"), "it sends nothing unasked"),
-        ("--max-retries", flags.max_retries is not None, (APP, *run), "it sends no batches"),
+        ("--trust-dotenv", flags.trust_dotenv, (*INDEXING, "search", "mcp", "collect"), "it sends nothing unasked"),
+        ("--max-retries", flags.max_retries is not None, (APP, *run, "collect"), "it sends no batches"),
         ("--concurrency", flags.concurrency is not None, (APP, *run), "it sends no batches"),
         ("--tokens-per-minute", flags.tokens_per_minute is not None, (APP, *run), "it sends no batches"),
         ("--requests-per-minute", flags.requests_per_minute is not None, (APP, *run), "it sends no batches"),
@@ -234,6 +247,9 @@ def nonsense(flags: Flags) -> str | None:
         ("--source", flags.source is not None, ("search",), "only a search goes by sources"),
         ("--type", flags.kind is not None, ("search",), "only a search has one"),
         ("--limit", flags.limit is not None, ("search",), "only a search has one"),
+        ("--lane", flags.lane is not None, ("batch-index", "retry-failed"), "it has one lane"),
+        ("--wait", flags.wait, ("collect",), "it goes with --collect"),
+        ("--cancel", flags.cancel, ("collect",), "it goes with --collect"),
         ("--repair", flags.repair, ("verify",), "it goes with --verify"),
     )
     for option, given, goes_with, why in rules:

@@ -10,6 +10,8 @@ EXAMPLES = (
     ("--scan sqlite:///shop.db", "read tables and relationships"),
     ("--import docs.jsonl", "read documentation"),
     ("--estimate-costs", "the price, before anything is sent"),
+    ("--batch-index --lane batch", "index at half the price, back within 24 h"),
+    ("--collect --wait", "take in what is back"),
     ("--batch-index --max-cost 0.50", "index, for 50 cents at most"),
     ('--search "customers who pay late"', "ask the index"),
 )
@@ -20,6 +22,7 @@ EXIT_CODES = (
     (2, "wrong usage, settings or input"),
     (3, "declined, or no way to ask"),
     (4, "stopped by a billing or authentication error or by the cap"),
+    (5, "handed over, and not back yet (the half-price lane)"),
     (130, "interrupted; what was paid for is kept"),
 )
 """Every code that the command ends with, and what it means to a script."""

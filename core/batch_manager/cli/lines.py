@@ -61,7 +61,7 @@ def eta(seconds: tuple[float, float] | None) -> str:
     """`3–5 s left`: a range, since one number would be a guess that looks like a promise."""
     if seconds is None:
         return "time left: not known yet"
-    soonest, latest = (_duration(math.floor(seconds[0])), _duration(math.ceil(seconds[1])))
+    soonest, latest = (duration(math.floor(seconds[0])), duration(math.ceil(seconds[1])))
     if soonest == latest:
         return f"{latest} left"
     number, _, unit = soonest.partition(" ")
@@ -71,7 +71,8 @@ def eta(seconds: tuple[float, float] | None) -> str:
     return f"{soonest} to {latest} left"
 
 
-def _duration(seconds: int) -> str:
+def duration(seconds: int) -> str:
+    """`40 s`, `3 min`, `2 h 10 min`."""
     if seconds < 90:
         return f"{seconds} s"
     minutes = round(seconds / 60)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -64,5 +65,44 @@ def collect(store: DocumentationStore, view: RunView, billed_tokens: int) -> Run
         billed_tokens=billed_tokens,
         estimated_cost=view.quoted,
         cost=view.billed,
+        failures=failures,
+    )
+
+
+def collect_runs(store: DocumentationStore, run_ids: Sequence[int], waiting: Collection[int] = ()) -> RunResults:
+    """Read the results of runs of the half-price lane, by what the ledger has of them.
+
+    Args:
+        store: The store.
+        run_ids: The runs.
+        waiting: Those of them that aren't over: what they await is no failure, and is left out.
+    """
+    outcome: dict[Kind, dict[str, bool]] = {"table": {}, "relationship": {}}
+    failures: list[Failure] = []
+    requests = billed_tokens = estimated_tokens = 0
+    cost = estimated = Decimal(0)
+    for run in store.ledger.bill().runs:
+        if run.id not in run_ids:
+            continue
+        requests += run.spent.requests
+        billed_tokens += run.spent.tokens
+        estimated_tokens += run.estimated_tokens
+        cost += run.spent.billed
+        estimated += run.estimated
+        for kind, name, stage, code, message, next_step in store.items.of_run(run.id):
+            if stage in ("skipped", "gone") or (run.id in waiting and stage not in ("indexed", "failed")):
+                continue
+            outcome[kind][name] = stage == "indexed"
+            if stage != "indexed":
+                words = message or run.reason or "The batch ended without this item."
+                failures.append(Failure(kind, name, code or "not_done", words, next_step or "Index it again."))
+    return RunResults(
+        tables=outcome["table"],
+        relationships=outcome["relationship"],
+        requests=requests,
+        estimated_tokens=estimated_tokens,
+        billed_tokens=billed_tokens,
+        estimated_cost=estimated,
+        cost=cost,
         failures=failures,
     )

@@ -70,5 +70,5 @@ def enqueued_limit(message: str) -> int | None:
 
 
 def interval(looks: int, longest: float) -> float:
-    """Seconds until the next look at the server: 5 s at first, growing by half, up to the longest."""
-    return min(longest, 5.0 * 1.5 ** min(looks, 40))
+    """Seconds until the next look at the server: 1 s at first, growing by half, up to the longest."""
+    return float(min(longest, 1.5 ** min(looks, 40)))

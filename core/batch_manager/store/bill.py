@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from batch_manager.pricing import from_pico
+from batch_manager.pricing import HALF, from_pico
 from batch_manager.store.database import translated
+from batch_manager.store.jobs import Jobs
 
 if TYPE_CHECKING:
     import peewee
@@ -18,6 +19,7 @@ K = TypeVar("K", int, str)
 
 BILL_COLUMNS = (
     "run",
+    "lane",
     "outcome",
     "reason",
     "agreed_at",
@@ -83,6 +85,9 @@ class BilledRun:
         estimated: USD of the quote that was agreed; `estimated_tokens` its tokens, `items` its items.
         cap: USD, or None.
         spent: What its requests add up to.
+        lane: `now`, or `batch` for half the price.
+        saved: USD that the half-price lane saved, less what came back too late and was paid for twice.
+        doubled: USD of that.
     """
 
     id: int
@@ -98,16 +103,25 @@ class BilledRun:
     estimated: Decimal
     estimated_tokens: int
     spent: Spent
+    lane: str = "now"
+    saved: Decimal = Decimal(0)
+    doubled: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """All runs, newest first; days (UTC) and models in order. Each of the three adds up to `total`."""
+    """All runs, newest first; days (UTC), models and lanes in order. Each of the four adds up to `total`."""
 
     runs: tuple[BilledRun, ...]
     days: tuple[tuple[str, Spent], ...]
     models: tuple[tuple[str, Spent], ...]
     total: Spent
+    lanes: tuple[tuple[str, Spent], ...] = ()
+
+    @property
+    def saved(self) -> Decimal:
+        """USD that the half-price lane saved."""
+        return sum((run.saved for run in self.runs), Decimal(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +130,7 @@ class _Piece:
     day: str
     model: str
     spent: Spent
+    lane: str
 
 
 def read_bill(database: peewee.SqliteDatabase) -> Bill:
@@ -127,23 +142,29 @@ def read_bill(database: peewee.SqliteDatabase) -> Bill:
     with translated():
         # The requests come first: whatever starts meanwhile is then a run without requests, and the sums still hold.
         pieces = [
-            _Piece(run_id, day, model, Spent(from_pico(billed), from_pico(held), tokens, requests, retries))
-            for run_id, day, model, billed, held, tokens, requests, retries in database.execute_sql(
+            _Piece(run_id, day, model, Spent(from_pico(billed), from_pico(held), tokens, requests, retries), lane)
+            for run_id, day, model, billed, held, tokens, requests, retries, lane in database.execute_sql(
                 "SELECT run_id, substr(sent_at, 1, 10), model,"
                 " coalesce(sum(CASE WHEN state = 'answered' THEN cost_pico END), 0),"
                 " coalesce(sum(CASE WHEN state != 'answered' THEN cost_pico END), 0),"
-                " coalesce(sum(tokens_billed), 0), count(*), sum(try > 1) FROM request GROUP BY 1, 2, 3"
+                " coalesce(sum(tokens_billed), 0), count(*), sum(try > 1),"
+                " coalesce((SELECT lane FROM run WHERE run.id = request.run_id), 'now')"
+                " FROM request GROUP BY 1, 2, 3"
             )
         ]
         by_run = dict(_sums(pieces, lambda piece: piece.run_id))
         rows = database.execute_sql(
-            "SELECT id, state, reason, agreed_at, ended_at, host, price, cap_pico, quote FROM run ORDER BY id DESC"
+            "SELECT id, state, reason, agreed_at, ended_at, host, price, cap_pico, quote, lane FROM run"
+            " ORDER BY id DESC"
         ).fetchall()
+    jobs = Jobs(database)
+    doubled = {row[0]: jobs.doubled_tokens(row[0]) for row in rows if row[9] == "batch"}
     return Bill(
-        runs=tuple(_run(row, by_run.get(row[0], Spent())) for row in rows),
+        runs=tuple(_run(row, by_run.get(row[0], Spent()), doubled.get(row[0], 0)) for row in rows),
         days=_sums(pieces, lambda piece: piece.day),
         models=_sums(pieces, lambda piece: piece.model),
         total=sum((piece.spent for piece in pieces), Spent()),
+        lanes=_sums(pieces, lambda piece: piece.lane),
     )
 
 
@@ -207,6 +228,7 @@ def bill_records(bill: Bill) -> Iterable[Mapping[str, object]]:
     for run in bill.runs:
         values = (
             run.id,
+            run.lane,
             run.outcome,
             run.reason,
             run.agreed_at,
@@ -232,8 +254,9 @@ def _sums(pieces: Iterable[_Piece], key: Callable[[_Piece], K]) -> tuple[tuple[K
     return tuple(sorted(sums.items(), key=lambda pair: pair[0]))
 
 
-def _run(row: Sequence[Any], spent: Spent) -> BilledRun:
-    run_id, state, reason, agreed_at, ended_at, host, price, cap_pico, quote = row
+def _run(row: Sequence[Any], spent: Spent, doubled_tokens: int) -> BilledRun:
+    run_id, state, reason, agreed_at, ended_at, host, price, cap_pico, quote, lane = row
+    doubled = Decimal(price) * doubled_tokens / 1_000_000
     record = json.loads(quote)
     return BilledRun(
         id=run_id,
@@ -249,6 +272,10 @@ def _run(row: Sequence[Any], spent: Spent) -> BilledRun:
         estimated=Decimal(record.get("cost", "0")),
         estimated_tokens=int(record.get("tokens", 0)),
         spent=spent,
+        lane=lane,
+        # The other half of what was billed; what came too late saved nothing and cost its half on top.
+        saved=spent.billed / HALF - spent.billed - doubled / HALF if lane == "batch" else Decimal(0),
+        doubled=doubled,
     )
 
 

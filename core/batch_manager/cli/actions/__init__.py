@@ -20,6 +20,7 @@ ACTIONS = {
     "retry-failed": ("batch_manager.cli.actions.index", "index"),
     "rebuild-indexes": ("batch_manager.cli.actions.index", "index"),
     "mcp": ("batch_manager.cli.actions.mcp", "serve"),
+    "collect": ("batch_manager.cli.actions.half_price", "collect"),
     "search": ("batch_manager.cli.actions.search", "search"),
     "status": ("batch_manager.cli.actions.status", "status"),
     "trim": ("batch_manager.cli.actions.trim", "trim"),

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from batch_manager.cli import terminal
 from batch_manager.cli.ask import size_words
+from batch_manager.cli.lane_words import lanes_report, lanes_words
 from batch_manager.cli.opening import for_looking, say_other_model
 from batch_manager.cli.plain_json import lines_of
 from batch_manager.documents import PROBLEMS
+from batch_manager.half_price import HalfPrice, Lanes
 from batch_manager.manager import processing_stats
 from batch_manager.pricing import find_price, show_usd
 from batch_manager.quote import Quote, Scope
@@ -50,6 +52,7 @@ def _as_json(quote: Quote, look: Look) -> dict[str, Any]:
         "estimated_tokens": quote.tokens,
         "model": quote.space.model,
         "price_per_million_tokens": quote.price.per_million,
+        "lanes": lanes_report(_lanes(quote, look)),
         "failures": [_failure(row) for row in _unsendable(look)],
     }
 
@@ -63,6 +66,7 @@ def _as_words(quote: Quote, look: Look) -> Iterator[str]:
     yield f"{requests} {size_words(quote, look.settings)}, to {shown(quote.host)}"
     price = f"{show_usd(quote.price.per_million)} per million tokens"
     yield f"{shown(quote.space.model)}: {price} ({quote.price.source})"
+    yield lanes_words(_lanes(quote, look))
     if quote.reused:
         yield f"{quote.reused:,} items cost nothing: their texts were paid for before"
     if look.settings.provider == "local":
@@ -75,6 +79,10 @@ def _as_words(quote: Quote, look: Look) -> Iterator[str]:
         for row in islice(_unsendable(look), 50):
             failure = _failure(row)
             yield f"  {row.kind} {shown(row.name)}: {failure['message']} {failure['next_step']}"
+
+
+def _lanes(quote: Quote, look: Look) -> Lanes:
+    return HalfPrice(look.settings, look.store, look.engine).lanes_of(quote)
 
 
 def _unsendable(look: Look) -> Iterator[ItemRow]:

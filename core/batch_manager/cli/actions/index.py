@@ -37,6 +37,10 @@ def index(flags: Flags) -> int:
         DeclinedError: No yes, or nobody to ask.
         BatchManagerError: It could not begin.
     """
+    if flags.lane == "batch":
+        from batch_manager.cli.actions.half_price import hand_over
+
+        return hand_over(flags, Scope(WHICH[flags.action]))
     scope = Scope(WHICH[flags.action])
     with for_work(flags) as workspace:
         engine, rehearsal = workspace.engine, workspace.settings.mode == "rehearsal"
@@ -61,7 +65,8 @@ def _ask_and_run(workspace: Workspace, scope: Scope, flags: Flags) -> RunView:
     """Quote, ask, run; and ask again when the store changed in between."""
     for again in range(ASKED_AGAIN):
         quote = workspace.engine.quote(scope, workspace.cap)
-        agree(quote, workspace.settings, yes=flags.yes, trusted=flags.trust_dotenv)
+        other = workspace.half_price.lanes_of(quote).batch if quote.cost else None
+        agree(quote, workspace.settings, yes=flags.yes, trusted=flags.trust_dotenv, other=other)
         try:
             return _run(workspace, quote)
         except QuoteChanged as changed:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from batch_manager.cli import terminal
+from batch_manager.cli.lane_words import batch_report, batch_words, jobs_of
 from batch_manager.cli.opening import for_looking, say_other_model
 from batch_manager.cli.plain_json import lines_of
 from batch_manager.cli.vector_counts import vector_counts
@@ -49,6 +50,7 @@ def status(flags: Flags) -> int:
 
 
 def _as_json(look: Look, counts: Counts, vectors: dict[Kind, int]) -> dict[str, Any]:
+    bill = look.store.ledger.bill()
     return {
         **{
             NAMES[kind]: {
@@ -61,6 +63,12 @@ def _as_json(look: Look, counts: Counts, vectors: dict[Kind, int]) -> dict[str, 
         "spent_usd": look.store.ledger.spent(),
         "billed_tokens": look.store.ledger.billed_tokens(),
         "model": look.settings.model,
+        "lanes": {
+            lane: {"billed_usd": spent.billed, "held_usd": spent.held, "billed_tokens": spent.tokens}
+            for lane, spent in bill.lanes
+        },
+        "saved_usd": bill.saved,
+        "batches": [batch_report(one) for one in jobs_of(look)],
         "vectors": {NAMES[kind]: vectors.get(kind) for kind in KINDS},
     }
 
@@ -100,5 +108,9 @@ def _as_words(look: Look, counts: Counts, vectors: dict[Kind, int]) -> Iterator[
     for run in ledger.runs(RUNS):
         why = f" ({shown(run.reason)})" if run.reason else ""
         yield f"  run {run.id} of {run.agreed_at}: {run.state}{why}, {run.requests:,} requests, {show_usd(run.spent)}"
+    if saved := ledger.bill().saved:
+        yield f"  the half-price lane saved {show_usd(saved)}"
+    for job in jobs_of(look):
+        yield f"under way  {batch_words(job)}"
     answers, size = look.store.answers.size()
     yield f"kept   {answers:,} answers, {size / 1_000_000:,.1f} MB: these texts cost nothing again"

@@ -1,0 +1,152 @@
+"""The half-price lane by flags: handing over, and collecting."""
+
+from __future__ import annotations
+
+import time
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from batch_manager.cli import terminal, trust
+from batch_manager.cli.ask import agree
+from batch_manager.cli.guard import INTERRUPTED
+from batch_manager.cli.lane_words import batch_report, batch_words
+from batch_manager.cli.opening import for_work
+from batch_manager.cli.plain_json import lines_of
+from batch_manager.cli.report import report_lines, results_report
+from batch_manager.cli.signals import Stop
+from batch_manager.engine.results import RunResults, collect_runs
+from batch_manager.errors import QuoteChanged
+from batch_manager.events import Notice
+from batch_manager.half_price.lane import LONGEST_WAIT
+from batch_manager.half_price.planning import interval
+from batch_manager.pricing import show_usd
+
+if TYPE_CHECKING:
+    from batch_manager.cli.flags import Flags
+    from batch_manager.half_price import Collected, JobView
+    from batch_manager.quote import Scope
+    from batch_manager.workspace import Workspace
+
+HANDED_OVER = 5
+STOPPED = 4
+ASKED_AGAIN = 3
+"""Times that a quote may change under the question before the call gives up."""
+
+BLINK = 0.1
+"""Seconds between two looks at whether somebody wants it to end."""
+
+
+def hand_over(flags: Flags, scope: Scope) -> int:
+    """Quote, ask, hand over; exit code 5 once the server has it.
+
+    Raises:
+        DeclinedError: No yes, or nobody to ask.
+        BatchManagerError: It could not begin.
+    """
+    with for_work(flags) as workspace:
+        half = workspace.half_price
+        workspace.engine.check(scope)
+        quote = half.quote(scope, workspace.cap)
+        if quote.nothing_to_do:
+            words = f"Nothing to hand over: no item is {'failed' if scope.which == 'failed' else 'pending'}"
+            terminal.say(f"{words}{', but for what is under way' if half.jobs() else ''}.")
+            return HANDED_OVER if half.jobs() else 0
+        for again in range(ASKED_AGAIN):
+            agree(quote, workspace.settings, yes=flags.yes, trusted=flags.trust_dotenv)
+            try:
+                found = half.start(quote)
+                break
+            except QuoteChanged as changed:
+                if again == ASKED_AGAIN - 1:
+                    raise
+                terminal.say(changed.message)
+                quote = half.quote(scope, workspace.cap)
+        code = _report(workspace, flags, found, found.settled)
+        if code == HANDED_OVER:
+            terminal.say("Handed over. The laptop may be closed; --collect takes in what is back.")
+        return code
+
+
+def collect(flags: Flags) -> int:
+    """Take in what is back; with --wait look again until all is.
+
+    Raises:
+        SettingError: No key.
+        StoreError: The store can't be written.
+    """
+    with for_work(flags) as workspace:
+        half, settings = workspace.half_price, workspace.settings
+        if not half.jobs() and not workspace.store.jobs.handed_runs():
+            terminal.say("Nothing is under way at half the price.")
+        if settings.lure:
+            terminal.say(f"CAREFUL: {settings.lure}")
+            trust.refuse_lure(settings, flags.trust_dotenv)
+        said = workspace.engine.subscribe()
+        if flags.cancel:
+            half.cancel()
+        settled: dict[int, JobView] = {}
+        looks, asked = 0, []
+        with Stop(lambda: asked.append(True)) as stop:
+            while True:
+                found = half.collect()
+                settled.update({one.id: one for one in found.settled})
+                for event in said.drain():
+                    if isinstance(event, Notice):
+                        terminal.say(event.message if event.level == "info" else f"warning: {event.message}")
+                if not flags.wait or not found.under_way or found.fatal or stop.asked:
+                    break
+                for one in found.under_way:
+                    terminal.say(batch_words(one))
+                _pause(interval(looks, LONGEST_WAIT), stop)
+                looks += 1
+                if stop.asked:
+                    break
+        code = _report(workspace, flags, found, tuple(settled.values()))
+        return INTERRUPTED if stop.asked and code == HANDED_OVER else code
+
+
+def _pause(seconds: float, stop: Stop) -> None:
+    end = time.monotonic() + seconds
+    while not stop.asked and time.monotonic() < end:
+        time.sleep(BLINK)
+    stop.check(terminal.say)
+
+
+def _report(workspace: Workspace, flags: Flags, found: Collected, settled: tuple[JobView, ...]) -> int:
+    """What came of it, on stdout; returns the exit code."""
+    under_way = {one.run_id for one in found.under_way}
+    runs = tuple({*found.runs, *(one.run_id for one in settled)})
+    results = collect_runs(workspace.store, sorted(runs), waiting=under_way)
+    bill = workspace.store.ledger.bill()
+    doubled = sum((run.doubled for run in bill.runs if run.id in runs), Decimal(0))
+    saved = sum((run.saved for run in bill.runs if run.id in runs), Decimal(0))
+    if flags.json:
+        report: dict[str, Any] = results_report(results)
+        report["batches"] = [batch_report(one) for one in (*settled, *found.under_way)]
+        report["lanes"] = {
+            lane: {"billed_usd": spent.billed, "held_usd": spent.held, "billed_tokens": spent.tokens}
+            for lane, spent in bill.lanes
+        }
+        report["usage"] |= {"saved_usd": saved, "paid_twice_usd": doubled}
+        terminal.result(lines_of(report))
+    else:
+        terminal.result(batch_words(one) for one in (*settled, *found.under_way))
+        if settled:
+            terminal.result(report_lines(results, rehearsal=workspace.settings.mode == "rehearsal"))
+            terminal.result([f"{show_usd(saved)} saved by the half-price lane"])
+        if doubled:
+            terminal.result([f"{show_usd(doubled)} of it for answers that came after they were moved: paid twice"])
+    if found.fatal is not None:
+        terminal.say(f"error: {found.fatal[1]} {found.fatal[2]}".rstrip())
+        return STOPPED
+    return _code(workspace, found, results)
+
+
+def _code(workspace: Workspace, found: Collected, results: RunResults) -> int:
+    if found.under_way:
+        return HANDED_OVER
+    capped = [run for run in workspace.store.ledger.bill().runs if run.id in found.runs and run.outcome == "stopped"]
+    if capped:
+        terminal.say(f"error: {capped[0].reason} Start again with a higher cap for the rest.")
+        return STOPPED
+    return 1 if results.failures else 0

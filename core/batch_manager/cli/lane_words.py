@@ -1,0 +1,85 @@
+"""Both lanes and their batches, in words and as JSON values."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from batch_manager.cli.lines import duration
+from batch_manager.half_price import HalfPrice
+from batch_manager.pricing import show_usd
+from batch_manager.sources.shown import shown
+
+if TYPE_CHECKING:
+    from batch_manager.cli.opening import Look
+    from batch_manager.half_price import JobView, Lanes
+
+
+def lanes_words(lanes: Lanes) -> str:
+    """`$0.41 now, about 3 min · $0.205 within 24 h`."""
+    now = lanes.now
+    words = f"{show_usd(now.cost)} now"
+    if now.seconds is not None and now.items:
+        words += f", about {duration(math.ceil(now.seconds))}"
+    if lanes.batch is None:
+        return f"{words} · not at half the price: {lanes.why_not}"
+    return f"{words} · {show_usd(lanes.batch.cost)} within 24 h"
+
+
+def lanes_report(lanes: Lanes) -> dict[str, Any]:
+    """The same as JSON values; a lane that isn't offered is null, and `why_not` says why."""
+    seconds = lanes.now.seconds
+    report: dict[str, Any] = {
+        "now": {"cost_usd": lanes.now.cost, "seconds": None if seconds is None else round(seconds, 1)},
+        "batch": None,
+    }
+    if lanes.batch is None:
+        return {**report, "why_not": lanes.why_not}
+    half = {"cost_usd": lanes.batch.cost, "within_seconds": 86_400, "batches": lanes.batch.requests}
+    return {**report, "batch": half}
+
+
+def batch_words(job: JobView) -> str:
+    """A batch on one line: state, counts, money, times, and what stands in its way."""
+    name = f" {shown(job.name)}" if job.name else ""
+    parts = [f"batch {job.run_id}.{job.number}{name}: {job.state}", f"{job.done:,} of {job.total:,} done"]
+    if job.failed:
+        parts.append(f"{job.failed:,} failed")
+    money = f"{show_usd(job.billed)} billed, {show_usd(job.estimated)} estimated" if job.over else ""
+    parts.append(money or f"{show_usd(job.estimated)} held")
+    if job.since and not job.over:
+        parts.append(f"since {job.since[:16].replace('T', ' ')}")
+    if job.expires and not job.over:
+        parts.append(f"expires {job.expires[:16].replace('T', ' ')} UTC")
+    if job.files_left:
+        parts.append(f"files left on the server: {', '.join(shown(one) for one in job.files_left)}")
+    if job.problem:
+        parts.append(shown(f"{job.problem} {job.next_step}".strip(), 600))
+    return " · ".join(parts)
+
+
+def batch_report(job: JobView) -> dict[str, Any]:
+    """The same as JSON values."""
+    return {
+        "run": job.run_id,
+        "number": job.number,
+        "id": job.name or None,
+        "state": job.state,
+        "over": job.over,
+        "total": job.total,
+        "done": job.done,
+        "failed": job.failed,
+        "kept": job.kept,
+        "estimated_cost_usd": job.estimated,
+        "cost_usd": job.billed,
+        "since": job.since,
+        "expires": job.expires,
+        "problem": job.problem or None,
+        "next_step": job.next_step or None,
+        "files_left": list(job.files_left),
+    }
+
+
+def jobs_of(look: Look) -> tuple[JobView, ...]:
+    """Batches that are under way in a home that is looked at."""
+    return HalfPrice(look.settings, look.store, look.engine).jobs()
