@@ -25,6 +25,7 @@ CALLS: tuple[tuple[str, ...], ...] = (
     ("peers.py", "--tiny", "--here", "--only", "own embedding", "one document"),
     ("random_keys.py", "--tiny"),
     ("search_quality.py",),
+    ("half_price.py", "--tiny", "--no-index"),
     ("scan.py", "--tables", "20", "--keys", "16", "--rounds", "1"),
 )
 """A benchmark and its arguments, each."""

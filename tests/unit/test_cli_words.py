@@ -182,7 +182,10 @@ def test_a_quote_that_changed_is_asked_for_again(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(index, "_run", run)
     workspace: Any = SimpleNamespace(
-        engine=SimpleNamespace(quote=lambda *_: next(quotes)), cap=None, settings=SimpleNamespace()
+        engine=SimpleNamespace(quote=lambda *_: next(quotes)),
+        half_price=SimpleNamespace(lanes_of=lambda _: SimpleNamespace(batch=None)),
+        cap=None,
+        settings=SimpleNamespace(),
     )
     flags: Any = SimpleNamespace(yes=True, trust_dotenv=False)
     assert index._ask_and_run(workspace, Scope(), flags) == "ran second"

@@ -60,7 +60,7 @@ def quote_lines(quote: Quote, settings: Settings, other: Quote | None = None) ->
     ]
     if quote.lane == "batch":
         rows.append(("back", "within 24 h; --collect takes it in"))
-    if other is not None and other.lane == "batch":
+    if other is not None and other.lane == "batch" and other.cost:
         rows.append(("or", f"{show_usd(other.cost)} within 24 h, with --lane batch"))
     if quote.reused:
         rows.append(("for $0", f"{quote.reused:,} items whose texts were paid for before"))

@@ -10,7 +10,7 @@ EXAMPLES = (
     ("--scan sqlite:///shop.db", "read tables and relationships"),
     ("--import docs.jsonl", "read documentation"),
     ("--estimate-costs", "the price, before anything is sent"),
-    ("--batch-index --lane batch", "index at half the price, back within 24 h"),
+    ("--batch-index --lane batch", "half price, within 24 h"),
     ("--collect --wait", "take in what is back"),
     ("--batch-index --max-cost 0.50", "index, for 50 cents at most"),
     ('--search "customers who pay late"', "ask the index"),

@@ -46,8 +46,9 @@ def read_one(body: object, dimensions: int | None) -> tuple[bytes, int | None]:
         raise RequestRefused(unusable("wrong_count", "The answer has not one embedding for its input."))
     vector = decode_vector(data[0].get("embedding"))
     if dimensions is not None and vector.size != dimensions:
-        words = f"The answer has a vector of {vector.size} numbers instead of {dimensions}."
-        raise RequestRefused(unusable("wrong_size", words))
+        raise RequestRefused(
+            unusable("wrong_size", f"The answer has a vector of {vector.size} numbers instead of {dimensions}.")
+        )
     usage = body.get("usage") if isinstance(body, dict) else None
     told = usage.get("total_tokens") if isinstance(usage, dict) else None
     tokens = told if isinstance(told, int) and not isinstance(told, bool) and told > 0 else None

@@ -65,7 +65,7 @@ def _ask_and_run(workspace: Workspace, scope: Scope, flags: Flags) -> RunView:
     """Quote, ask, run; and ask again when the store changed in between."""
     for again in range(ASKED_AGAIN):
         quote = workspace.engine.quote(scope, workspace.cap)
-        other = workspace.half_price.lanes_of(quote).batch if quote.cost else None
+        other = workspace.half_price.lanes_of(quote).batch
         agree(quote, workspace.settings, yes=flags.yes, trusted=flags.trust_dotenv, other=other)
         try:
             return _run(workspace, quote)
