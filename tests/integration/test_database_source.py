@@ -248,7 +248,7 @@ def test_a_virtual_table_whose_module_is_missing_is_named_and_the_rest_is_read(b
         """
     )
     entries = list(DatabaseSource(url).read())
-    assert entries[0] == Unreadable("table shapes", "its columns can't be read: no such module: nomodule")
+    assert entries[0] == Unreadable("table shapes", "its columns can't be read: no such module: nomodule", "shapes")
     documents = [one.document for one in entries[1:] if isinstance(one, Found)]
     assert [one.name for one in documents] == ["orders", "users", "orders_u_fk"]
     assert (documents[0].columns[0].type, documents[2].type) == ("MONEY", "one-to-one")
@@ -344,7 +344,7 @@ def test_a_broken_view_is_named_and_the_rest_is_read(build: Build) -> None:
     )
     entries = list(DatabaseSource(url).read())
     assert [one for one in entries if isinstance(one, Unreadable)] == [
-        Unreadable("view bro\\x1bken", "its columns can't be read: no such table: main.gone")
+        Unreadable("view bro\\x1bken", "its columns can't be read: no such table: main.gone", "bro\x1bken")
     ]
     assert [one.document.name for one in entries if isinstance(one, Found)] == ["good", "users"]
 

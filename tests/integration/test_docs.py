@@ -160,6 +160,15 @@ def test_a_server_of_your_own(shell: Shell, tmp_path: Path) -> None:
     assert json.loads(status)["vectors"]["tables"] > 50
 
 
+def test_several_databases(shell: Shell) -> None:
+    (shell.folder / "new").mkdir()
+    for name, own in (("shop.db", "carts"), ("new/shop.db", "carts"), ("crm.db", "leads")):
+        with contextlib.closing(sqlite3.connect(shell.folder / name)) as database:
+            database.execute("CREATE TABLE users (id INTEGER PRIMARY KEY, email TEXT)")
+            database.execute(f"CREATE TABLE {own} (id INTEGER PRIMARY KEY)")
+    shell.follow(HOW_TO / "several-databases.md")
+
+
 def test_the_nightly_job(shell: Shell) -> None:
     shell.bring_sample()
     script = re.search(r"^```sh\n(.*?)^```$", (HOW_TO / "ci-job-under-a-cap.md").read_text(), re.DOTALL | re.MULTILINE)

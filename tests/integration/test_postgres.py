@@ -414,7 +414,7 @@ def test_a_bulk_question_that_fails_in_postgresql_is_asked_table_by_table(
     monkeypatch.setattr(Inspector, "get_multi_foreign_keys", spoil)
     monkeypatch.setattr(Inspector, "get_foreign_keys", odd)
     entries = list(DatabaseSource(url).read())
-    assert entries[0] == Unreadable("table users", "its foreign keys can't be read: division by zero")
+    assert entries[0] == Unreadable("table users", "its foreign keys can't be read: division by zero", "users")
     assert [one.where for one in entries[1:]] == ["table orders", "table users", "relationship orders_id_fkey"]
 
 

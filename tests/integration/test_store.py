@@ -30,6 +30,7 @@ from batch_manager.sources import Brings, Found, Unreadable
 from batch_manager.sources.collection import IterableSource
 from batch_manager.sources.export import write_jsonl
 from batch_manager.sources.jsonl import JsonlSource
+from batch_manager.sources.watch import Watch
 from batch_manager.store import DocumentationStore, database
 from batch_manager.store.answers import Deliverable
 from batch_manager.store.intake import Brought
@@ -247,26 +248,23 @@ class TestIntake:
         assert [one.where for one in brought.bad] == ["document 1", "document 2", "document 4"]
 
     def test_a_source_that_breaks_off_changes_nothing(self, store: DocumentationStore) -> None:
-        class Broken:
-            brings: Brings = "words"
-            title = "broken"
-
+        class Broken(IterableSource):
             def read(self) -> Iterator[Found | Unreadable]:
                 for number in range(700):
                     yield Found(table(f"t{number}", "x"), f"line {number}")
                 raise InputError("The file ends in the middle.")
 
         with pytest.raises(InputError):
-            store.items.bring(Broken())
+            store.items.bring(Broken((), "words", "broken"))
         assert store.items.counts().total() == 0
         assert bring(store, table("users", "x")).new == 1, "nothing of it is left over for the next"
         assert statuses(store) == {"users": "pending"}
 
     def test_progress_is_told(self, store: DocumentationStore) -> None:
-        told: list[int] = []
+        told: list[str] = []
         source = IterableSource((table(f"t{number}", "x") for number in range(1100)), "words", "a test")
-        store.items.bring(source, progress=told.append)
-        assert told == [500, 1000, 1100]
+        store.items.bring(source, Watch(told.append))
+        assert told == ["500 read", "1,000 read", "1,100 read"]
 
     def test_long_documents_are_split_and_joined(self, store: DocumentationStore) -> None:
         words = " ".join(f"Sentence number {number} says something." for number in range(4_000))

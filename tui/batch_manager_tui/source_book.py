@@ -109,7 +109,7 @@ class SourceBook:
             InputError: It can't be read.
             StoreError: The store can't be written.
         """
-        return self._workspace.store.items.plan(self._open(source), whole=source.database)
+        return self._workspace.store.items.plan(self._open(source), whole=True)
 
     def read(self, source: KnownSource, *, agree_gone: bool = False) -> Brought:
         """Read it, and keep what is new.
@@ -120,7 +120,7 @@ class SourceBook:
             StoreError: The store can't be written.
         """
         opened = self._open(source)
-        brought = self._workspace.store.items.bring(opened, whole=source.database, agree_gone=agree_gone)
+        brought = self._workspace.store.items.bring(opened, whole=True, agree_gone=agree_gone)
         self.was_read(source, brought)
         if brought.gone:
             self._workspace.engine.sweep()

@@ -161,7 +161,8 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     more("--limit", type=_limit, metavar="N", help="how many results --search prints (default 10)")
     words = "with --scan and --search: only this schema (repeatable; * and ? match)"
     more("--schema", action="append", metavar="NAME", help=words)
-    words = "with --search: only what this source told of: its name or a part of it (repeatable; * and ? match)"
+    words = "with --search: only what this source told of: its name or a part of it (repeatable; * and ? match);"
+    words += " with --scan: the source that this database is at a new address"
     more("--source", action="append", metavar="NAME", help=words)
     more("--repair", action="store_true", help="with --verify: mend what costs nothing")
     more("--wait", action="store_true", help="with --collect: look again, less and less often, until all is back")
@@ -236,7 +237,7 @@ def nonsense(flags: Flags) -> str | None:
     # Option, whether it was given, the actions that it goes with, and why with no other.
     rules: tuple[tuple[str, bool, tuple[str, ...], str], ...] = (
         ("--rehearse", flags.rehearse, (APP, *INDEXING, "collect"), "only the app and indexing can be rehearsed"),
-        ("--yes", flags.yes, (*run, "search", "scan", "trim"), "there is no question to answer"),
+        ("--yes", flags.yes, (*run, "search", "scan", "import", "trim"), "there is no question to answer"),
         ("--max-cost", flags.max_cost is not None, (APP, *run, "search", "mcp"), "it spends nothing"),
         ("--trust-dotenv", flags.trust_dotenv, (*INDEXING, "search", "mcp", "collect"), "it sends nothing unasked"),
         ("--max-retries", flags.max_retries is not None, (APP, *run, "collect"), "it sends no batches"),
@@ -244,7 +245,7 @@ def nonsense(flags: Flags) -> str | None:
         ("--tokens-per-minute", flags.tokens_per_minute is not None, (APP, *run), "it sends no batches"),
         ("--requests-per-minute", flags.requests_per_minute is not None, (APP, *run), "it sends no batches"),
         ("--schema", flags.schema is not None, ("scan", "search"), "only a scan and a search go by schemas"),
-        ("--source", flags.source is not None, ("search",), "only a search goes by sources"),
+        ("--source", flags.source is not None, ("scan", "search"), "only a scan and a search go by sources"),
         ("--type", flags.kind is not None, ("search",), "only a search has one"),
         ("--limit", flags.limit is not None, ("search",), "only a search has one"),
         ("--lane", flags.lane is not None, ("batch-index", "retry-failed"), "it has one lane"),

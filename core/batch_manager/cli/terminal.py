@@ -6,6 +6,7 @@ import contextlib
 import io
 import os
 import sys
+import time
 from collections.abc import Iterable, Sequence
 
 from batch_manager.sources.shown import shown
@@ -26,6 +27,21 @@ def say(line: str) -> None:
     # A reader that went away, or a closed stream, must not end the work.
     with contextlib.suppress(BrokenPipeError, ValueError):
         print(shown(line, LINE), file=sys.stderr, flush=True)
+
+
+class Paced:
+    """Says at most one line in a while, the newest: what is over in a moment says nothing."""
+
+    def __init__(self, seconds: float = 1.0) -> None:
+        self._seconds = seconds
+        self._next = time.monotonic() + seconds
+
+    def say(self, line: str) -> None:
+        """Say it when it is time for a line."""
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + self._seconds
+            say(line)
 
 
 def result(lines: Iterable[str]) -> None:

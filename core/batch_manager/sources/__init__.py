@@ -30,10 +30,12 @@ class Unreadable:
     Attributes:
         where: Such as `line 12` or `table orders`.
         message: One plain line: what is wrong.
+        table: The table or view that is there and could not be read, by its bare name; it isn't taken for gone.
     """
 
     where: str
     message: str
+    table: str = ""
 
 
 class Source(Protocol):
@@ -46,6 +48,17 @@ class Source(Protocol):
     @property
     def title(self) -> str:
         """What to call it on a screen; never with a password in it."""
+
+    @property
+    def key(self) -> str:
+        """What tells it from every other source, however it is written this time; never with a password in it."""
+
+    @property
+    def label(self) -> str:
+        """A short name for it, for items whose own name another source has already."""
+
+    def covers(self, schema: str) -> bool:
+        """Whether it told all that there is of a schema, so that what it left out is gone; asked after reading."""
 
     def read(self) -> Iterator[Found | Unreadable]:
         """Yield documents one by one.

@@ -34,6 +34,20 @@ class IterableSource:
         """As given, with control characters escaped."""
         return self._title
 
+    @property
+    def key(self) -> str:
+        """The title: there is nothing else to know it by."""
+        return self._title
+
+    @property
+    def label(self) -> str:
+        """The title."""
+        return self._title
+
+    def covers(self, schema: str) -> bool:
+        """Always: whoever has the documents at hand knows whether they are all."""
+        return True
+
     def read(self) -> Iterator[Found | Unreadable]:
         """Yield the documents in order; `where` counts them from one."""
         for number, document in enumerate(self._documents, start=1):

@@ -8,17 +8,18 @@ what they should be, through SQLAlchemy's inspector (`inspector`). No row of a t
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from batch_manager.errors import InputError
 from batch_manager.sources import Brings, Found, Unreadable, duckdb_catalog, mysql_catalog, postgres_catalog
 from batch_manager.sources.connection import reading
-from batch_manager.sources.database_url import concerns_all, explain, parse_url, title_of
+from batch_manager.sources.database_url import concerns_all, explain, key_of, label_of, parse_url, title_of
 from batch_manager.sources.inspector import InspectorReader
 from batch_manager.sources.schemas import is_system, wanted_schemas
 from batch_manager.sources.shown import shown
 from batch_manager.sources.structure import Table, documents
+from batch_manager.sources.watch import Watch
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Inspector
@@ -32,12 +33,15 @@ class DatabaseSource:
     Args:
         url: As SQLAlchemy reads it. Its password is in no title and no message.
         schemas: Schemas to read, by name or glob; none means the connection's default one.
+        watch: Told of each question to the database, and able to interrupt it.
     """
 
-    def __init__(self, url: str, schemas: Sequence[str] = ()) -> None:
+    def __init__(self, url: str, schemas: Sequence[str] = (), watch: Watch | None = None) -> None:
+        self._watch = watch or Watch()
         self._url = url
         self._schemas = tuple(dict.fromkeys(schemas))
         self._title: str | None = None
+        self._default_schema = ""
 
     @property
     def brings(self) -> Brings:
@@ -51,6 +55,22 @@ class DatabaseSource:
             self._title = title_of(self._url)
         return self._title
 
+    @property
+    def key(self) -> str:
+        """The database itself, whoever asks and however the URL is written."""
+        return key_of(self._url)
+
+    @property
+    def label(self) -> str:
+        """The database's name."""
+        return label_of(self._url)
+
+    def covers(self, schema: str) -> bool:
+        """Whether the schema is among those that were asked for, or is the default one."""
+        if not self._schemas:
+            return schema == self._default_schema
+        return bool(wanted_schemas(self._schemas, [schema])[0])
+
     def read(self) -> Iterator[Found | Unreadable]:
         """Yield tables and views by name, then relationships by name; the database is let go before the first.
 
@@ -60,16 +80,30 @@ class DatabaseSource:
         """
         url = parse_url(self._url)
         with reading(url, self.title) as connection:
-            reader = _Reader(connection, url, self.title)
-            tables = reader.tables(self._schemas)
+            reader = _Reader(connection, url, self.title, self._watch)
+            try:
+                with self._watch.interrupting(_interrupt_of(connection)):
+                    tables = reader.tables(self._schemas)
+            except InputError:
+                self._watch.check()  # an interrupted question looks like a fault of the database
+                raise
+        self._default_schema = reader.default_schema
         yield from reader.troubles
         yield from documents(tables, reader.default_schema)
+
+
+def _interrupt_of(connection: Connection) -> Callable[[], object] | None:
+    """How to end a question from another thread: SQLite and DuckDB call it interrupt, psycopg cancel."""
+    raw = connection.connection.driver_connection
+    found = getattr(raw, "interrupt", None) or getattr(raw, "cancel", None)
+    return found if callable(found) else None
 
 
 class _Reader:
     """One reading of one database; collects what could not be read."""
 
-    def __init__(self, connection: Connection, url: URL, title: str) -> None:
+    def __init__(self, connection: Connection, url: URL, title: str, watch: Watch) -> None:
+        self._watch = watch
         self._connection = connection
         self._url = url
         self._title = title
@@ -101,17 +135,19 @@ class _Reader:
         dialect = self._connection.dialect.name
         try:
             if dialect == "postgresql":
-                return postgres_catalog.read_tables(self._connection, schemas), []
+                return postgres_catalog.read_tables(self._connection, schemas, self._watch), []
             if dialect in ("mysql", "mariadb"):
-                return mysql_catalog.read_tables(self._connection, schemas)
+                return mysql_catalog.read_tables(self._connection, schemas, self._watch)
             if dialect == "duckdb":
-                return duckdb_catalog.read_tables(self._connection, schemas)
+                return duckdb_catalog.read_tables(self._connection, schemas, self._watch)
         except SQLAlchemyError as error:
             # An old server, or one that only speaks like this one, has other catalogs.
             if concerns_all(error):
                 raise
+            self._watch.check()
             self._connection.rollback()
-        return InspectorReader(self._connection, inspector, self._url, self._title).read_tables(schemas)
+        reader = InspectorReader(self._connection, inspector, self._url, self._title, self._watch)
+        return reader.read_tables(schemas)
 
     def _wanted(self, inspector: Inspector, patterns: Sequence[str]) -> list[str]:
         if not patterns:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,6 +47,9 @@ EXTRAS = {
     "duckdb": ("duckdb", "duckdb_engine"),
 }
 """Dialect → our extra that brings a driver for it, and that driver."""
+
+PORTS = {"postgresql": 5432, "mysql": 3306, "mariadb": 3306}
+"""Where a server listens when the URL doesn't say."""
 
 PACKAGES = {
     "psycopg": "psycopg[binary]",
@@ -166,6 +170,36 @@ def title_of(text: str) -> str:
     place = {key: value for key, value in url.query.items() if key in ("host", "port")}
     plain = url.set(drivername=url.get_backend_name(), query=place)
     return shown(plain.render_as_string(hide_password=True))
+
+
+def key_of(text: str) -> str:
+    """What tells a database from every other one: the absolute file, or server, port and name.
+
+    Who asks and with which driver makes no difference, so they are no part of it. A bad URL is "database".
+    """
+    from sqlalchemy import URL
+
+    try:
+        url = parse_url(text)
+    except InputError:
+        return "database"
+    dialect = url.get_backend_name()
+    if dialect in ("sqlite", "duckdb"):
+        return f"{dialect}:///{os.path.realpath(file_path(url))}"
+    place = {key: value for key, value in url.query.items() if key in ("host", "port")}
+    port = url.port if url.port != PORTS.get(dialect) else None
+    plain = URL.create(dialect, host=url.host, port=port, database=url.database, query=place)
+    return plain.render_as_string()
+
+
+def label_of(text: str) -> str:
+    """A database's short name: the file's without its ending, or its own on the server."""
+    try:
+        url = parse_url(text)
+    except InputError:
+        return "database"
+    dialect = url.get_backend_name()
+    return shown(file_path(url).stem if dialect in ("sqlite", "duckdb") else url.database or url.host or dialect, 60)
 
 
 def sqlite_url(path: Path) -> str:

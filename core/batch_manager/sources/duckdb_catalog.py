@@ -15,6 +15,7 @@ from batch_manager.sources import Unreadable
 from batch_manager.sources.enums import values_of_type
 from batch_manager.sources.naming import Key
 from batch_manager.sources.structure import VIEW, ForeignKey, Table
+from batch_manager.sources.watch import Watch
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -31,7 +32,7 @@ def schema_names(connection: Connection) -> list[str]:
     return sorted(name for (name,) in rows)
 
 
-def read_tables(connection: Connection, schemas: Sequence[str]) -> tuple[list[Table], list[Unreadable]]:
+def read_tables(connection: Connection, schemas: Sequence[str], watch: Watch) -> tuple[list[Table], list[Unreadable]]:
     """Read the tables of some schemas; also the views that DuckDB itself can't read.
 
     Raises:
@@ -39,6 +40,7 @@ def read_tables(connection: Connection, schemas: Sequence[str]) -> tuple[list[Ta
     """
 
     def ask(function: str, order: str) -> Iterator[Any]:
+        watch.step(f"{function.removeprefix('duckdb_')} …")
         # All columns, by name: some came with later releases.
         statement = f"SELECT * FROM {function}() WHERE database_name = current_database() ORDER BY {order}"
         return (row for row in connection.exec_driver_sql(statement).mappings() if row["schema_name"] in schemas)
@@ -68,7 +70,8 @@ def read_tables(connection: Connection, schemas: Sequence[str]) -> tuple[list[Ta
     troubles = []
     for key, table in list(tables.items()):
         if not table.columns or any(column.type == "UNKNOWN" for column in table.columns):
-            troubles.append(Unreadable(table.place, "its columns can't be read: what it selects from is gone"))
+            reason = "its columns can't be read: what it selects from is gone"
+            troubles.append(Unreadable(table.place, reason, table=key[1]))
             del tables[key]
     return list(tables.values()), troubles
 

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 from batch_manager.documents import Column, Constraint
 from batch_manager.sources import Unreadable
 from batch_manager.sources.database_url import concerns_all, explain, scrubbed
+from batch_manager.sources.shown import shown
 from batch_manager.sources.sqlite_catalog import Catalog, read_catalog
 from batch_manager.sources.structure import FOREIGN_TABLE, MATERIALIZED_VIEW, VIEW, ForeignKey, Table
+from batch_manager.sources.watch import Watch
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Dialect, Inspector
@@ -29,9 +31,11 @@ class InspectorReader:
         inspector: Of that connection.
         url: For the secrets that no message may have.
         title: What to call the database in messages.
+        watch: Told of each question.
     """
 
-    def __init__(self, connection: Connection, inspector: Inspector, url: URL, title: str) -> None:
+    def __init__(self, connection: Connection, inspector: Inspector, url: URL, title: str, watch: Watch) -> None:
+        self._watch = watch
         self._connection = connection
         self._inspector = inspector
         self._url = url
@@ -47,14 +51,24 @@ class InspectorReader:
             SQLAlchemyError: The database can't be read.
             InputError: It went away meanwhile, or is locked or damaged.
         """
+        from sqlalchemy.exc import DBAPIError
+
         if self._connection.dialect.name == "sqlite":
             self._catalog = read_catalog(self._connection)
-        tables = [
-            table
-            for schema in schemas or [self._default]
-            for is_view in (False, True)
-            for table in self._of_kind(schema, is_view=is_view)
-        ]
+        tables: list[Table] = []
+        wanted = schemas or [self._default]
+        for schema in wanted:
+            try:
+                for is_view in (False, True):
+                    tables += self._of_kind(schema, is_view=is_view)
+            except DBAPIError as error:
+                if len(wanted) == 1:
+                    raise
+                # What the user may not look into is named, and the other schemas are read.
+                self._go_on_after(error)
+                words = scrubbed(str(error.orig or error), self._url)
+                place = f"schema {shown(schema)}"
+                self._troubles.setdefault(place, Unreadable(place, f"it can't be read: {words}"))
         return tables, list(self._troubles.values())
 
     def _of_kind(self, schema: str, *, is_view: bool) -> list[Table]:
@@ -128,6 +142,7 @@ class InspectorReader:
         self, what: str, names: Iterable[str], schema: str | None, forms: dict[str, str], *, is_view: bool
     ) -> dict[str, Any]:
         """Ask for all tables at once; if that fails, for each by itself."""
+        self._watch.step(f"{what.replace('_', ' ')} of {len(forms):,} {'views' if is_view else 'tables'} …")
         from sqlalchemy.engine.reflection import ObjectKind
 
         many, one = getattr(self._inspector, f"get_multi_{what}"), getattr(self._inspector, f"get_{what}")
@@ -140,6 +155,7 @@ class InspectorReader:
             self._go_on_after(error)
         answers = {}
         for name in names:
+            self._watch.check()
             try:
                 answers[name] = one(name, schema=schema)
             except Exception as error:
@@ -152,11 +168,12 @@ class InspectorReader:
         """Raise when it isn't one table's trouble; otherwise end the transaction that the error spoiled."""
         if concerns_all(error):
             raise explain(error, self._url, self._title) from None
+        self._watch.check()
         self._connection.rollback()
 
     def _trouble(self, name: str, form: str, message: str) -> None:
         place = Table(("", name), form).place
-        self._troubles.setdefault(place, Unreadable(place, message))
+        self._troubles.setdefault(place, Unreadable(place, message, table=name))
 
 
 def _column(found: Any, dialect: Dialect) -> Column:

@@ -7,14 +7,13 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
-from pathlib import Path
 from typing import Any, NoReturn
 
 from batch_manager.documents import from_payload
 from batch_manager.errors import InputError
-from batch_manager.sources import Brings, Found, Unreadable
+from batch_manager.sources import Found, Unreadable
 from batch_manager.sources.export import write_jsonl
-from batch_manager.sources.opening import Bytes
+from batch_manager.sources.opening import WordsFile
 from batch_manager.sources.shown import shown
 
 __all__ = ["JsonlSource", "write_jsonl"]
@@ -33,21 +32,8 @@ _MEMBER = re.compile(rb'(?:^|[\r\n])[ \t]*\{[ \t]*"[^"\x00-\x1f]{1,60}"[ \t]*:')
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
-class JsonlSource:
+class JsonlSource(WordsFile):
     """Words from a JSON Lines file, packed or not, or from stdin when the path is the text `-`."""
-
-    def __init__(self, path: str | Path) -> None:
-        self._bytes = Bytes(path)
-
-    @property
-    def brings(self) -> Brings:
-        """Always words."""
-        return "words"
-
-    @property
-    def title(self) -> str:
-        """The path, with control characters escaped."""
-        return self._bytes.title
 
     def read(self) -> Iterator[Found | Unreadable]:
         """Yield the lines' documents in order; see `read_lines`.

@@ -17,6 +17,7 @@ from batch_manager.sources.enums import values_of_type
 from batch_manager.sources.naming import Key
 from batch_manager.sources.shown import shown
 from batch_manager.sources.structure import PARTITIONED_TABLE, VIEW, ForeignKey, Table
+from batch_manager.sources.watch import Watch
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -65,7 +66,7 @@ _OF_JSON = re.compile(r"\(?json_valid\(`[^`]*`\)\)?", re.IGNORECASE)
 _BROKEN = re.compile(r"references invalid|doesn't exist|can't|is marked as crashed|incorrect|unknown", re.IGNORECASE)
 
 
-def read_tables(connection: Connection, schemas: Sequence[str]) -> tuple[list[Table], list[Unreadable]]:
+def read_tables(connection: Connection, schemas: Sequence[str], watch: Watch) -> tuple[list[Table], list[Unreadable]]:
     """Read the tables of some schemas; also those that the server itself can't read.
 
     Raises:
@@ -73,24 +74,25 @@ def read_tables(connection: Connection, schemas: Sequence[str]) -> tuple[list[Ta
     """
     from sqlalchemy import bindparam, text
 
-    def ask(statement: str) -> Any:
+    def ask(statement: str, what: str) -> Any:
+        watch.step(f"{what} …")
         wanted: Any = bindparam("schemas", expanding=True)
         return connection.execute(text(statement).bindparams(wanted), {"schemas": list(schemas)})
 
     tables: dict[Key, Table] = {}
     comments: dict[Key, str] = {}
-    for schema, name, kind, comment, options in ask(_TABLES):
+    for schema, name, kind, comment, options in ask(_TABLES, "tables"):
         is_view = "VIEW" in kind
         form = VIEW if is_view else PARTITIONED_TABLE if "partitioned" in (options or "") else ""
         # A view's comment is the word VIEW, or what is wrong with it.
         comments[schema, name] = comment or ""
         tables[schema, name] = Table((schema, name), form, comment="" if is_view else comment or "")
-    for schema, name, *column in ask(_COLUMNS):
+    for schema, name, *column in ask(_COLUMNS, f"columns of {len(tables):,} tables"):
         if (schema, name) in tables:
             tables[schema, name].columns.append(_column(*column))
-    _add_keys(tables, ask(_KEYS), ask(_INDEXES))
+    _add_keys(tables, ask(_KEYS, "keys"), ask(_INDEXES, "indexes"))
     is_mariadb = getattr(connection.dialect, "is_mariadb", False)
-    for schema, name, constraint, clause in ask(_CHECKS_OF_MARIADB if is_mariadb else _CHECKS_OF_MYSQL):
+    for schema, name, constraint, clause in ask(_CHECKS_OF_MARIADB if is_mariadb else _CHECKS_OF_MYSQL, "checks"):
         # MariaDB adds this check to every JSON column by itself.
         if (schema, name) in tables and not _OF_JSON.fullmatch(clause):
             tables[schema, name].constraints.append(Constraint("check", constraint, expression=readable(clause)))
@@ -154,7 +156,7 @@ def _without_broken(tables: dict[Key, Table], comments: dict[Key, str]) -> tuple
         words = comments[key]
         if not table.columns or (table.form == VIEW and _BROKEN.search(words)):
             reason = shown(words) if _BROKEN.search(words) else "it was dropped meanwhile, or may not be read"
-            troubles.append(Unreadable(table.place, f"its columns can't be read: {reason}"))
+            troubles.append(Unreadable(table.place, f"its columns can't be read: {reason}", table=key[1]))
         else:
             read.append(table)
     return read, troubles

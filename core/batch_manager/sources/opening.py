@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, NoReturn
 
 from batch_manager.errors import InputError
+from batch_manager.sources import Brings
 from batch_manager.sources.shown import expanded, reason_of, shown
 
 CHUNK = 64 * 1024
@@ -119,6 +120,41 @@ class Bytes:
             next_step="Check the path and who may read it.",
             code="unreadable_file",
         ) from None
+
+
+class WordsFile:
+    """What every source over a file of words has in common; how it is read is each one's own.
+
+    Args:
+        path: The file, or the text `-` for stdin. Nothing is opened before it is read.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self._bytes = Bytes(path)
+
+    @property
+    def brings(self) -> Brings:
+        """Always words."""
+        return "words"
+
+    @property
+    def title(self) -> str:
+        """The path, with control characters escaped."""
+        return self._bytes.title
+
+    @property
+    def key(self) -> str:
+        """The same: words go by the names in the file, wherever it lies."""
+        return self.title
+
+    @property
+    def label(self) -> str:
+        """The file's name without its ending."""
+        return "stdin" if self._bytes.path is None else shown(self._bytes.path.stem)
+
+    def covers(self, schema: str) -> bool:
+        """Not by itself: a file of single documents may be a part of them."""
+        return False
 
 
 def decoded(chunks: Iterator[bytes], title: str) -> Iterator[str]:

@@ -20,6 +20,7 @@ from batch_manager.sources.structure import (
     ForeignKey,
     Table,
 )
+from batch_manager.sources.watch import Watch
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -97,7 +98,7 @@ _ENUMS = """
 """
 
 
-def read_tables(connection: Connection, schemas: Sequence[str]) -> list[Table]:
+def read_tables(connection: Connection, schemas: Sequence[str], watch: Watch) -> list[Table]:
     """Read the tables of some schemas.
 
     Raises:
@@ -105,18 +106,20 @@ def read_tables(connection: Connection, schemas: Sequence[str]) -> list[Table]:
     """
     from sqlalchemy import text
 
-    def ask(statement: str) -> Any:
+    def ask(statement: str, what: str) -> Any:
+        watch.step(f"{what} …")
         return connection.execute(text(statement), {"schemas": list(schemas)} if ":schemas" in statement else {})
 
     by_oid = {
         oid: Table((schema, name), _FORMS[kind], comment=comment or "")
-        for oid, schema, name, kind, comment in ask(_RELATIONS)
+        for oid, schema, name, kind, comment in ask(_RELATIONS, "tables")
     }
     enums: dict[int, list[str]] = defaultdict(list)
-    for oid, label, _ in ask(_ENUMS):
+    for oid, label, _ in ask(_ENUMS, "enums"):
         enums[oid].append(label)
     values = {oid: tuple(labels) for oid, labels in enums.items()}
-    for oid, name, type_, nullable, expression, generated, identity, type_oid, comment in ask(_COLUMNS):
+    columns = ask(_COLUMNS, f"columns of {len(by_oid):,} tables")
+    for oid, name, type_, nullable, expression, generated, identity, type_oid, comment in columns:
         if oid in by_oid:
             by_oid[oid].columns.append(
                 Column(
@@ -130,12 +133,12 @@ def read_tables(connection: Connection, schemas: Sequence[str]) -> list[Table]:
                     values=values.get(type_oid, ()),
                 )
             )
-    for row in ask(_CONSTRAINTS):
+    for row in ask(_CONSTRAINTS, "keys and constraints"):
         if row[0] in by_oid:
             _add_constraint(by_oid[row[0]], row)
-    for oid, columns in ask(_INDEXES):
-        if oid in by_oid and tuple(columns) not in by_oid[oid].unique:
-            by_oid[oid].unique.append(tuple(columns))
+    for oid, indexed in ask(_INDEXES, "indexes"):
+        if oid in by_oid and tuple(indexed) not in by_oid[oid].unique:
+            by_oid[oid].unique.append(tuple(indexed))
     return list(by_oid.values())
 
 

@@ -13,10 +13,10 @@ from itertools import chain
 from pathlib import Path
 
 from batch_manager.errors import InputError
-from batch_manager.sources import Brings, Found, Source, Unreadable, csv_file
+from batch_manager.sources import Found, Source, Unreadable, csv_file
 from batch_manager.sources.dbt import read_manifest
 from batch_manager.sources.jsonl import read_lines
-from batch_manager.sources.opening import TO_UTF8, Bytes
+from batch_manager.sources.opening import TO_UTF8, WordsFile
 from batch_manager.sources.shown import shown
 from batch_manager.sources.tbls import read_schema
 
@@ -47,19 +47,12 @@ def open_file(path: str | Path) -> Source:
     return _File(path)
 
 
-class _File:
-    def __init__(self, path: str | Path) -> None:
-        self._bytes = Bytes(path)
+class _File(WordsFile):
+    _kind = ""
 
-    @property
-    def brings(self) -> Brings:
-        """Always words."""
-        return "words"
-
-    @property
-    def title(self) -> str:
-        """The path, with control characters escaped."""
-        return self._bytes.title
+    def covers(self, schema: str) -> bool:
+        """Whether it is a manifest: that tells of a whole project, so what it leaves out is gone."""
+        return self._kind in ("dbt", "tbls")
 
     def read(self) -> Iterator[Found | Unreadable]:
         """Yield the documents.
@@ -70,7 +63,7 @@ class _File:
         with self._bytes.chunks() as chunks:
             head = next(chunks, b"")
             whole = chain([head], chunks)
-            kind = _kind(head, self.title)
+            self._kind = kind = _kind(head, self.title)
             if kind == "dbt":
                 path = self._bytes.path
                 yield from read_manifest(whole, self.title, path and path.parent / "catalog.json")

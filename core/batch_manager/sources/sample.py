@@ -30,6 +30,20 @@ class SampleDocumentation:
         """A name for the screen; there is no path to show."""
         return "the sample's documentation"
 
+    @property
+    def key(self) -> str:
+        """The title: there is one sample."""
+        return self.title
+
+    @property
+    def label(self) -> str:
+        """A short name."""
+        return "sample"
+
+    def covers(self, schema: str) -> bool:
+        """Never: what a user wrote besides stays."""
+        return False
+
     def read(self) -> Iterator[Found | Unreadable]:
         """Yield the documents in the order of the bundled file."""
         for number, line in enumerate(sample.documentation_lines(), start=1):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batch_manager.errors import DeclinedError
@@ -13,43 +15,88 @@ if TYPE_CHECKING:
 SUSPICIOUS = 3
 """A scan that no longer finds more than one in so many items is asked about: a wrong URL looks like that."""
 
-_MISSING = (
-    "structure_from = ? AND stage != 'gone' AND NOT EXISTS"
-    " (SELECT 1 FROM staged s WHERE s.kind = item.kind AND s.name = item.name)"
-)
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """What a source told all of.
+
+    Attributes:
+        side: `structure`, or `words` for a manifest: then only items that have nothing else can leave.
+        keys: What its items are known by (`names.keys_of`).
+        schemas: Schemas that it told all of.
+        spared: Tables that are there but could not be read, by their bare names.
+    """
+
+    side: str
+    keys: str
+    schemas: tuple[str, ...]
+    spared: tuple[str, ...] = ()
+
+    def own(self) -> tuple[str, list[str]]:
+        """The items that it would have told of, as SQL on the table `item` with its values."""
+        of = "origin" if self.side == "structure" else "structure_from IS NULL AND words_from"
+        return (
+            f"stage != 'gone' AND {of} IN (SELECT value FROM json_each(?))"
+            " AND schema IN (SELECT value FROM json_each(?))",
+            [self.keys, json.dumps(self.schemas)],
+        )
+
+    def missing(self) -> tuple[str, list[str]]:
+        """Those of them that are not staged."""
+        own, values = self.own()
+        where = f"{own} AND NOT EXISTS (SELECT 1 FROM staged s WHERE s.kind = item.kind AND s.name = item.name)"
+        if self.spared:
+            # By the end of the name, since it may be qualified; a relationship by either of its tables.
+            where += (
+                f" AND NOT EXISTS (SELECT 1 FROM json_each(?) u WHERE {_is_named('item.name')}"
+                " OR EXISTS (SELECT 1 FROM brought b, json_each(b.structure, '$.tables') t"
+                f" WHERE b.item_id = item.id AND {_is_named('t.value')}))"
+            )
+            values = [*values, json.dumps(self.spared)]
+        return where, values
 
 
-def check(database: peewee.SqliteDatabase, source: str, *, agreed: bool) -> int:
-    """How many items of a source the staged scan no longer has.
+def _is_named(name: str) -> str:
+    return f"({name} = u.value OR substr({name}, -length(u.value) - 1) = '.' || u.value)"
 
-    Args:
-        database: The store's, with the scan in its `staged` table.
-        source: The source's title, as it was kept with the items.
-        agreed: Somebody said that many departures are all right.
+
+def schemas_of(database: peewee.SqliteDatabase, side: str, keys: str) -> list[str]:
+    """The schemas that a source's items are in."""
+    of = "origin" if side == "structure" else "words_from"
+    rows = database.execute_sql(
+        f"SELECT DISTINCT schema FROM item WHERE {of} IN (SELECT value FROM json_each(?))", (keys,)
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def check(database: peewee.SqliteDatabase, whole: Whole, *, agreed: bool) -> int:
+    """How many items of a source are no longer among what is staged.
 
     Raises:
         DeclinedError: They are suspiciously many; nothing was changed.
     """
-    known, gone = database.execute_sql(
-        f"SELECT count(*), coalesce(sum({_MISSING}), 0) FROM item WHERE structure_from = ? AND stage != 'gone'",
-        (source, source),
-    ).fetchone()
+    own, own_values = whole.own()
+    missing, values = whole.missing()
+    known = database.execute_sql(f"SELECT count(*) FROM item WHERE {own}", own_values).fetchone()[0]
+    gone = database.execute_sql(f"SELECT count(*) FROM item WHERE {missing}", values).fetchone()[0]
     if gone * SUSPICIOUS > known and not agreed:
+        scan, where = ("scan", "URL") if whole.side == "structure" else ("import", "file")
         raise DeclinedError(
-            f"The scan no longer finds {gone:,} of {known:,} items; nothing was changed.",
-            next_step="If they are really gone, scan again with --yes; else check the URL.",
+            f"The {scan} no longer finds {gone:,} of {known:,} items; nothing was changed.",
+            next_step=f"If they are really gone, {scan} again with --yes; else check the {where}.",
             code="many_gone",
         )
     return int(gone)
 
 
-def depart(database: peewee.SqliteDatabase, source: str) -> int:
-    """Mark what the staged scan no longer has as gone; inside the caller's transaction. Returns how many."""
-    return int(
-        database.execute_sql(
-            f"UPDATE item SET stage = 'gone', code = NULL, message = NULL, next_step = NULL WHERE {_MISSING}", (source,)
-        ).rowcount
+def depart(database: peewee.SqliteDatabase, whole: Whole) -> list[tuple[str, str]]:
+    """Mark what is missing as gone; inside the caller's transaction. Returns kind and name of each."""
+    missing, values = whole.missing()
+    gone = database.execute_sql(f"SELECT kind, name FROM item WHERE {missing} ORDER BY id", values).fetchall()
+    database.execute_sql(
+        f"UPDATE item SET stage = 'gone', code = NULL, message = NULL, next_step = NULL WHERE {missing}", values
     )
+    return [(row[0], row[1]) for row in gone]
 
 
 class Departures:

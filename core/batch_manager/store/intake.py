@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, cast
 
+from batch_manager.documents import Kind
+from batch_manager.errors import DeclinedError
 from batch_manager.sources import Source, Unreadable
+from batch_manager.sources.watch import Watch
 from batch_manager.store.database import now, translated
-from batch_manager.store.departures import check, depart
+from batch_manager.store.departures import Whole, check, depart, schemas_of
+from batch_manager.store.former import keep_former
+from batch_manager.store.names import Names
 from batch_manager.store.staging import CHUNK, Staging
 
 if TYPE_CHECKING:
     import peewee
 
-Progress = Callable[[int], None]
+What = Literal["new", "changed", "gone"]
+
+NAMED = 200
+"""Items of each sort that a plan names; more of them are only counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One line of the plan."""
+
+    what: What
+    kind: Kind
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Brought:
-    """What came of a scan or an import."""
+    """What came of a scan or an import; `changes` names the first `NAMED` of each sort."""
 
     new: int
     changed: int
@@ -28,6 +45,7 @@ class Brought:
     bad_count: int
     warnings: tuple[str, ...]
     gone: int = 0
+    changes: tuple[Change, ...] = ()
 
     @property
     def read(self) -> int:
@@ -38,10 +56,11 @@ class Brought:
 def bring(
     database: peewee.SqliteDatabase,
     source: Source,
-    progress: Progress | None = None,
+    watch: Watch | None = None,
     *,
     whole: bool = False,
     agree_gone: bool = False,
+    same_as: str | None = None,
 ) -> Brought:
     """Read the whole source as a stream, compare, count, and keep.
 
@@ -52,44 +71,84 @@ def bring(
     Args:
         database: The store's.
         source: Where the documents come from.
-        progress: Called with the number of documents that are read and counted, some times a second.
-        whole: The source tells all that there is, so what it doesn't tell any more is gone. Not counted on when
-            some of it couldn't be read.
+        watch: Told of each step, and able to end the reading.
+        whole: What the source doesn't tell any more of the schemas that it covers is gone. Not counted on when
+            some of it couldn't be read and nobody knows what.
         agree_gone: Somebody said that it is all right when many items are gone.
+        same_as: The title of a source that is this one at its former address.
 
     Raises:
         InputError: The source as a whole can't be read; nothing was changed.
-        DeclinedError: Suspiciously many items are gone; nothing was changed.
+        DeclinedError: Suspiciously many items are gone, or the watch was told to stop. While it was read, nothing
+            was changed.
         StoreError: The store can't be written.
     """
+    watch = watch or Watch()
     with translated():
-        staging = Staging(database, source)
-        staging.read(progress)
-        whole = whole and not staging.bad_count
-        if whole:
-            check(database, source.title, agreed=agree_gone)
-        # Back from being gone counts as new: to whoever scans, it is.
-        counted: dict[str, int] = dict(
-            database.execute_sql(
-                "SELECT CASE WHEN back AND fate IN ('same', 'reworded') THEN 'new' ELSE fate END, count(*)"
-                " FROM staged GROUP BY 1"
-            ).fetchall()
-        )
+        names = Names(database, source, same_as)
+        staging = Staging(database, source, names)
+        staging.read(watch)
+        with database.atomic("IMMEDIATE"):
+            names.remember()
+            scope = _scope(database, source, names, staging) if whole and staging.is_whole else None
+            if scope:
+                check(database, scope, agreed=agree_gone)  # an error takes back what was remembered
+        rows = database.execute_sql(f"SELECT {_WHAT}, count(*) FROM staged GROUP BY 1").fetchall()
+        counted: dict[str, int] = dict(rows)
+        changes = list(_named(database))
         side = "structure" if source.brings == "structure" else "words"
-        values = {"title": source.title, "at": now()}
+        values = {"title": source.title, "key": source.key, "at": now()}
         for bounds in _chunks(database):
+            if watch.stopped:
+                raise _halfway()
             with database.atomic("IMMEDIATE"):
                 _take_in(database, side, {**values, **bounds})
-        gone = depart(database, source.title) if whole else 0
+        gone = depart(database, scope) if scope else []
         staging.clear()
+    changes += [Change("gone", cast(Kind, kind), name) for kind, name in gone[:NAMED]]
+    resemblance = names.resemblance()
     return Brought(
         new=counted.get("new", 0),
         changed=counted.get("changed", 0),
-        unchanged=counted.get("same", 0) + counted.get("reworded", 0),
+        unchanged=counted.get("unchanged", 0),
         bad=tuple(staging.bad),
         bad_count=staging.bad_count,
-        warnings=tuple(staging.warnings),
-        gone=gone,
+        warnings=(*staging.warnings, *([resemblance] if resemblance else [])),
+        gone=len(gone),
+        changes=tuple(changes),
+    )
+
+
+_WHAT = (
+    # Back from being gone counts as new: to whoever scans, it is.
+    "CASE WHEN fate = 'new' OR back THEN 'new' WHEN fate = 'changed' THEN 'changed' ELSE 'unchanged' END"
+)
+
+
+def _named(database: peewee.SqliteDatabase) -> Iterator[Change]:
+    sorts: tuple[What, ...] = ("new", "changed")
+    for what in sorts:
+        rows = database.execute_sql(
+            f"SELECT kind, name FROM staged WHERE {_WHAT} = ? ORDER BY seq LIMIT ?", (what, NAMED)
+        ).fetchall()
+        yield from (Change(what, kind, name) for kind, name in rows)
+
+
+def _scope(database: peewee.SqliteDatabase, source: Source, names: Names, staging: Staging) -> Whole | None:
+    """What of a source is known to be all; None when that is nothing."""
+    structure = source.brings == "structure"
+    side = "structure" if structure else "words"
+    # Items of before there were schemas have an empty one.
+    known = schemas_of(database, side, names.keys)
+    schemas = [one for one in known if source.covers(one) or (structure and not one)]
+    return Whole(side, names.keys, tuple(schemas), tuple(staging.spared)) if schemas else None
+
+
+def _halfway() -> DeclinedError:
+    return DeclinedError(
+        "Stopped while it was taken in: a part of it is kept.",
+        next_step="Do it again to go on from there.",
+        code="cancelled",
     )
 
 
@@ -122,6 +181,8 @@ def _take_in(database: peewee.SqliteDatabase, side: str, values: dict[str, Any])
 
 def _statements(side: str) -> Iterator[str]:
     """What keeps a chunk, in order; `side` is the column of `brought` that the source speaks for. Pure."""
+    # Words belong to a name, whoever brings them; structure belongs to its source.
+    owned, key, owner = ("origin,", ":key,", "origin = :key,") if side == "structure" else ("", "", "")
     # What was paid for is kept, so an item that is back costs nothing.
     yield f"UPDATE item SET stage = 'pending' WHERE id IN (SELECT s.item_id FROM staged s WHERE {_HERE} AND s.back)"
     yield (
@@ -129,15 +190,16 @@ def _statements(side: str) -> Iterator[str]:
         f" WHERE {_HERE} AND s.fate = 'new'"
     )
     yield (
-        f"INSERT INTO item (id, kind, name, {side}_from, {side}_at, purpose, schema, text_hash, layout, problem,"
-        " tokens, bytes, parts, changed_at) SELECT s.item_id, s.kind, s.name, :title, :at, s.purpose, s.schema,"
-        f" s.text_hash, s.layout, s.problem, {_SIZES}, :at"
+        f"INSERT INTO item (id, kind, name, {side}_from, {side}_at, {owned} purpose, schema, text_hash, layout,"
+        f" problem, tokens, bytes, parts, changed_at) SELECT s.item_id, s.kind, s.name, :title, :at, {key} s.purpose,"
+        f" s.schema, s.text_hash, s.layout, s.problem, {_SIZES}, :at"
         f" FROM staged s WHERE {_HERE} AND s.fate = 'new' ORDER BY s.seq"
     )
     yield (
-        f"UPDATE item SET {side}_from = :title, {side}_at = :at, purpose = s.purpose, schema = s.schema"
+        f"UPDATE item SET {side}_from = :title, {side}_at = :at, {owner} purpose = s.purpose, schema = s.schema"
         f" FROM staged s WHERE s.item_id = item.id AND {_HERE} AND s.fate IN ('changed', 'reworded')"
     )
+    yield from keep_former(f"SELECT s.item_id, s.seq FROM staged s WHERE {_HERE} AND s.fate = 'changed'")
     yield (
         "UPDATE item SET text_hash = s.text_hash, layout = s.layout, problem = s.problem, changed_at = :at,"
         f" (tokens, bytes, parts) = (SELECT {_SIZES})"

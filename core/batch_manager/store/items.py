@@ -20,6 +20,7 @@ from batch_manager.store.failures import (
     unskip_as_failed,
 )
 from batch_manager.store.findings import Finding, findings, findings_of, saved_tokens
+from batch_manager.store.former import Former, former_of
 from batch_manager.store.joins import joins
 from batch_manager.store.listing import STATUSES, ItemFilter, Status, ids_of
 
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
     import peewee
 
     from batch_manager.sources import Source
-    from batch_manager.store.intake import Brought, Progress
+    from batch_manager.sources.watch import Watch
+    from batch_manager.store.intake import Brought
     from batch_manager.store.plans import Plan
 
 __all__ = ["STATUSES", "Counts", "ItemDetail", "ItemFilter", "ItemRow", "Items", "PartRow", "Status"]
@@ -85,6 +87,7 @@ class ItemDetail:
     words_from: str | None
     words_at: str | None
     model: str | None
+    former: Former | None = None
 
     @property
     def status(self) -> Status:
@@ -183,7 +186,12 @@ class Items:
             words_from=w_from,
             words_at=w_at,
             model=model[0] if model else None,
+            former=self._former(item_id),
         )
+
+    def _former(self, item_id: int) -> Former | None:
+        with translated():
+            return former_of(self._db, item_id)
 
     def failures(self, limit: int = 1000) -> list[ItemRow]:
         """Failed items, oldest first."""
@@ -303,12 +311,18 @@ class Items:
         return unskip_as_failed(self._db, ids)
 
     def bring(
-        self, source: Source, progress: Progress | None = None, *, whole: bool = False, agree_gone: bool = False
+        self,
+        source: Source,
+        watch: Watch | None = None,
+        *,
+        whole: bool = False,
+        agree_gone: bool = False,
+        same_as: str | None = None,
     ) -> Brought:
         """Compare a source with what is kept, and keep what is new (see `intake.bring`)."""
         from batch_manager.store.intake import bring
 
-        return bring(self._db, source, progress, whole=whole, agree_gone=agree_gone)
+        return bring(self._db, source, watch, whole=whole, agree_gone=agree_gone, same_as=same_as)
 
     def plan(self, source: Source, *, whole: bool = False) -> Plan:
         """What `bring` would change; nothing is kept (see `plans.plan`)."""

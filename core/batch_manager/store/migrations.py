@@ -231,4 +231,21 @@ MIGRATIONS: tuple[tuple[Statement, ...], ...] = (
         # Sizes without bodies, for the quote.
         "CREATE INDEX text_size ON text (id, tokens, bytes, hash)",
     ),
+    (
+        # The source that an item's structure belongs to: its title may be written in several ways.
+        "ALTER TABLE item ADD COLUMN origin TEXT",
+        "UPDATE item SET origin = structure_from",
+        # What a source's items are called where another source had the name first.
+        """
+        CREATE TABLE alias (
+            source TEXT NOT NULL,
+            kind TEXT NOT NULL,
+            plain TEXT NOT NULL,
+            name TEXT NOT NULL,
+            PRIMARY KEY (source, kind, plain)
+        ) WITHOUT ROWID
+        """,
+        # The text that an item had before it changed: the one in the index where there is one.
+        "CREATE TABLE former_text (item_id INTEGER PRIMARY KEY, body TEXT NOT NULL, indexed INTEGER NOT NULL)",
+    ),
 )

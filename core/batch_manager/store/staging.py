@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from batch_manager.documents import Document, from_payload, merge, render, text_hash, to_payload
 from batch_manager.sources import Found, Source, Unreadable
+from batch_manager.sources.watch import Watch
+from batch_manager.store.names import Names
 from batch_manager.store.places import schema_of
 from batch_manager.store.words import words_of
 from batch_manager.tokens import split_texts
@@ -80,9 +82,12 @@ class Staging:
     Attributes:
         bad: What could not be read; the first of `bad_count`.
         warnings: Items that stand twice; the first of them.
+        spared: Tables that are there and could not be read.
+        is_whole: Whether all that could not be read is known by name, so that the rest can be counted on.
     """
 
-    def __init__(self, database: peewee.SqliteDatabase, source: Source) -> None:
+    def __init__(self, database: peewee.SqliteDatabase, source: Source, names: Names) -> None:
+        self._names = names
         self._db = database
         self._source = source
         self._side = "structure" if source.brings == "structure" else "words"
@@ -91,15 +96,18 @@ class Staging:
         self.bad: list[Unreadable] = []
         self.bad_count = 0
         self.warnings: list[str] = []
+        self.spared: list[str] = []
+        self.is_whole = True
 
-    def read(self, progress: Callable[[int], None] | None) -> None:
+    def read(self, watch: Watch) -> None:
         """Read the source to its end.
 
         Args:
-            progress: Called with the number of documents that are through, once a chunk.
+            watch: Told once a chunk how many documents are through, and able to end it.
 
         Raises:
             InputError: The source as a whole can't be read.
+            DeclinedError: The watch was told to stop.
         """
         for statement in TABLES:
             self._db.execute_sql(statement)
@@ -116,8 +124,8 @@ class Staging:
                         self._counting.append((list(texts), future))
                     self._take_counts(AHEAD)
                 done += len(found)
-                if progress and found:
-                    progress(done)
+                if found:
+                    watch.step(f"{done:,} read")
             with self._db.atomic():
                 self._take_counts(0)
 
@@ -135,6 +143,10 @@ class Staging:
             self.bad_count += 1
             if len(self.bad) < KEPT_MESSAGES:
                 self.bad.append(entry)
+            if entry.table:
+                self.spared.append(entry.table)
+            else:
+                self.is_whole = False
         return found
 
     def _lay_ready(self, found: Sequence[Found]) -> dict[int, str]:
@@ -143,7 +155,7 @@ class Staging:
         rows: dict[tuple[str, str], _Row] = {}
         texts: dict[int, str] = {}
         for entry in found:
-            document = entry.document
+            document = self._names.told_apart(entry.document)
             key = (document.kind, document.name)
             earlier = self._earlier(connection, rows, texts, key)
             if earlier is not None and len(self.warnings) < KEPT_MESSAGES:
@@ -189,7 +201,8 @@ class Staging:
             (document.kind, document.name),
         ).fetchone()
         item_id, stage, digest, problem, mine, theirs = kept or (None, "", None, None, None, None)
-        back = stage == "gone" and self._side == "structure"
+        # Words alone don't bring back what its database no longer has.
+        back = stage == "gone" and (self._side == "structure" or theirs is None)
         if mine == payload:
             return _Row(seq, document.kind, document.name, place, "same", item_id, back, payload), None
         whole = document

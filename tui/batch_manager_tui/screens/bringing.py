@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from batch_manager.errors import BatchManagerError
+from batch_manager.sources.watch import Watch
 from batch_manager_tui.display import shown
 from batch_manager_tui.screens.doer import Doer
 from batch_manager_tui.screens.take_in import (
@@ -46,13 +47,12 @@ class Bringing(Doer):
     async def _bring(self, what: What, place: str, prompt: TakeIn) -> None:
         app, desk = self._app, self._screen.desk
 
-        def progress(done: int) -> None:
-            app.call_from_thread(prompt.tell, f"{done:,} read…")
-
+        watch = Watch(lambda words: app.call_from_thread(prompt.tell, words))
+        prompt.begins(watch)
         desk.reading = True
         prompt.tell("Reading…" if what != "export" else "Writing…")
         try:
-            work = work_for(what, place, app.workspace, progress, agree_gone=prompt.agree_gone)
+            work = work_for(what, place, app.workspace, watch, agree_gone=prompt.agree_gone)
             result = await app.back.do(work)
             if not isinstance(result, int):
                 await app.back.do(app.sources.was_brought, place or app.workspace.settings.database_url or "", result)

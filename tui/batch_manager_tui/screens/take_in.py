@@ -14,6 +14,7 @@ from textual.widgets import Input
 
 from batch_manager.errors import BatchManagerError, InputError
 from batch_manager.sources import Source
+from batch_manager.sources.watch import Watch
 from batch_manager.store.intake import Brought
 from batch_manager_tui.display import count, wrap
 from batch_manager_tui.screens.base import AppModal
@@ -47,7 +48,10 @@ class TakeIn(AppModal[str | None]):
     It answers with the place once the work is under way or done, or None; the work goes on when it is closed.
     """
 
-    BINDINGS: ClassVar = [Binding("escape", "close", "close", show=False)]
+    BINDINGS: ClassVar = [
+        Binding("escape", "close", "close", show=False),
+        Binding("ctrl+x", "stop", "stop", show=False, priority=True),
+    ]
 
     def __init__(self, what: What, prompt: Prompt) -> None:
         super().__init__()
@@ -56,6 +60,7 @@ class TakeIn(AppModal[str | None]):
         self._asked_again = ""
         self._done = False
         self.agree_gone = False
+        self._watch: Watch | None = None
 
     def compose(self) -> ComposeResult:
         """Title, box, what happens."""
@@ -63,7 +68,7 @@ class TakeIn(AppModal[str | None]):
             box.border_title = self._prompt.title
             yield Lines(id="words")
             yield Box(self._prompt.value, placeholder=self._prompt.placeholder, id="place")
-            yield Choices([("go", "enter", "go"), ("close", "esc", "close")])
+            yield Choices([("go", "enter", "go"), ("stop", "ctrl+x", "stop reading"), ("close", "esc", "close")])
 
     def on_mount(self) -> None:
         """Begin in the box."""
@@ -102,9 +107,22 @@ class TakeIn(AppModal[str | None]):
         """A click on a choice."""
         if message.choice == "close":
             self.action_close()
+        elif message.choice == "stop":
+            self.action_stop()
         else:
             box = self.query_one("#place", Input)
             self.post_message(Input.Submitted(box, box.value))
+
+    def begins(self, watch: Watch) -> None:
+        """The work is under way, and can be ended by this."""
+        self._watch = watch
+
+    def action_stop(self) -> None:
+        """End a reading that is under way; what was there before stays."""
+        if self._watch is None or self._watch.stopped or self._what == "export":
+            return
+        self._watch.stop()
+        self.tell("Stopping…", "warning")
 
     def action_close(self) -> None:
         """Close; work that is under way goes on, and its result comes as a notice."""
@@ -112,6 +130,7 @@ class TakeIn(AppModal[str | None]):
 
     def refused(self, error: BatchManagerError, width: int) -> None:
         """It can't be done, or not without another word: when many items are gone, enter again agrees to that."""
+        self._watch = None
         lines = error_lines(error, width)
         if error.code == "many_gone":
             self.agree_gone = True
@@ -121,6 +140,7 @@ class TakeIn(AppModal[str | None]):
     def finished(self, lines: list[Line]) -> None:
         """The work is done: show what came of it."""
         self._done = True
+        self._watch = None
         self.query_one("#place", Input).display = False
         self.set_focus(None)
         self.show_lines(lines)
@@ -155,7 +175,7 @@ def prompt_for(what: What, workspace: Workspace) -> Prompt:
 
 
 def work_for(
-    what: What, place: str, workspace: Workspace, progress: Callable[[int], None], *, agree_gone: bool = False
+    what: What, place: str, workspace: Workspace, watch: Watch, *, agree_gone: bool = False
 ) -> Callable[[], Brought | int]:
     """The work itself, to run in a thread that may wait.
 
@@ -169,11 +189,11 @@ def work_for(
     if what == "import":
         if not place:
             raise InputError("No file was named.", next_step="Type the path of a file.")
-        return lambda: workspace.store.items.bring(_file(place), progress)
+        return lambda: _brought(workspace, _file(place), watch, agree_gone)
     url = place or workspace.settings.database_url
     if not url:
         raise InputError("No database was named.", next_step="Type its URL, or set DATABASE_URL.")
-    return lambda: _scan(workspace, url, progress, agree_gone)
+    return lambda: _scan(workspace, url, watch, agree_gone)
 
 
 def result_lines(what: What, result: Brought | int, width: int) -> list[Line]:
@@ -226,11 +246,15 @@ def _file(place: str) -> Source:
     return open_file(place)
 
 
-def _scan(workspace: Workspace, url: str, progress: Callable[[int], None], agree_gone: bool) -> Brought:
+def _scan(workspace: Workspace, url: str, watch: Watch, agree_gone: bool) -> Brought:
     # SQLAlchemy takes a while to import: not in the app's thread, and not before somebody scans.
     from batch_manager.sources.database import DatabaseSource
 
-    brought = workspace.store.items.bring(DatabaseSource(url), progress, whole=True, agree_gone=agree_gone)
+    return _brought(workspace, DatabaseSource(url, watch=watch), watch, agree_gone)
+
+
+def _brought(workspace: Workspace, source: Source, watch: Watch, agree_gone: bool) -> Brought:
+    brought = workspace.store.items.bring(source, watch, whole=True, agree_gone=agree_gone)
     if brought.gone:
         workspace.engine.sweep()
     return brought

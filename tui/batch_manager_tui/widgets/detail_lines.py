@@ -11,6 +11,7 @@ from batch_manager.store.items import ItemDetail
 from batch_manager.store.journeys import Travelled
 from batch_manager_tui.display import clip, count, fit, shown, when, wrap
 from batch_manager_tui.widgets.cost_lines import labelled
+from batch_manager_tui.widgets.diff_lines import diff_lines
 from batch_manager_tui.widgets.strips import Line
 from batch_manager_tui.widgets.words import FINDING, KIND, STATUS
 
@@ -71,7 +72,7 @@ def detail_lines(detail: ItemDetail, price: Decimal | None, width: int, known: K
         lines.append(labelled(label, words, width, "" if source else "soft", both_ends=True))
         if at:
             lines.append(labelled("", when(at), width, "soft"))
-    return lines + attempt_lines(detail, width)
+    return lines + diff_lines(detail.former, detail.text, width) + attempt_lines(detail, width)
 
 
 def neighbour_line(hit: SearchHit, width: int) -> Line:

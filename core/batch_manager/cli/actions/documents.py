@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from batch_manager.cli import terminal
+from batch_manager.cli.ask import says_yes
 from batch_manager.cli.opening import for_looking, for_work
 from batch_manager.cli.plain_json import lines_of
-from batch_manager.errors import BatchManagerError, SettingError
+from batch_manager.errors import BatchManagerError, DeclinedError, SettingError, UsageError
 from batch_manager.pricing import show_usd
 from batch_manager.quote import Scope
 from batch_manager.sources.shown import expanded, shown
+from batch_manager.sources.watch import Watch
 
 if TYPE_CHECKING:
     from batch_manager.cli.flags import Flags
+    from batch_manager.quote import Quote
     from batch_manager.sources import Source
     from batch_manager.store.intake import Brought
     from batch_manager.workspace import Workspace
 
-STEP = 5_000
-"""Documents between two lines of progress."""
+SHOWN = 10
+"""Items of each sort that a plan names on the terminal; `--json` has more."""
 
 
 def scan(flags: Flags) -> int:
@@ -31,7 +34,8 @@ def scan(flags: Flags) -> int:
         InputError: The database can't be read.
     """
     with for_work(flags) as workspace:
-        return _bring(_database(flags, workspace), workspace, flags)
+        watch = Watch(terminal.Paced().say)
+        return _bring(_database(flags, workspace, watch), workspace, flags, watch)
 
 
 def import_file(flags: Flags) -> int:
@@ -43,7 +47,7 @@ def import_file(flags: Flags) -> int:
     from batch_manager.sources.recognise import open_file
 
     with for_work(flags) as workspace:
-        return _bring(open_file(flags.argument or ""), workspace, flags)
+        return _bring(open_file(flags.argument or ""), workspace, flags, Watch(terminal.Paced().say))
 
 
 def export_file(flags: Flags) -> int:
@@ -66,7 +70,7 @@ def export_file(flags: Flags) -> int:
     return 0
 
 
-def _database(flags: Flags, workspace: Workspace) -> Source:
+def _database(flags: Flags, workspace: Workspace, watch: Watch) -> Source:
     url = flags.argument
     if not url and flags.demo:
         from batch_manager.sources.sample import sample_sources
@@ -81,14 +85,13 @@ def _database(flags: Flags, workspace: Workspace) -> Source:
         )
     from batch_manager.sources.database import DatabaseSource
 
-    return DatabaseSource(url, flags.schema or ())
+    return DatabaseSource(url, flags.schema or (), watch)
 
 
-def _bring(source: Source, workspace: Workspace, flags: Flags) -> int:
+def _bring(source: Source, workspace: Workspace, flags: Flags, watch: Watch) -> int:
     terminal.say(f"Reading {source.title} …")
-    # A scan of all schemas tells all that there is; many departures at once look like a wrong URL: they want a yes.
-    whole = source.brings == "structure" and not flags.schema
-    brought = workspace.store.items.bring(source, progress=_progress, whole=whole, agree_gone=flags.yes)
+    # Many departures at once look like a wrong URL: they want a yes.
+    brought = _brought(source, workspace, flags, watch)
     if brought.gone:
         _sweep(workspace)
     for one in brought.bad:
@@ -97,6 +100,7 @@ def _bring(source: Source, workspace: Workspace, flags: Flags) -> int:
         terminal.say(f"… and {brought.bad_count - len(brought.bad):,} more that could not be read")
     for warning in brought.warnings:
         terminal.say(f"warning: {warning}")
+    plan = _plan(workspace)
     if flags.json:
         terminal.result(
             lines_of(
@@ -107,15 +111,32 @@ def _bring(source: Source, workspace: Workspace, flags: Flags) -> int:
                     "gone": brought.gone,
                     "bad": [{"where": one.where, "message": one.message} for one in brought.bad],
                     "warnings": list(brought.warnings),
+                    "changes": [{"change": one.what, "kind": one.kind, "name": one.name} for one in brought.changes],
+                    "pending": plan and _plan_json(plan),
                 }
             )
         )
     else:
-        terminal.result([_summary(brought), *_plan(workspace)])
+        terminal.result([_summary(brought), *_named(brought), *_plan_lines(plan)])
     if brought.bad_count and not brought.read:
         terminal.say(f"error: Nothing in {source.title} could be read. Correct it as said above, then try again.")
         return 2
     return 1 if brought.bad_count else 0
+
+
+def _brought(source: Source, workspace: Workspace, flags: Flags, watch: Watch) -> Brought:
+    same_as = _same_as(flags, workspace)
+    bring = workspace.store.items.bring
+    try:
+        return bring(source, watch, whole=True, agree_gone=flags.yes, same_as=same_as)
+    except DeclinedError as error:
+        # What came on stdin is gone by now; everything else can be read again.
+        if error.code != "many_gone" or flags.argument == "-" or not terminal.can_ask():
+            raise
+        terminal.say(error.message)
+        if not says_yes("Are they really gone?"):
+            raise
+    return bring(source, watch, whole=True, agree_gone=True, same_as=same_as)
 
 
 def _sweep(workspace: Workspace) -> None:
@@ -126,13 +147,16 @@ def _sweep(workspace: Workspace) -> None:
         terminal.say(f"warning: {error.message} What is gone leaves the index with the next run.")
 
 
-def _plan(workspace: Workspace) -> list[str]:
-    """What indexing all that is pending would take and cost, where a price is known."""
+def _plan(workspace: Workspace) -> Quote | None:
+    """What indexing all that is pending would take and cost; None where no price is known."""
     try:
-        quote = workspace.engine.quote(Scope("pending"))
+        return workspace.engine.quote(Scope("pending"))
     except SettingError:
-        return []  # --estimate-costs says what is missing; bringing documents in needs no price
-    if not quote.items:
+        return None  # --estimate-costs says what is missing; bringing documents in needs no price
+
+
+def _plan_lines(quote: Quote | None) -> list[str]:
+    if quote is None or not quote.items:
         return []
     return [
         f"{quote.items:,} pending: {quote.tokens:,} tokens in {terminal.counted(quote.requests, 'request')},"
@@ -140,12 +164,49 @@ def _plan(workspace: Workspace) -> list[str]:
     ]
 
 
+def _plan_json(quote: Quote) -> dict[str, object]:
+    return {
+        "items": quote.items,
+        "tokens": quote.tokens,
+        "requests": quote.requests,
+        "cost_usd": quote.cost,
+        "model": quote.space.model,
+    }
+
+
+def _named(brought: Brought) -> Iterator[str]:
+    """The plan's lines, as many of each sort as can be read at a glance; all of them would drown the sums."""
+    for what, mark, total in (
+        ("new", "+", brought.new),
+        ("changed", "~", brought.changed),
+        ("gone", "-", brought.gone),
+    ):
+        named = [one for one in brought.changes if one.what == what][:SHOWN]
+        yield from (f"  {mark} {one.kind} {shown(one.name)}" for one in named)
+        if total > len(named):
+            yield f"  {mark} … {total - len(named):,} more"
+
+
+def _same_as(flags: Flags, workspace: Workspace) -> str | None:
+    """The title of the source that this one is taken for; None when none is named.
+
+    Raises:
+        UsageError: None of that name is known, or several are.
+    """
+    if flags.action != "scan" or not flags.source:
+        return None
+    from batch_manager.store.places import matching
+
+    found = matching(flags.source, workspace.store.places.sources(), "source", part=True)
+    if len(found) != 1:
+        raise UsageError(
+            f"--source means {len(found)} sources: {', '.join(shown(one, 80) for one in found[:5])}.",
+            next_step="Name the one that this database is at its former address.",
+        )
+    return found[0]
+
+
 def _summary(brought: Brought) -> str:
     gone = f" · {brought.gone:,} gone" if brought.gone else ""
     bad = f" · {brought.bad_count:,} could not be read" if brought.bad_count else ""
     return f"{brought.new:,} new · {brought.changed:,} changed · {brought.unchanged:,} unchanged{gone}{bad}"
-
-
-def _progress(done: int) -> None:
-    if done % STEP == 0 and sys.stderr is not None:
-        terminal.say(f"{done:,} documents …")
