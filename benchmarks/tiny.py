@@ -26,7 +26,8 @@ CALLS: tuple[tuple[str, ...], ...] = (
     ("random_keys.py", "--tiny"),
     ("search_quality.py",),
     ("half_price.py", "--tiny", "--no-index"),
-    ("scan.py", "--tables", "20", "--keys", "16", "--rounds", "1"),
+    ("scan.py", "--tiny"),
+    ("again.py", "--tiny"),
 )
 """A benchmark and its arguments, each."""
 
