@@ -10,7 +10,15 @@ from batch_manager_tui.places import PLACES, Place, own_commands
 from batch_manager_tui.widgets.key_line import KeyLine
 from failing import fail
 
-OPENS = {"details": "enter", "failures": "F", "bill": "B", "settings": "comma", "sources": "c", "help": "question_mark"}
+OPENS = {
+    "details": "enter",
+    "failures": "F",
+    "bill": "B",
+    "half_price": "h",
+    "settings": "comma",
+    "sources": "c",
+    "help": "question_mark",
+}
 
 
 def effect(driver: Any) -> tuple[object, ...]:

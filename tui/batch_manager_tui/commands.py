@@ -23,6 +23,7 @@ Group = Literal[
     "Details",
     "Failures",
     "Bill",
+    "Half price",
     "Sources",
     "Search",
 ]
@@ -291,6 +292,7 @@ COMMANDS: tuple[Command, ...] = (
         "failures", ("F",), "failures", "What failed, by cause: retry, open, skip, write a list", "Look", _failures, 16
     ),
     Command("bill", ("B",), "bill", "Every run: estimated and billed, by day and by model", "Look", _ready, 55),
+    Command("half_price", ("h",), "half price", "Batches at half the price: how far; cancel, move", "Look", _ready),
     Command("settings", ("comma",), "settings", "Every setting in force, and where it came from", "Look", _ready, 65),
     Command("search", ("S", "ctrl+f"), "search", "Ask the index in plain words", "Look", _search, 45),
     Command("help", ("question_mark",), "help", "All keys", "App", always, 90),

@@ -11,8 +11,8 @@ from textual.binding import Binding, BindingType
 
 from batch_manager_tui.commands import BY_ID, COMMANDS, Command, Group, always
 
-Place = Literal["details", "failures", "bill", "settings", "sources", "help"]
-PLACES: tuple[Place, ...] = ("details", "failures", "bill", "settings", "sources", "help")
+Place = Literal["details", "failures", "bill", "half_price", "settings", "sources", "help"]
+PLACES: tuple[Place, ...] = ("details", "failures", "bill", "half_price", "settings", "sources", "help")
 
 
 def _command(
@@ -51,6 +51,13 @@ _OWN: dict[Place, tuple[Command, ...]] = {
         _command("bill.view", ("v",), "by day, model", "Runs, days, models, and round again", "Bill", "view", 5),
         _command("bill.json", ("J",), "write JSON", "The same as JSON", "Bill", "save('json')", 20),
     ),
+    "half_price": (
+        _command("half_price.look", ("l", "enter"), "look now", "Ask the server now", "Half price", "look", 10),
+        _command("half_price.cancel", ("x",), "cancel", "End it; what is done is kept", "Half price", "cancel", 20),
+        _command(
+            "half_price.move", ("m",), "index now", "Price what is left in the fast lane", "Half price", "shift", 30
+        ),
+    ),
     "settings": (),
     "sources": (
         _command("sources.add", ("a",), "add", "Add a database or a file", "Sources", "add", 10),
@@ -73,6 +80,7 @@ _OWN: dict[Place, tuple[Command, ...]] = {
 _OPENS: dict[Place, str] = {
     "failures": "failures",
     "bill": "bill",
+    "half_price": "half_price",
     "settings": "settings",
     "sources": "sources",
     "help": "help",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batch_manager.errors import BatchManagerError, QuoteChanged
-from batch_manager.quote import Scope
-from batch_manager_tui.display import shown
+from batch_manager.quote import Quote, Scope
+from batch_manager_tui.display import count, shown
 from batch_manager_tui.screens.confirm_spend import ConfirmSpend
 
 if TYPE_CHECKING:
@@ -38,13 +38,16 @@ async def ask_and_start(app: BatchManagerApp, scope: Scope, title: str) -> bool:
                 app.say("There is nothing to send: none of the chosen items is in that state.", "warning")
                 return False
             engine.warm()  # what a run needs loads while the question is read
-            agreed = await app.push_screen_wait(ConfirmSpend(quote, title, warning))
+            lanes = None if scope.rebuilds else app.workspace.half_price.lanes_of(quote)
+            agreed = await app.push_screen_wait(ConfirmSpend(quote, title, warning, lanes))
             if agreed is None:
                 app.say("Nothing was sent.")
                 return False
             app.workspace.cap = agreed.cap
             try:
                 app.main.desk.starting = True
+                if agreed.lane == "batch":
+                    return await _hand_over(app, agreed)
                 await app.back.do(engine.start, agreed)
             except QuoteChanged as changed:
                 warning = changed.message
@@ -55,3 +58,21 @@ async def ask_and_start(app: BatchManagerApp, scope: Scope, title: str) -> bool:
     except BatchManagerError as error:
         app.say(shown(str(error)), "error")
         return False
+
+
+async def _hand_over(app: BatchManagerApp, agreed: Quote) -> bool:
+    """Hand over what was agreed at half the price, and look after it from now on."""
+    half = app.workspace.half_price
+    app.say("Handing over…")
+    found = await app.back.do(half.start, agreed)
+    half.watch()
+    if found.fatal is not None:
+        app.say(shown(f"{found.fatal[1]} {found.fatal[2]}"), "error")
+    else:
+        key = app.keys.key("half_price")
+        words = (
+            f"{count(len(found.under_way), 'batch', 'batches')} handed over: {key} shows them. The app may be closed."
+        )
+        app.say(words if found.under_way else f"{found.answered:,} came back at once.")
+    app.main.reload()
+    return True

@@ -12,9 +12,10 @@ from textual.containers import Vertical
 from textual.timer import Timer
 from textual.widgets import Input
 
+from batch_manager.half_price import Lanes
 from batch_manager.pricing import show_usd
 from batch_manager.quote import Quote
-from batch_manager_tui.display import count, shown, wrap
+from batch_manager_tui.display import count, duration, shown, wrap
 from batch_manager_tui.screens.base import AppModal, TooSmall
 from batch_manager_tui.widgets.box import Box
 from batch_manager_tui.widgets.choices import Choices
@@ -36,11 +37,21 @@ class ConfirmSpend(AppModal[Quote | None]):
     BINDINGS: ClassVar = [
         Binding("escape,n", "decline", "no", show=False),
         Binding("c", "cap", "cap", show=False),
+        Binding("h", "lane", "half price", show=False),
     ]
 
-    def __init__(self, quote: Quote, title: str, warning: str = "") -> None:
+    def __init__(self, quote: Quote, title: str, warning: str = "", lanes: Lanes | None = None) -> None:
+        """The question.
+
+        Args:
+            quote: What a yes would agree to.
+            title: What it is about.
+            warning: What is to be known before.
+            lanes: The same in both lanes, where there is a choice; `quote` is one of the two.
+        """
         super().__init__()
         self.quote = quote
+        self._lanes = lanes
         self._title = title
         self._warning = warning
         self._last_key = float("-inf")
@@ -54,7 +65,10 @@ class ConfirmSpend(AppModal[Quote | None]):
             yield Lines(id="figures")
             yield Box(placeholder="cap in USD, such as 0.50; empty for none", id="cap-box")
             yield Lines(id="said")
-            yield Choices([("agree", "y", self._yes_words()), ("decline", "n", "no"), ("cap", "c", "cap")])
+            choices = [("agree", "y", self._yes_words()), ("decline", "n", "no"), ("cap", "c", "cap")]
+            if self._other is not None:
+                choices.append(("lane", "h", self._lane_words()))
+            yield Choices(choices)
         yield TooSmall()
 
     def on_mount(self) -> None:
@@ -108,6 +122,8 @@ class ConfirmSpend(AppModal[Quote | None]):
                 self._agree()
         elif message.choice == "decline":
             self.action_decline()
+        elif message.choice == "lane":
+            self.action_lane()
         else:
             self.action_cap()
 
@@ -124,6 +140,33 @@ class ConfirmSpend(AppModal[Quote | None]):
         box.value = "" if self.quote.cap is None else str(self.quote.cap)
         box.display = True
         box.focus()
+
+    def action_lane(self) -> None:
+        """The other lane: now, or at half the price within a day. It is another question, so a y has to wait again."""
+        if self._editing:
+            return
+        other = self._other
+        if other is None:
+            self._say((self._lanes.why_not if self._lanes else "") or "There is no other lane for this.")
+            return
+        self.quote = other.with_cap(self.quote.cap)
+        self._opened = self.time_now()
+        choices = self.query_one(Choices)
+        choices.rename("agree", self._yes_words())
+        choices.rename("lane", self._lane_words())
+        self._show()
+
+    @property
+    def _other(self) -> Quote | None:
+        if self._lanes is None or self._lanes.batch is None:
+            return None
+        return self._lanes.now if self.quote.lane == "batch" else self._lanes.batch
+
+    def _lane_words(self) -> str:
+        other = self._other
+        if other is None:
+            return ""
+        return f"{show_usd(other.cost)} {'now' if other.lane == 'now' else 'within 24 h'}"
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Take the cap over; the quote stays the same otherwise."""
@@ -176,7 +219,7 @@ class ConfirmSpend(AppModal[Quote | None]):
         figures = self.query_one("#figures", Lines)
         width = figures.line_width
         if width > 0:
-            lines = question_lines(self.quote, self._title, self._warning, width)
+            lines = question_lines(self.quote, self._title, self._warning, width, self._other)
             if self.app.size.height < FEW_ROWS:
                 lines = [line for line in lines if line]  # the answer's keys must be in sight as well
             figures.styles.height = len(lines)
@@ -201,17 +244,21 @@ def read_cap(text: str) -> Decimal | None:
     return cap
 
 
-def question_lines(quote: Quote, title: str, warning: str, width: int) -> list[Line]:
-    """Everything that a yes agrees to."""
+def question_lines(quote: Quote, title: str, warning: str, width: int, other: Quote | None = None) -> list[Line]:
+    """Everything that a yes agrees to; `other` is the same in the other lane."""
     lines: list[Line] = []
+    batch = quote.lane == "batch"
     if warning:
         lines += [[(warning, "warning")], []]
     lines += [
         [(f"{title}: {count(quote.items, 'item')}", "strong")],
         [],
-        labelled("cost", show_usd(quote.cost), width, "accent"),
+        labelled("cost", f"{show_usd(quote.cost)}{' within 24 h' if batch else ''}", width, "accent"),
+        *_other_lane(other, width),
         labelled("tokens", f"{quote.tokens:,} in {count(quote.texts, 'text')}", width),
-        labelled("requests", requests_words(quote, ""), width),
+        labelled("batches", f"about {quote.requests:,}, handed over", width)
+        if batch
+        else labelled("requests", requests_words(quote, ""), width),
         *where_lines(quote, width),
     ]
     cap = "none" if quote.cap is None else show_usd(quote.cap)
@@ -232,3 +279,12 @@ def question_lines(quote: Quote, title: str, warning: str, width: int) -> list[L
         words = f"{quote.unsendable_count:,} can't be sent: {names}{more}"
         lines.append(labelled("left out", words, width, "warning"))
     return lines
+
+
+def _other_lane(other: Quote | None, width: int) -> list[Line]:
+    if other is None or not other.cost:
+        return []
+    if other.lane == "batch":
+        return [labelled("or", f"{show_usd(other.cost)} within 24 h: h", width, "soft")]
+    about = "" if other.seconds is None else f", about {duration(other.seconds)}"
+    return [labelled("or", f"{show_usd(other.cost)} now{about}: h", width, "soft")]

@@ -6,6 +6,7 @@ from batch_manager_tui.screens.bill import BillScreen
 from batch_manager_tui.screens.details import DetailsScreen
 from batch_manager_tui.screens.doer import Doer
 from batch_manager_tui.screens.failures import FailuresScreen
+from batch_manager_tui.screens.half_price import HalfPriceScreen
 from batch_manager_tui.screens.search import SearchScreen
 from batch_manager_tui.screens.settings import SettingsScreen
 from batch_manager_tui.screens.sources import SourcesScreen
@@ -27,6 +28,10 @@ class Looking(Doer):
     def bill(self) -> None:
         """What was estimated and billed."""
         self._app.push_screen(BillScreen())
+
+    def half_price(self) -> None:
+        """Batches at half the price."""
+        self._app.push_screen(HalfPriceScreen())
 
     def settings(self) -> None:
         """What is in force."""

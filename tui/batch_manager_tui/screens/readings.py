@@ -50,6 +50,8 @@ class Readings:
         self._ended_run = 0 if workspace.engine.view().active else workspace.engine.view().run_id
         self._bridge = Bridge(workspace.engine, self.view_changed, self._noticed)
         self._screen.items.read_with(self._rows)
+        if workspace.busy is None:
+            workspace.half_price.watch()  # batches of an earlier day: what is back is taken in
 
     def hear_no_more(self) -> None:
         """Listen to no engine."""

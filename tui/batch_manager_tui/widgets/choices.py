@@ -31,6 +31,11 @@ class Choices(Widget):
         super().__init__()
         self._choices = choices
 
+    def rename(self, choice: str, words: str) -> None:
+        """Give a choice other words."""
+        self._choices = [(one, key, words if one == choice else old) for one, key, old in self._choices]
+        self.refresh()
+
     def render_line(self, y: int) -> Strip:
         """The keys stand out, their words don't."""
         pieces: list[Piece] = []

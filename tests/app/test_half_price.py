@@ -1,0 +1,108 @@
+"""The half-price lane in the app: h and y hand over; batches are seen, cancelled, moved and later taken in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from batch_manager.rehearsal import RehearsalOptions, RehearsalServer
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[RehearsalServer]:
+    with RehearsalServer.start(RehearsalOptions(seed=7)) as running:
+        yield running
+
+
+@pytest.fixture
+def server(shared: RehearsalServer) -> RehearsalServer:
+    """The shared server, whose batches take a thousand seconds of its clock."""
+    shared.set_options(batch_seconds=1000)
+    shared.clear()
+    shared.clear_batches()
+    return shared
+
+
+@pytest.fixture
+def paid(opens: Any, server: RehearsalServer) -> Callable[..., Any]:
+    """Opens a home that sends to the server."""
+    return lambda documents=(): opens(documents, OPENAI_BASE_URL=server.base_url, OPENAI_API_KEY="sk-test")
+
+
+async def hand_over(driver: Any) -> None:
+    await driver.press("s")
+    await driver.asked()
+    await driver.press("h")
+    await driver.pilot.pause(0.5)
+    await driver.pilot.press("y")
+    await driver.until(lambda: "handed over" in driver.notice)
+    await driver.settle()
+
+
+async def test_h_and_y_hand_over_and_a_later_start_takes_in(
+    paid: Any, drives: Any, tables: Any, server: RehearsalServer
+) -> None:
+    workspace = paid(tables(5))
+    async with drives(workspace) as driver:
+        await driver.press("s")
+        await driver.asked()
+        assert "within 24 h: h" in driver.screen_text()
+        await driver.press("h")
+        text = driver.screen_text()
+        assert " now" in text and "within 24 h" in text and "handed over" in text
+        await driver.press("escape")
+        assert server.totals()["requests"] == 0 and workspace.store.jobs.handed_runs() == []
+        await hand_over(driver)
+        assert len(workspace.half_price.jobs()) == 1 and workspace.store.items.counts().total("pending") == 5
+        await driver.press("h")
+        assert driver.front == "HalfPriceScreen" and "0/5" in driver.screen_text()
+        server.advance(500)
+        await driver.press("l")
+        await driver.until(lambda: "in progress" in driver.screen_text())
+        assert "held" in driver.screen_text() and "expires" in driver.screen_text()
+    workspace.close()
+    server.advance(500)
+    later = paid()
+    async with drives(later) as driver:
+        await driver.until(lambda: later.store.items.counts().total("indexed") == 5)
+        assert server.totals()["batch_tokens"] == server.totals()["billed_tokens"] > 0
+        await driver.until(lambda: not later.half_price.jobs())
+
+
+async def test_a_batch_is_moved_to_the_other_lane(paid: Any, drives: Any, tables: Any, server: RehearsalServer) -> None:
+    workspace = paid(tables(4))
+    async with drives(workspace) as driver:
+        await hand_over(driver)
+        await driver.press("h", "m")
+        await driver.asked()
+        assert "Index now what is left" in driver.screen_text()
+        await driver.pilot.press("y")
+        await driver.run_to_the_end()
+        assert workspace.store.items.counts().total("indexed") == 4
+        await driver.press("h", "l")
+        await driver.until(lambda: not workspace.half_price.jobs())
+        assert server.totals()["batch_tokens"] == 0  # it was cancelled before anything was done
+
+
+async def test_a_batch_is_cancelled(paid: Any, drives: Any, tables: Any, server: RehearsalServer) -> None:
+    workspace = paid(tables(3))
+    async with drives(workspace) as driver:
+        await hand_over(driver)
+        await driver.press("h", "x")
+        await driver.until(lambda: "cancelling" in driver.screen_text() or not workspace.half_price.jobs())
+        await driver.press("l")
+        await driver.until(lambda: not workspace.half_price.jobs())
+        assert workspace.engine.quote(driver.app.main.desk.selection.pending_scope()).items == 3
+
+
+async def test_where_there_is_no_such_lane(local: Any, drives: Any, tables: Any) -> None:
+    workspace = local(tables(2))
+    async with drives(workspace) as driver:
+        await driver.press("s")
+        await driver.asked()
+        await driver.press("h")
+        assert "nothing to halve" in driver.screen_text()
+        await driver.press("escape", "h")
+        assert "Nothing is under way" in driver.screen_text()
