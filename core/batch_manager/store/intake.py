@@ -14,12 +14,16 @@ from batch_manager.store.database import now, translated
 from batch_manager.store.departures import Whole, check, depart, schemas_of
 from batch_manager.store.former import keep_former
 from batch_manager.store.names import Names
-from batch_manager.store.staging import CHUNK, Staging
+from batch_manager.store.staging import Staging
 
 if TYPE_CHECKING:
     import peewee
 
 What = Literal["new", "changed", "gone"]
+
+CHUNK = 2_000
+"""Items a transaction. Names and hashes lie all over their indexes, so that smaller ones write the same pages again and
+again; larger ones would keep a run from its journal for more than some tenths of a second."""
 
 NAMED = 200
 """Items of each sort that a plan names; more of them are only counted."""

@@ -29,8 +29,14 @@ if TYPE_CHECKING:
 Fate = Literal["new", "changed", "reworded", "same"]
 """What becomes of an item: `reworded` has other words that make the same text, so there is nothing to send."""
 
+Key = tuple[str, str]
+"""An item's kind and name."""
+
 CHUNK = 500
-"""Documents that are held at a time; also a transaction of the intake."""
+"""Documents that are held at a time."""
+
+GROUP = 250
+"""Keys that are asked for at once; SQLite takes some hundred of values, and finds no plan for very many."""
 
 AHEAD = 2
 """Chunks whose tokens are counted, in a thread beside, while the next one is read."""
@@ -92,7 +98,7 @@ class Staging:
         self._source = source
         self._side = "structure" if source.brings == "structure" else "words"
         self._seq = 0
-        self._counting: deque[tuple[list[int], Future[list[list[tuple[str, int]]]]]] = deque()
+        self._counting: deque[tuple[dict[int, tuple[str, str]], Future[list[list[tuple[str, int]]]]]] = deque()
         self.bad: list[Unreadable] = []
         self.bad_count = 0
         self.warnings: list[str] = []
@@ -120,8 +126,8 @@ class Staging:
                     texts = self._lay_ready(found)
                     if texts:
                         # The counting needs no interpreter lock, so it goes on while the next chunk is read.
-                        future = counter.submit(split_texts, list(texts.values()))
-                        self._counting.append((list(texts), future))
+                        future = counter.submit(split_texts, [text for text, _ in texts.values()])
+                        self._counting.append((texts, future))
                     self._take_counts(AHEAD)
                 done += len(found)
                 if found:
@@ -149,57 +155,69 @@ class Staging:
                 self.is_whole = False
         return found
 
-    def _lay_ready(self, found: Sequence[Found]) -> dict[int, str]:
-        """Stage these; returns the texts to be counted, by `seq`."""
+    def _lay_ready(self, found: Sequence[Found]) -> dict[int, tuple[str, str]]:
+        """Stage these; returns the texts to be counted with their hashes, by `seq`."""
         connection: sqlite3.Connection = self._db.connection()
-        rows: dict[tuple[str, str], _Row] = {}
-        texts: dict[int, str] = {}
-        for entry in found:
-            document = self._names.told_apart(entry.document)
+        rows: dict[Key, _Row] = {}
+        texts: dict[int, tuple[str, str]] = {}
+        documents = [self._names.told_apart(entry.document) for entry in found]
+        keys = list({(document.kind, document.name) for document in documents})
+        places: dict[Key, str] = {(kind, name): place for kind, name, place in self._staged(keys)}
+        kept = self._kept(keys)
+        for entry, document in zip(found, documents, strict=True):
             key = (document.kind, document.name)
-            earlier = self._earlier(connection, rows, texts, key)
-            if earlier is not None and len(self.warnings) < KEPT_MESSAGES:
-                places = f"{earlier} and {entry.where}"
-                self.warnings.append(f"{document.kind} {document.name!r} stands twice: {places}; the later one counts.")
+            if key in places:
+                self._warn(key, places[key], entry.where)
+            if key in rows:
+                texts.pop(rows.pop(key).seq, None)
+            places[key] = entry.where
             self._seq += 1
-            row, text = self._judge(connection, self._seq, document, entry.where)
+            row, text = self._judge(self._seq, document, entry.where, kept.get(key))
             rows[key] = row
             if text is not None:
-                texts[row.seq] = text
+                texts[row.seq] = (text, row.text_hash or "")
         marks = ", ".join("?" for _ in _Row._fields)
-        connection.executemany(f"INSERT INTO staged ({', '.join(_Row._fields)}) VALUES ({marks})", rows.values())
+        # Of two lines for one item the later one counts.
+        connection.executemany(
+            f"INSERT OR REPLACE INTO staged ({', '.join(_Row._fields)}) VALUES ({marks})", rows.values()
+        )
         return texts
 
-    def _earlier(
-        self,
-        connection: sqlite3.Connection,
-        rows: dict[tuple[str, str], _Row],
-        texts: dict[int, str],
-        key: tuple[str, str],
-    ) -> str | None:
-        """Forget what was staged for this item before; returns where it stood."""
-        held = rows.pop(key, None)
-        if held is not None:
-            texts.pop(held.seq, None)
-            return held.place
-        row = connection.execute("SELECT place, seq FROM staged WHERE kind = ? AND name = ?", key).fetchone()
-        if row is None:
-            return None
-        connection.execute("DELETE FROM staged WHERE seq = ?", (row[1],))
-        return str(row[0])
+    def _staged(self, keys: Sequence[Key]) -> list[tuple[str, str, str]]:
+        """(kind, name, place) of those of these that an earlier chunk has."""
+        if self._seq == 0:
+            return []
+        return self._in_groups("SELECT kind, name, place FROM asked CROSS JOIN staged ON kind = k AND name = n", keys)
 
-    def _judge(
-        self, connection: sqlite3.Connection, seq: int, document: Document, place: str
-    ) -> tuple[_Row, str | None]:
+    def _kept(self, keys: Sequence[Key]) -> dict[Key, tuple[Any, ...]]:
+        """What the store has of these: id, stage, hash of the text, problem, this side's payload, the other's."""
+        other = "words" if self._side == "structure" else "structure"
+        rows = self._in_groups(
+            f"SELECT kind, name, id, stage, text_hash, problem, {self._side}, {other}"
+            " FROM asked CROSS JOIN item ON kind = k AND name = n LEFT JOIN brought ON item_id = id",
+            keys,
+        )
+        return {(row[0], row[1]): row[2:] for row in rows}
+
+    def _in_groups(self, select: str, keys: Sequence[Key]) -> list[Any]:
+        """The rows of these keys. One question for many of them is a fifth of the work of one for each."""
+        rows: list[Any] = []
+        for start in range(0, len(keys), GROUP):
+            group = keys[start : start + GROUP]
+            marks = ", ".join(["(?, ?)"] * len(group))
+            values = [part for key in group for part in key]
+            asked = f"WITH asked (k, n) AS (VALUES {marks}) {select}"
+            rows += self._db.connection().execute(asked, values).fetchall()
+        return rows
+
+    def _warn(self, key: Key, earlier: str, later: str) -> None:
+        if len(self.warnings) < KEPT_MESSAGES:
+            self.warnings.append(f"{key[0]} {key[1]!r} stands twice: {earlier} and {later}; the later one counts.")
+
+    def _judge(self, seq: int, document: Document, place: str, kept: tuple[Any, ...] | None) -> tuple[_Row, str | None]:
         """Compare a document with the item of its name; with the text when it has to be counted."""
         # ASCII escapes keep lone surrogates, which SQLite could not hold otherwise.
         payload = json.dumps(to_payload(document))
-        other = "words" if self._side == "structure" else "structure"
-        kept: Any = connection.execute(
-            f"SELECT id, stage, text_hash, problem, {self._side}, {other} FROM item LEFT JOIN brought ON item_id = id"
-            " WHERE kind = ? AND name = ?",
-            (document.kind, document.name),
-        ).fetchone()
         item_id, stage, digest, problem, mine, theirs = kept or (None, "", None, None, None, None)
         # Words alone don't bring back what its database no longer has.
         back = stage == "gone" and (self._side == "structure" or theirs is None)
@@ -235,12 +253,12 @@ class Staging:
     def _take_counts(self, ahead: int) -> None:
         """Stage the parts that are counted, until so many chunks are still under way."""
         while len(self._counting) > ahead:
-            seqs, future = self._counting.popleft()
+            texts, future = self._counting.popleft()
             self._db.connection().executemany(
                 "INSERT INTO staged_part (seq, no, hash, body, tokens, bytes) VALUES (?, ?, ?, ?, ?, ?)",
                 (
-                    (seq, no, text_hash(body), body, tokens, len(body.encode()))
-                    for seq, parts in zip(seqs, future.result(), strict=True)
+                    (seq, no, whole if len(parts) == 1 else text_hash(body), body, tokens, len(body.encode()))
+                    for (seq, (_, whole)), parts in zip(texts.items(), future.result(), strict=True)
                     for no, (body, tokens) in enumerate(parts, start=1)
                 ),
             )
