@@ -28,10 +28,11 @@ CALLS: tuple[tuple[str, ...], ...] = (
     ("half_price.py", "--tiny", "--no-index"),
     ("scan.py", "--tiny"),
     ("again.py", "--tiny"),
+    ("start.py", "--tiny"),
 )
 """A benchmark and its arguments, each."""
 
-PARTS = {"bare_loop.py", "check.py", "corpus.py", "one_run.py", "processes.py", "raw_pipeline.py", "tiny.py"}
+PARTS = {"bare_loop.py", "check.py", "corpus.py", "one_run.py", "processes.py", "raw_pipeline.py", "terminal.py", "tiny.py"}
 """What others import or start."""
 
 

@@ -225,3 +225,32 @@ async def test_the_cursor_stays_in_sight_whatever_the_list_becomes(local: Any, d
             await driver.press(*keys)
             top, height = int(items.scroll_offset.y), items.scrollable_content_region.height
             assert not items.line_count() or top <= items.cursor < top + height, (keys, top, items.cursor, height)
+
+
+async def test_marking_all_waits_for_the_whole_list(
+    local: Callable[..., Any], drives: Callable[..., Any], tables: Any
+) -> None:
+    async with drives(local(tables(300))) as driver:
+        selection = driver.app.main.desk.selection
+        # Both keys before anything is read again: "all" must mean the new list, whole.
+        await driver.press("slash", *"table_1")
+        await driver.press("enter")
+        assert len(selection.ids) == 100
+        await driver.pilot.press("o", "o", "a")
+        await driver.settle()
+        assert selection.marks == set(selection.ids) and len(selection.marks) == 100
+
+
+async def test_the_first_page_stands_while_the_others_are_read(
+    local: Callable[..., Any], drives: Callable[..., Any], tables: Any
+) -> None:
+    async with drives(local(tables(450))) as driver:
+        main = driver.app.main
+        items = main.items
+        shown: list[int] = []
+        whole = items.show
+        items.show = lambda ids: (shown.append(len(items.pages.ids)), whole(ids))
+        main.deeds.sort()
+        await driver.until(lambda: shown)
+        assert shown == [200]
+        assert len(items.pages.ids) == len(main.desk.selection.ids) == 450

@@ -115,7 +115,11 @@ class BatchManagerApp(App[None]):
         self.away.watch()
         self.push_screen(self.main)
         if self._opener is not None:
-            self.run_worker(self._open(self._opener), group="open")
+            # The home's modules are heavy; before the first paint they would take the interpreter from it.
+            self.call_after_refresh(self._begin, self._opener)
+
+    def _begin(self, opener: Opener) -> None:
+        self.run_worker(self._open(opener), group="open")
 
     async def _open(self, opener: Opener) -> None:
         try:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 SHOWN_RUNS = 8
 
+FIRST = 200
+"""Items of a list that are read first: a page, and more than any terminal has rows."""
+
 
 class Desk:
     """The main screen's state. Widgets show it; they do not hold it.
@@ -85,6 +88,14 @@ class Desk:
     def cost_state(self) -> CostState:
         """The moment, as the cost panel shows it."""
         return CostState(self.heading, self.quote, self.error, self.view, self.spent)
+
+    async def first(self, back: BackRoom) -> array[int]:
+        """Read the first ids that fit the filter: as many as a screen can show.
+
+        Raises:
+            StoreError: The store can't be read.
+        """
+        return await back.read(self._opened().store.items.first_ids, self.selection.wanted, FIRST)
 
     async def read(self, back: BackRoom) -> array[int]:
         """Read counts, money and the ids that fit the filter.

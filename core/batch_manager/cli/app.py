@@ -10,6 +10,7 @@ from batch_manager.errors import UsageError
 
 if TYPE_CHECKING:
     from batch_manager.cli.flags import Flags
+    from batch_manager.workspace import Workspace
 
 
 def open_app(flags: Flags) -> int:
@@ -34,13 +35,14 @@ def open_app(flags: Flags) -> int:
             return code
     from batch_manager.cli.logs import log_nowhere, log_to_file
     from batch_manager.cli.opening import settings_of
-    from batch_manager.workspace import Workspace
     from batch_manager_tui import run
 
     settings = settings_of(flags)
     log_nowhere()
 
     def open_workspace() -> Workspace:
+        from batch_manager.workspace import Workspace  # in the thread that opens it, after the first paint
+
         workspace = Workspace.open(
             settings, demo=flags.demo, rehearse=flags.rehearse, reset=flags.reset, look_when_busy=True
         )

@@ -1,4 +1,7 @@
-"""Opening what an action works on: the settings of the call, then a home for work or for looking."""
+"""Opening what an action works on: the settings of the call, then a home for work or for looking.
+
+Store and engine are imported only when a home is opened: the app paints before that.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from batch_manager.cli import terminal
-from batch_manager.engine import Engine
 from batch_manager.errors import SettingError
 from batch_manager.settings import Settings, load_settings
-from batch_manager.store import DocumentationStore
-from batch_manager.workspace import Workspace, own_settings
 
 if TYPE_CHECKING:
     from batch_manager.cli.flags import Flags
+    from batch_manager.engine import Engine
+    from batch_manager.store import DocumentationStore
+    from batch_manager.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,7 @@ def for_work(flags: Flags) -> Iterator[Workspace]:
         StoreError: The store can't be opened.
     """
     from batch_manager.cli.logs import log_to_file
+    from batch_manager.workspace import Workspace
 
     workspace = Workspace.open(
         settings_of(flags), demo=flags.demo, rehearse=flags.rehearse, reset=flags.reset, on_trouble="stop"
@@ -83,6 +87,9 @@ def for_looking(flags: Flags) -> Iterator[Look]:
         StoreError: The store can't be read.
     """
     from batch_manager.cli.logs import log_to_stderr
+    from batch_manager.engine import Engine
+    from batch_manager.store import DocumentationStore
+    from batch_manager.workspace import Workspace, own_settings
 
     user = settings_of(flags)
     log_to_stderr(user)

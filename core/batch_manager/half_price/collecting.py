@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from batch_manager.embedding.batch_api import RemoteBatch
 from batch_manager.errors import RequestRefused, Verdict
 from batch_manager.half_price.desk import Desk
 from batch_manager.half_price.lines import HASH, MAX_LINE, BrokenLine, Line, read_line
@@ -16,6 +15,9 @@ from batch_manager.half_price.submission import STRANGER
 from batch_manager.pricing import Price
 from batch_manager.store.database import now
 from batch_manager.store.jobs import HandedRun, JobRow
+
+if TYPE_CHECKING:
+    from batch_manager.embedding.batch_api import RemoteBatch
 
 ENDED = frozenset({"completed", "failed", "expired", "cancelled"})
 QUEUE_FULL = "token_limit_exceeded"

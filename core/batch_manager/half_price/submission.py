@@ -9,8 +9,8 @@ from __future__ import annotations
 import secrets
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from batch_manager.embedding.batch_api import RemoteBatch
 from batch_manager.errors import RequestRefused, SettingError, StoreError, Verdict
 from batch_manager.half_price.desk import Desk
 from batch_manager.half_price.lines import request_line
@@ -19,6 +19,9 @@ from batch_manager.home import free_bytes
 from batch_manager.pricing import Price, from_pico, show_usd
 from batch_manager.store.database import now
 from batch_manager.store.jobs import HandedRun, JobRow
+
+if TYPE_CHECKING:
+    from batch_manager.embedding.batch_api import RemoteBatch
 
 MAYBE = "Maybe submitted: the connection broke before the server's answer came."
 STRANGER = "This key sees neither the batch nor its file: it is of another organisation or project."

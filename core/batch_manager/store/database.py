@@ -9,13 +9,14 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
-
-import peewee
 
 from batch_manager.errors import StoreError
 from batch_manager.store.migrations import MIGRATIONS, Statement
+
+if TYPE_CHECKING:
+    import peewee
 
 BUSY_SECONDS = 5.0
 
@@ -46,11 +47,13 @@ def open_for_writing(path: Path) -> peewee.SqliteDatabase:
         StoreError: It can't be opened, is no store, or comes from a newer version.
     """
     with translated(path):
-        if _has_content(path):
+        if has_content(path):
             # Asked before anything is opened for writing: the pragmas alone would change another program's file.
-            with contextlib.closing(_connect_for_looking(path)) as connection:
-                _refuse_foreign(connection, path)
+            with contextlib.closing(connect_for_looking(path)) as connection:
+                refuse_foreign(connection, path)
         _make_file(path)
+        import peewee
+
         database = peewee.SqliteDatabase(str(path), pragmas=PRAGMAS, timeout=BUSY_SECONDS)
         database.connect()
         try:
@@ -67,8 +70,10 @@ def open_for_looking(path: Path) -> peewee.SqliteDatabase:
     Raises:
         StoreError: It can't be opened, is no store, or comes from another version.
     """
+    from batch_manager.store.looking import LookingDatabase
+
     with translated(path):
-        database = _LookingDatabase(path)
+        database = LookingDatabase(path)
         database.connect()
         version = _version(database)
         if version < len(MIGRATIONS):
@@ -81,30 +86,7 @@ def open_for_looking(path: Path) -> peewee.SqliteDatabase:
         return database
 
 
-class _LookingDatabase(peewee.SqliteDatabase):
-    """Connections that write nothing; each thread's is opened as the files stand at its time."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(str(path), timeout=BUSY_SECONDS)
-        self._path = path
-
-    def _connect(self) -> sqlite3.Connection:
-        if not _has_content(self._path):
-            connection = sqlite3.connect(":memory:", isolation_level=None)
-            for number, migration in enumerate(MIGRATIONS, start=1):
-                for statement in (*migration, f"PRAGMA user_version = {number}"):
-                    connection.execute(statement)
-        else:
-            connection = _connect_for_looking(self._path)
-            try:
-                _refuse_foreign(connection, self._path)
-            except BaseException:
-                connection.close()
-                raise
-        return connection
-
-
-def _connect_for_looking(path: Path) -> sqlite3.Connection:
+def connect_for_looking(path: Path) -> sqlite3.Connection:
     """A connection that changes neither the file nor those beside it."""
     with path.open("rb") as file:
         if file.read(len(SQLITE_MAGIC)) != SQLITE_MAGIC:
@@ -135,7 +117,7 @@ def _looking_mode(path: Path) -> tuple[str, str]:
     """(URI parameters, first statement) by which the store is read as it is and nothing is written."""
     log, index = (path.with_name(path.name + end) for end in ("-wal", "-shm"))
     plain = "PRAGMA query_only = 1"
-    if not _has_content(log) and not index.exists():
+    if not has_content(log) and not index.exists():
         return "immutable=1", plain  # nobody is writing, and this keeps SQLite from making a log
     if index.exists():
         return "mode=ro&readonly_shm=1", plain  # with the writer's index, or a private one when the writer died
@@ -144,7 +126,7 @@ def _looking_mode(path: Path) -> tuple[str, str]:
     return ("mode=ro&vfs=unix-none", "PRAGMA locking_mode = EXCLUSIVE") if os.name == "posix" else ("mode=ro", plain)
 
 
-def _has_content(path: Path) -> bool:
+def has_content(path: Path) -> bool:
     """Whether there is such a file with anything in it; one that a kill left empty holds nothing yet."""
     try:
         return path.stat().st_size > 0
@@ -160,6 +142,8 @@ def now() -> str:
 @contextlib.contextmanager
 def translated(path: Path | None = None) -> Iterator[None]:
     """Turn SQLite's errors into StoreErrors that a person can act on; with a path, the file system's as well."""
+    import peewee  # a tenth of a second, which nobody need pay who only names what the store holds
+
     try:
         yield
     except (peewee.DatabaseError, peewee.InterfaceError, sqlite3.Error) as error:
@@ -172,6 +156,8 @@ def translated(path: Path | None = None) -> Iterator[None]:
 
 def _first_of(error: BaseException) -> BaseException:
     """What went wrong first: SQLite rolls back by itself on a full disk, and the rollback after that fails as well."""
+    import peewee
+
     while isinstance(error.__context__, peewee.PeeweeException | sqlite3.Error):
         error = error.__context__
     return error
@@ -232,7 +218,7 @@ def _run(database: peewee.SqliteDatabase, statement: Statement) -> None:
     database.execute_sql(statement)
 
 
-def _refuse_foreign(connection: sqlite3.Connection, path: Path) -> None:
+def refuse_foreign(connection: sqlite3.Connection, path: Path) -> None:
     """Refuse a database that isn't a store, or one of a newer version."""
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -46,15 +47,19 @@ class Choosing(Doer):
 
     def mark_all(self) -> None:
         """All in the filter."""
-        with self._undo.marks_of(self._screen.desk.selection):
-            self._screen.desk.selection.toggle_all()
-        self._screen.marks_changed()
+        self._change_marks(self._screen.desk.selection.toggle_all)
 
     def invert(self) -> None:
         """Turn the marks round."""
-        with self._undo.marks_of(self._screen.desk.selection):
-            self._screen.desk.selection.invert()
-        self._screen.marks_changed()
+        self._change_marks(self._screen.desk.selection.invert)
+
+    def _change_marks(self, change: Callable[[], None]) -> None:
+        def do() -> None:
+            with self._undo.marks_of(self._screen.desk.selection):
+                change()
+            self._screen.marks_changed()
+
+        self._screen.readings.once_listed(do)
 
     def range(self) -> None:
         """Begin a range, or mark it."""
@@ -62,7 +67,7 @@ class Choosing(Doer):
         if items.range_from is None:
             items.range_from = items.cursor
         else:
-            ids = items.selection.ids
+            ids = items.pages.ids
             with self._undo.marks_of(items.selection):
                 items.selection.mark(ids[place] for place in items.ranged())
             items.range_from = None

@@ -14,7 +14,8 @@ class Deeds(Choosing, Bringing, Looking):
 
     def start(self) -> None:
         """Price what is chosen, and ask."""
-        self._ask(self._screen.desk.selection.pending_scope(), "Index what is pending")
+        selection = self._screen.desk.selection
+        self._screen.readings.once_listed(lambda: self._ask(selection.pending_scope(), "Index what is pending"))
 
     def retry(self) -> None:
         """Price what failed, and ask."""

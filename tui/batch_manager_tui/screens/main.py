@@ -101,7 +101,7 @@ class MainScreen(AppScreen):
     @property
     def gone(self) -> bool:
         """The app is closing: what was asked for before has nowhere to be shown."""
-        return not self.query("#items")
+        return len(self.query("#items, #cost, #preview, #why")) < 4  # they go one after the other
 
     def situation(self) -> Situation:
         """The moment, as commands judge it."""

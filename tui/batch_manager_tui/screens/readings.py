@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from batch_manager.errors import BatchManagerError
 from batch_manager.events import Notice, RunView
-from batch_manager.store.items import ItemDetail, ItemRow
+from batch_manager.store.items import ItemDetail, ItemFilter, ItemRow
 from batch_manager_tui.bridge import TICK, Bridge
 from batch_manager_tui.display import shown
 from batch_manager_tui.widgets.batch_bars import BatchBars
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from batch_manager_tui.screens.main import MainScreen
 
 PAUSE = 0.06
-"""Seconds without a change after which a filter is applied, a quote made, a preview read."""
+"""Seconds without a change after which what follows a first change closely is read or priced."""
 
 RUN_PAUSE = 1.0
 """Seconds between two readings of the rows in sight while a run changes them."""
@@ -42,11 +42,15 @@ class Readings:
         self._next_reading = 0
         self._last_state = "idle"
         self._ended_run = 0
+        self._listed: ItemFilter | None = None
+        self._once_listed: list[Callable[[], None]] = []
 
     def adopt(self, workspace: Workspace) -> None:
         """Listen to another engine, read another store."""
         self.hear_no_more()
         self._screen.desk.adopt(workspace)
+        self._listed = None
+        self._once_listed.clear()
         self._ended_run = 0 if workspace.engine.view().active else workspace.engine.view().run_id
         self._bridge = Bridge(workspace.engine, self.view_changed, self._noticed)
         self._screen.items.read_with(self._rows)
@@ -78,10 +82,25 @@ class Readings:
         """Read the item under the cursor when it rests there."""
         self._soon("preview", self._preview)
 
+    def once_listed(self, work: Callable[[], None]) -> None:
+        """Do what means the whole list: now, or as soon as the list of the filter in force is read."""
+        if self._listed == self._screen.desk.selection.wanted:
+            work()
+        else:
+            self._once_listed.append(work)
+
     def _soon(self, name: str, work: Callable[[], None]) -> None:
+        """The first time at once; what follows it closely, when there was a pause."""
         if name in self._pauses:
             self._pauses[name].stop()
-        self._pauses[name] = self._screen.set_timer(PAUSE, work)
+            self._pauses[name] = self._screen.set_timer(PAUSE, lambda: self._after_pause(name, work))
+        else:
+            self._pauses[name] = self._screen.set_timer(PAUSE, lambda: self._pauses.pop(name, None))
+            work()
+
+    def _after_pause(self, name: str, work: Callable[[], None]) -> None:
+        self._pauses.pop(name, None)
+        work()
 
     async def _reload(self) -> None:
         if await self._read_list():
@@ -94,13 +113,23 @@ class Readings:
         """Read and show the list; False when nobody wants it any more."""
         screen, wanted = self._screen, self._screen.desk.selection.wanted
         try:
+            if wanted != self._listed:
+                first = await screen.desk.first(screen.batch_app.back)
+                if screen.gone or wanted != screen.desk.selection.wanted:
+                    return False
+                screen.items.show_first(first)
             ids = await screen.desk.read(screen.batch_app.back)
         except BatchManagerError as error:
+            self._once_listed.clear()
             self._complain(error)
             return False
         if screen.gone or wanted != screen.desk.selection.wanted:
             return False
         screen.items.show(ids)
+        self._listed = wanted
+        waiting, self._once_listed = self._once_listed, []
+        for work in waiting:
+            work()
         return True
 
     def _rows(self, ids: Sequence[int]) -> list[ItemRow]:

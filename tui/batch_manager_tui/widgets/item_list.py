@@ -93,10 +93,22 @@ class ItemList(LineView):
         """Read rows from this store from now on."""
         self.pages = RowPages(read)
 
+    def show_first(self, ids: array[int]) -> None:
+        """Show the first items of a list whose others are still being read; nothing when the cursor is not on them.
+
+        What a command means by "all" is the whole list, so `selection.ids` waits for it.
+        """
+        if self.cursor and self.current_id not in ids:
+            return
+        self._show(ids)
+
     def show(self, ids: array[int]) -> None:
         """Show these items; the cursor stays on its item, or near its place when that is gone."""
-        before = self.current_id
         self.selection.ids = ids
+        self._show(ids)
+
+    def _show(self, ids: array[int]) -> None:
+        before = self.current_id
         self.pages.show(ids)
         if before is None or self.cursor >= len(ids) or ids[self.cursor] != before:
             try:
