@@ -32,7 +32,16 @@ CALLS: tuple[tuple[str, ...], ...] = (
 )
 """A benchmark and its arguments, each."""
 
-PARTS = {"bare_loop.py", "check.py", "corpus.py", "one_run.py", "processes.py", "raw_pipeline.py", "terminal.py", "tiny.py"}
+PARTS = {
+    "bare_loop.py",
+    "check.py",
+    "corpus.py",
+    "one_run.py",
+    "processes.py",
+    "raw_pipeline.py",
+    "terminal.py",
+    "tiny.py",
+}
 """What others import or start."""
 
 

@@ -66,6 +66,19 @@ def test_help_and_version_import_nothing_heavy(command: Command, flag: str) -> N
     assert not loaded & heavy
 
 
+def test_the_app_is_drawn_before_anything_heavy_is_loaded(command: Command) -> None:
+    code = (
+        "import sys, batch_manager.cli.app, batch_manager_tui.app; from batch_manager.cli.opening import settings_of;"
+        "print(*sorted({name.partition('.')[0] for name in sys.modules}), 'batch_manager.engine' in sys.modules)"
+    )
+    line = [command.line()[0], "-c", code]
+    done = subprocess.run(line, capture_output=True, text=True, env=command.env(), timeout=60, cwd=command.folder)
+    assert done.returncode == 0, done.stderr
+    loaded = set(done.stdout.split())
+    heavy = {"openai", "chromadb", "sqlalchemy", "numpy", "peewee", "tiktoken", "wordllama", "pydantic", "h11", "True"}
+    assert "textual" in loaded and not loaded & heavy
+
+
 def test_looking_imports_no_client_no_index_no_screen(command: Command) -> None:
     assert command("--import", "-", text=jsonl(*THREE)).code == 0
     for action in ("--status", "--estimate-costs"):
