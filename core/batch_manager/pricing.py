@@ -35,7 +35,8 @@ HALF = Decimal("0.5")
 """Of the price, through the Batch API."""
 
 _PICO = 10**12
-_LISTED_HOSTS = frozenset({"api.openai.com", "127.0.0.1", "localhost", "::1"})
+LISTED_HOSTS = frozenset({"api.openai.com", "127.0.0.1", "localhost", "::1"})
+"""Hosts that the list holds for: OpenAI's own, and the rehearsal's on loopback."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ def find_price(model: str, base_url: str, own: Decimal | None = None) -> Price:
         return Price(own, "EMBEDDING_PRICE_PER_MILLION")
     host = urlsplit(base_url).hostname or ""
     listed = PRICES.get(model)
-    if listed is not None and host in _LISTED_HOSTS:
+    if listed is not None and host in LISTED_HOSTS:
         return Price(listed, f"price list of {PRICES_AS_OF}")
     known = "model" if listed is None else "server"
     subject = model if listed is None else f"{model} at {host}"
@@ -103,7 +104,7 @@ def find_batch_price(model: str, base_url: str, price: Price) -> Price:
     azure = host.endswith((".azure.com", ".azure-api.net"))
     if azure:
         reason = f"{host} is Azure's: its batches are another API, at another price."
-    elif host not in _LISTED_HOSTS:
+    elif host not in LISTED_HOSTS:
         reason = f"No batch price and no Batch API are known of {host}."
     elif model not in HALF_PRICE_MODELS:
         reason = f"No batch price is known for {model}."

@@ -6,11 +6,14 @@ import hashlib
 import json
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from batch_manager.documents import KINDS, Kind
 from batch_manager.packing import Limits
 from batch_manager.pricing import Price
+
+if TYPE_CHECKING:
+    from batch_manager.index_change import IndexChange
 
 START_SECONDS = 1.0
 """What a run takes before its first request: the client's import, the vector store's opening, partly at once."""
@@ -35,8 +38,13 @@ class Scope:
 
     @property
     def rebuilds(self) -> bool:
-        """The whole index is meant, so that one of another model, or a damaged one, may be given up for it."""
-        return self.which == "all" and self.ids is None and set(self.kinds) == set(KINDS)
+        """The whole index is meant, pending or not, so that a damaged one may be given up for it."""
+        return self.which == "all" and self.whole
+
+    @property
+    def whole(self) -> bool:
+        """All items count, not some of them: only that may turn to an index of another model."""
+        return self.which != "failed" and self.ids is None and set(self.kinds) == set(KINDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +89,7 @@ class Work:
         digest: A hash over the hashes of these texts, in the order of the store.
         reused: Items that cost nothing, since every text of theirs was paid for before.
         duplicates: Items whose text travels with another item's.
+        shortened: Texts whose vectors are cut from longer ones that were paid for.
         unsendable: Items that can't be sent, at most some hundreds; `unsendable_count` counts all.
     """
 
@@ -94,6 +103,7 @@ class Work:
     duplicates: int
     unsendable: tuple[Unsendable, ...]
     unsendable_count: int
+    shortened: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +117,8 @@ class Quote:
         limits: Ceilings of a request that are in force: the setting, or what this server was found to take.
         seconds: About how long that takes; None when nothing would be done, or when nobody can say.
         lane: `now`, or `batch`: handed over at half the price, back within a day.
+        shortened: Texts whose vectors are cut, for $0, from longer ones that were paid for.
+        change: What becomes of the index, where another model or size than its own is meant.
     """
 
     scope: Scope
@@ -130,6 +142,8 @@ class Quote:
     limits: Limits
     seconds: float | None = None
     lane: Lane = "now"
+    shortened: int = 0
+    change: IndexChange | None = None
 
     @property
     def beyond_cap(self) -> bool:
@@ -139,6 +153,8 @@ class Quote:
     @property
     def nothing_to_do(self) -> bool:
         """No item would change."""
+        if self.change is not None and self.change.ready:
+            return False  # the change itself is left to be done
         return self.items == 0 and self.unsendable_count == 0
 
     def with_cap(self, cap: Decimal | None) -> Quote:
@@ -174,6 +190,7 @@ def make_quote(
         unsendable_count=work.unsendable_count,
         fingerprint=_fingerprint_again(base, cap),
         limits=limits,
+        shortened=work.shortened,
     )
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import os
 from decimal import Decimal
 from typing import TYPE_CHECKING, Literal
 
 from batch_manager.engine import Engine
-from batch_manager.errors import HomeBusy
+from batch_manager.errors import HomeBusy, VectorStoreError
 from batch_manager.half_price import HalfPrice
 from batch_manager.home import WriterLocks, make_home, reset_home
 from batch_manager.store import DocumentationStore
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
     from batch_manager.rehearsal import RehearsalServer
     from batch_manager.settings import Settings
+
+log = logging.getLogger("batch_manager.workspace")
 
 REHEARSAL_KEY = "rehearsal-needs-no-key"
 REHEARSAL_BATCH = 20
@@ -109,6 +112,7 @@ class Workspace:
                 server = _start_server(demo, settings.home)
                 settings = dataclasses.replace(settings, base_url=server.base_url)
             engine = Engine(settings, store, on_trouble=on_trouble)
+            _finish_swap(engine)
         except BaseException:
             if server is not None:
                 server.stop()
@@ -132,6 +136,14 @@ class Workspace:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _finish_swap(engine: Engine) -> None:
+    """What an earlier process was killed at, in the last step of a change of the index."""
+    try:
+        engine.finish_swap()
+    except VectorStoreError as error:
+        log.warning("the change of the index is still to be finished: %s", error)  # searches say so; the next run tries
 
 
 def own_settings(settings: Settings, *, demo: bool = False, rehearse: bool = False) -> Settings:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from batch_manager.engine.index_care import INDEX_SPACE
+from batch_manager.quote import Space
 from failing import fail
 
 KEY = "sk-proj-something-secret"
@@ -13,7 +13,7 @@ KEY = "sk-proj-something-secret"
 async def test_problems_come_first_and_origins_are_told(opens: Any, drives: Any, tables: Any) -> None:
     workspace = opens(tables(3), DATABASE_URL="postgresql://ann:hunter2@db/shop", EMBEDDING_CONCURRENCY="4")
     fail(workspace, ["table_000"], "x", "y")
-    workspace.store.set_note(INDEX_SPACE, "other\x1b-model\n7")
+    workspace.store.generations.claim(Space("openai", "https://other/v1", "other\x1b-model", 7), 0)
     workspace.store._db.execute_sql("UPDATE run SET state = 'interrupted'")
     workspace.store._db.execute_sql("UPDATE run_text SET state = 'planned'")
     async with drives(workspace, (160, 45)) as driver:

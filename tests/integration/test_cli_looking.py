@@ -161,7 +161,8 @@ def test_the_status_in_json(sample: Command) -> None:
     done = sample("--demo", "--status", "--json")
     assert done.code == 0 and done.err == ""
     report = done.json
-    assert set(report) == {"tables", "relationships", "spent_usd", "billed_tokens", "model", "vectors"}
+    assert set(report) >= {"tables", "relationships", "spent_usd", "billed_tokens", "model", "vectors", "indexes"}
+    assert [one["state"] for one in report["indexes"]] == ["serving"]
     assert set(report["tables"]) == set(report["relationships"]) == {"pending", "indexed", "failed"}
     assert report["vectors"] == {name: report[name]["indexed"] for name in ("tables", "relationships")}
     assert report["tables"]["indexed"] > 50 and report["tables"]["failed"] >= 1 and report["spent_usd"] == 0
@@ -230,10 +231,11 @@ def test_search_without_a_key_and_with_nothing_indexed(command: Command) -> None
     assert "nothing was sent" in done.err and not command.home.exists()
 
 
-def test_an_index_of_another_model_is_not_asked(sample: Command, tmp_path: Path) -> None:
+def test_an_index_of_another_model_is_asked_with_its_own(sample: Command, tmp_path: Path) -> None:
     command = copy(sample, tmp_path).but(OPENAI_API_KEY="sk-any-key-at-all", OPENAI_BASE_URL="http://127.0.0.1:9/v1")
-    done = command("--demo", "--provider", "openai", "--search", "x")
-    assert (done.code, done.out) == (2, "") and "wordllama" in done.error
+    done = command("--demo", "--provider", "openai", "--search", "x", "--json")
+    assert done.code == 0 and done.json["results"], done.err
+    assert "The index that serves is of wordllama" in done.err and "costs $0" in done.err
 
 
 # --verify
@@ -242,7 +244,9 @@ def test_an_index_of_another_model_is_not_asked(sample: Command, tmp_path: Path)
 def test_verify_when_all_is_well(sample: Command) -> None:
     done = sample("--demo", "--verify", "--json")
     assert done.code == 0
-    assert done.json == {"missing": 0, "orphaned": 0, "outdated": 0, "repaired": 0, "items": []}
+    report = done.json
+    assert report.pop("items") == [] and set(report.values()) == {0}
+    assert {"missing", "orphaned", "outdated", "wrong_text", "wrong_model", "wrong_dimensions"} < set(report)
     assert "agree" in sample("--demo", "--verify").out
 
 
@@ -299,3 +303,33 @@ def test_looking_works_while_another_process_writes(sample: Command, tmp_path: P
         busy = command("--demo", "--batch-index", "--yes")
     assert (busy.code, busy.out) == (2, "")
     assert "process" in busy.error
+
+
+# --check
+
+
+def test_check_is_zero_when_all_is_well_and_one_when_something_is_pending_or_untrue(
+    sample: Command, tmp_path: Path
+) -> None:
+    done = sample("--demo", "--check", "--json")
+    assert done.code == 1, done.out  # the sample has an item or two that can't be sent, which are no index's fault
+    assert (done.json["pending"], done.json["untrue"], done.json["fine"]) == (0, 0, False)
+    command = copy(sample, tmp_path)
+    with sqlite3.connect(command.home / "demo" / "store.sqlite3") as store:
+        store.execute("UPDATE item SET stage = 'skipped' WHERE stage = 'failed'")
+    done = command("--demo", "--check")
+    assert (done.code, done.out) == (0, "All is indexed, and the index is true to the store.\n")
+    with sqlite3.connect(command.home / "demo" / "store.sqlite3") as store:
+        store.execute(
+            "UPDATE item SET stage = 'pending' WHERE id IN (SELECT id FROM item WHERE stage = 'indexed' LIMIT 2)"
+        )
+    done = command("--demo", "--check")
+    assert done.code == 1 and "pending  2  $0 to index" in done.out
+    shutil.rmtree(command.home / "demo" / "vectors")
+    done = command("--demo", "--check", "--json")
+    assert done.code == 1 and done.json["pending"] == 2 and done.json["untrue"] == done.json["missing"] > 100
+
+
+def test_check_of_an_empty_home_is_fine_and_makes_nothing(command: Command) -> None:
+    done = command("--check", "--json")
+    assert (done.code, done.json["fine"]) == (0, True) and not command.home.exists()

@@ -169,16 +169,34 @@ def test_several_databases(shell: Shell) -> None:
     shell.follow(HOW_TO / "several-databases.md")
 
 
+def test_another_model(shell: Shell) -> None:
+    shell.bring_sample()
+    del shell.environment["EMBEDDING_PROVIDER"]
+    with RehearsalServer.start(options()) as server:
+        shell.environment |= {"OPENAI_API_KEY": "sk-test", "OPENAI_BASE_URL": server.base_url}
+        shell.run("batch-manager --import documentation.jsonl; batch-manager --batch-index --yes")
+        shell.follow(HOW_TO / "another-model.md")
+        assert {one["model"] for one in server.ledger()} == {"text-embedding-3-small", "text-embedding-3-large"}
+        _, status = shell.run("OPENAI_EMBEDDING_DIMENSIONS=512 batch-manager --status --json")
+    assert [(one["dimensions"], one["state"]) for one in json.loads(status)["indexes"]] == [
+        (1536, "kept"),
+        (512, "serving"),
+    ]
+
+
 def test_the_nightly_job(shell: Shell) -> None:
     shell.bring_sample()
-    script = re.search(r"^```sh\n(.*?)^```$", (HOW_TO / "ci-job-under-a-cap.md").read_text(), re.DOTALL | re.MULTILINE)
-    assert script
-    job = script[1].replace("/var/lib/batch-manager", shell.environment["BATCH_MANAGER_HOME"])
+    page = (HOW_TO / "ci-job-under-a-cap.md").read_text()
+    script, check = re.findall(r"^```sh\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    job = script.replace("/var/lib/batch-manager", shell.environment["BATCH_MANAGER_HOME"])
     for night in range(2):
         code, out = shell.run(f"set -eu\n{job}")
         assert code == (0 if night else 1), out  # a failed item isn't tried again unasked
         result = json.loads((shell.folder / "result.json").read_text())
         assert len(result["table_processing_results"]) == (0 if night else 64)
+    code, out = shell.run(check)
+    checked = json.loads((shell.folder / "check.json").read_text())
+    assert code == 1 and (checked["pending"], checked["untrue"]) == (0, 0) and checked["failed"] == 3, out
     # A wrong URL looks like all tables gone: the job ends with 3, and changes nothing.
     (shell.folder / "shop.db").unlink()
     with contextlib.closing(sqlite3.connect(shell.folder / "shop.db")) as other:

@@ -17,7 +17,7 @@ import pytest
 from batch_manager.documents import Document
 from batch_manager.engine import Engine
 from batch_manager.engine.quoting import limits_of
-from batch_manager.errors import QuoteChanged, SettingError, UsageError
+from batch_manager.errors import QuoteChanged, SettingError
 from batch_manager.quote import Scope
 from batch_manager.rehearsal import RehearsalOptions, RehearsalServer, expected_vector
 from batch_manager.settings import Settings, load_settings
@@ -417,38 +417,6 @@ def test_chroma_s_process_ends_by_itself_at_the_close_and_is_not_killed(
     run(engine)
     engine.close()
     assert [one.returncode for one in started] == [0]  # a kill would be -9
-
-
-def test_another_model_is_refused_until_the_index_is_rebuilt(opened: Callable[..., Opened]) -> None:
-    engine, _ = opened(documents=5)
-    run(engine)
-    engine.close()
-    engine, store = opened(EMBEDDING_PROVIDER="local")
-    with pytest.raises(UsageError, match=MODEL):
-        engine.start(engine.quote(Scope()))
-    view = run(engine, Scope("all"))
-    assert (view.state, view.indexed) == ("done", 5)
-    assert view.billed == 0
-    hits = engine.search("what the business knows")
-    assert len(hits) == 5
-    assert store.items.counts().total("indexed") == 5
-
-
-def test_a_rebuild_with_another_model_that_gets_no_answer_leaves_the_index_as_it_was(
-    opened: Callable[..., Opened], server: RehearsalServer
-) -> None:
-    engine, _ = opened(documents=5, EMBEDDING_PROVIDER="local")
-    run(engine)
-    engine.close()
-    server.set_faults([{"fault": "money", "rate": 1.0}])
-    engine, store = opened()
-    view = run(engine, Scope("all"))
-    assert (view.state, view.code) == ("stopped", "insufficient_quota")
-    assert store.items.counts().total("indexed") == 5
-    engine.close()
-    engine, _ = opened(EMBEDDING_PROVIDER="local")
-    assert engine.index_counts()["table"] == 5
-    assert len(engine.search("what the business knows")) == 5
 
 
 def test_without_a_key_nothing_starts(opened: Callable[..., Opened], server: RehearsalServer) -> None:

@@ -10,10 +10,8 @@ import shutil
 import signal
 import sqlite3
 import subprocess
-import sys
 import threading
 import time
-import urllib.request
 from collections.abc import Iterator
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -31,6 +29,7 @@ from batch_manager.events import Notice
 from batch_manager.quote import Scope
 from batch_manager.rehearsal import RehearsalServer
 from batch_manager.store import database
+from chroma_server import ChromaServer
 from jobs import Job, billed, job, options
 
 SIZE = 8
@@ -464,39 +463,6 @@ def test_a_folder_with_another_dimension_is_told_before_anything_is_paid(
         assert server.totals()["requests"] == 0
         view = opened.run(Scope("all"))
         assert (view.state, view.indexed) == ("done", 5)
-
-
-class ChromaServer:
-    """`chroma run` on loopback."""
-
-    def __init__(self, folder: Path, port: int = 0) -> None:
-        self.folder = folder
-        self.port = port
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        command = [sys.executable, "-c", "from chromadb.cli.cli import app; app()", "run"]
-        self.process = subprocess.Popen(
-            [*command, "--path", str(self.folder), "--host", "127.0.0.1", "--port", str(self.port)],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        deadline = time.monotonic() + 40
-        while time.monotonic() < deadline:
-            with contextlib.suppress(OSError, psutil.Error):
-                for one in psutil.Process(self.process.pid).net_connections("tcp"):
-                    if one.status == psutil.CONN_LISTEN:
-                        opener.open(f"http://127.0.0.1:{one.laddr.port}/api/v2/heartbeat", timeout=5).close()
-                        self.port = one.laddr.port
-                        return
-            time.sleep(0.05)
-        raise AssertionError("chroma run does not answer")
-
-    def stop(self) -> None:
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
 
 
 def test_a_chroma_server_that_goes_away_pauses_the_run_and_loses_nothing(

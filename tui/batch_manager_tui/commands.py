@@ -132,7 +132,7 @@ def _start(now: Situation) -> str | None:
         return f"The run is paused: {key_of(now, 'pause')} goes on with it."
     if reason := may_change(now) or _has_items(now):
         return reason
-    if not now.counts.total("pending"):
+    if not now.counts.total("pending") and not now.changes:
         failed = now.counts.total("failed")
         return (
             f"Nothing is pending; {key_of(now, 'retry')} retries {failed:,} failed."
@@ -181,7 +181,7 @@ def _undo(now: Situation) -> str | None:
 def _search(now: Situation) -> str | None:
     if reason := _has_items(now):
         return reason
-    if now.counts.total("indexed"):
+    if now.searchable:
         return None
     return f"Nothing is indexed yet, so there is nothing to search: {key_of(now, 'start')} starts."
 

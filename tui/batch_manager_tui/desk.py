@@ -32,6 +32,8 @@ class Desk:
     Attributes:
         selection: Filter and marks.
         counts: Items by kind and status, as last read.
+        searchable: Items that a search can find, as last read.
+        serves: The model of the index that serves, where it isn't the one in force.
         spent: USD over all runs, as last read.
         runs: The latest runs.
         unfinished: A run that was interrupted with work left.
@@ -59,6 +61,8 @@ class Desk:
 
     def _empty(self) -> None:
         self.counts = Counts({})
+        self.searchable = 0
+        self.serves = ""
         self.spent = Decimal(0)
         self.runs: list[RunRow] = []
         self.unfinished: RunRow | None = None
@@ -74,6 +78,8 @@ class Desk:
             ready=opened is not None,
             busy=str(opened.busy) if opened and opened.busy else "",
             counts=self.counts,
+            changes=self.quote is not None and self.quote.change is not None and self.quote.change.ready,
+            searchable=self.searchable,
             wanted=self.selection.wanted,
             listed=len(self.selection.ids),
             marked=len(self.selection.marks),
@@ -105,17 +111,20 @@ class Desk:
         """
         workspace, wanted = self._opened(), self.selection.wanted
 
-        def look() -> tuple[Counts, array[int], Decimal, list[RunRow], RunRow | None]:
+        def look() -> tuple[Counts, int, str, array[int], Decimal, list[RunRow], RunRow | None]:
             store = workspace.store
+            serving = store.generations.serving()
             return (
                 store.items.counts(),
+                store.generations.searchable(),
+                "" if serving is None or serving.is_of(workspace.engine.space) else serving.title,
                 store.items.ids(wanted),
                 store.ledger.spent(),
                 store.ledger.runs(SHOWN_RUNS),
                 workspace.engine.unfinished(),
             )
 
-        self.counts, ids, self.spent, self.runs, self.unfinished = await back.read(look)
+        (self.counts, self.searchable, self.serves, ids, self.spent, self.runs, self.unfinished) = await back.read(look)
         return ids
 
     async def read_counts(self, back: BackRoom) -> None:
@@ -142,6 +151,9 @@ class Desk:
 
     def _heading(self, quote: Quote) -> str:
         chosen, total = _chosen(quote), self.counts.total("pending")
+        if quote.change is not None and not self.selection.marks:
+            which = "Back to a kept index" if quote.change.step == "back" else "Another index"
+            return f"{which}: {chosen:,} items"
         marked = len(self.selection.marks)
         if marked:
             if chosen == marked:

@@ -21,6 +21,8 @@ class Situation:
         ready: The workspace is open.
         busy: Why this home can only be looked at; empty when it can be written.
         counts: Items by kind and status.
+        changes: A run would turn to an index of another model, or finish turning to it.
+        searchable: Items that a search can find.
         wanted: The list's filter.
         listed: Items that fit the filter.
         marked: Items that are marked.
@@ -35,6 +37,8 @@ class Situation:
     ready: bool = False
     busy: str = ""
     counts: Counts = field(default_factory=lambda: Counts({}))
+    changes: bool = False
+    searchable: int = 0
     wanted: ItemFilter = field(default_factory=ItemFilter)
     listed: int = 0
     marked: int = 0

@@ -10,7 +10,7 @@ from batch_manager.assistant.purse import Purse
 from batch_manager.documents import Document, Kind, to_payload
 from batch_manager.engine import Engine
 from batch_manager.errors import UsageError
-from batch_manager.quote import Scope
+from batch_manager.pricing import price_of
 from batch_manager.sources.shown import shown
 from batch_manager.store import DocumentationStore
 from batch_manager.store.items import ItemFilter
@@ -46,7 +46,7 @@ class Library:
         """The nearest items, best first, and what the session has spent.
 
         Raises:
-            UsageError: An argument is wrong, there is no key, or the index is of another model.
+            UsageError: An argument is wrong, there is no key, or the index that serves can't be asked.
             StoppedError: The cap of the session is reached.
             RequestRefused, VectorStoreError: The server or Chroma didn't answer.
         """
@@ -55,12 +55,12 @@ class Library:
         if not 1 <= limit <= MOST_RESULTS:
             raise UsageError(f"limit is {limit}.", next_step=f"Use a number from 1 to {MOST_RESULTS}.")
         engine = self._opened()
-        engine.check(Scope("pending"))
-        if not engine.store.items.counts().total("indexed"):
+        asked = engine.search_settings()
+        if not engine.store.generations.searchable():
             raise UsageError(
                 "Nothing is indexed yet, so nothing was sent.", next_step="A person indexes it: --batch-index."
             )
-        meter = self._purse.at(engine.price())
+        meter = self._purse.at(price_of(asked))
         hits = engine.search(query, KINDS[kind], limit, sources=sources, schemas=schemas, meter=meter)
         return {
             "results": [

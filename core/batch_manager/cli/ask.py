@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from batch_manager.cli import terminal, trust
 from batch_manager.cli.signals import EndRequested
 from batch_manager.errors import DeclinedError
+from batch_manager.index_change import change_words
 from batch_manager.pricing import show_usd
 from batch_manager.sources.shown import shown
 
@@ -62,6 +63,10 @@ def quote_lines(quote: Quote, settings: Settings, other: Quote | None = None) ->
         rows.append(("back", "within 24 h; --collect takes it in"))
     if other is not None and other.lane == "batch" and other.cost:
         rows.append(("or", f"{show_usd(other.cost)} within 24 h, with --lane batch"))
+    if quote.change is not None:
+        rows += [("index", shown(words, 200)) for words in change_words(quote, quote.change)]
+    if quote.shortened:
+        rows.append(("for $0", f"{quote.shortened:,} texts are cut from longer vectors that were paid for"))
     if quote.reused:
         rows.append(("for $0", f"{quote.reused:,} items whose texts were paid for before"))
     if quote.duplicates:

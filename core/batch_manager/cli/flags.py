@@ -127,6 +127,8 @@ def _add_actions(parser: argparse.ArgumentParser) -> None:
     add(ask, "mcp", "answer an assistant over MCP on stdin and stdout, until it closes them")
     add(ask, "status", "counts, spend so far, the index's health")
     add(ask, "verify", "compare store and index both ways; see --repair")
+    add(ask, "check", "exit 1 when something is pending or untrue; sends and writes nothing")
+    add(ask, "drop-old-index", "give up indexes of other models that are kept; what was paid for stays")
     add(ask, "trim", "forget kept answers that no item has a use for")
     shell = parser.add_argument_group("actions: the shell")
     words = "print the script that completes these flags in bash, zsh or fish"
@@ -237,7 +239,12 @@ def nonsense(flags: Flags) -> str | None:
     # Option, whether it was given, the actions that it goes with, and why with no other.
     rules: tuple[tuple[str, bool, tuple[str, ...], str], ...] = (
         ("--rehearse", flags.rehearse, (APP, *INDEXING, "collect"), "only the app and indexing can be rehearsed"),
-        ("--yes", flags.yes, (*run, "search", "scan", "import", "trim"), "there is no question to answer"),
+        (
+            "--yes",
+            flags.yes,
+            (*run, "search", "scan", "import", "trim", "drop-old-index"),
+            "there is no question to answer",
+        ),
         ("--max-cost", flags.max_cost is not None, (APP, *run, "search", "mcp"), "it spends nothing"),
         ("--trust-dotenv", flags.trust_dotenv, (*INDEXING, "search", "mcp", "collect"), "it sends nothing unasked"),
         ("--max-retries", flags.max_retries is not None, (APP, *run, "collect"), "it sends no batches"),

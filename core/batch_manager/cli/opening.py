@@ -53,9 +53,9 @@ def settings_of(flags: Flags) -> Settings:
 
 
 def say_other_model(engine: Engine) -> None:
-    """Warn, where the figures of an index are looked at, that it is of another model than the one in force."""
+    """Warn, where the figures of an index are looked at, that it is of another model, or on its way to one."""
     for problem in engine.problems():
-        if problem.code == "other_model":
+        if problem.code in ("other_model", "index_building", "swap_half_done"):
             terminal.say(f"warning: {problem}")
 
 

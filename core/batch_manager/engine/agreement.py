@@ -46,6 +46,7 @@ def agree(store: DocumentationStore, quote: Quote, quote_again: Callable[[], Quo
                 next_step="Look at the new quote and say yes to that.",
             )
         space_id = store.answers.space_id(quote.space, make=True)
+        store.generations.begin(quote.space, space_id)
         if quote.lane == "now" and unfinished is not None and _goes_on(store, unfinished, quote, space_id):
             run_id = unfinished.id
             store.work.withdraw(run_id)

@@ -13,6 +13,7 @@ from batch_manager.engine.agreement import Agreed
 from batch_manager.engine.books import Books
 from batch_manager.engine.control import Control, OnTrouble
 from batch_manager.engine.edge import Edge
+from batch_manager.engine.generations import index_to_fill, settle, sweep_serving
 from batch_manager.engine.index_care import prepare
 from batch_manager.engine.progress import Progress
 from batch_manager.engine.quoting import limits_of
@@ -89,13 +90,20 @@ class Driver:
     async def _drive(self, run: Run) -> None:
         ticking = asyncio.ensure_future(self._tick(run))
         try:
-            vectors = self._edge.vectors()
+            serving = self._edge.vectors()
+            vectors = index_to_fill(self._store, serving)
             warming = asyncio.ensure_future(self._edge.warm_embedder())
             preparing = asyncio.ensure_future(prepare(run.books, run.control, vectors, self._settings))
             # To the end of both, whatever comes of one: nothing may go on at the index behind a run that is over.
             await asyncio.wait({warming, preparing})
             preparing.result()
-            await run.go(warming.result(), vectors)
+            vectors = index_to_fill(self._store, serving)  # a damaged folder that was put aside took the others along
+            await sweep_serving(self._store, serving)
+            await run.go(
+                warming.result(),
+                vectors,
+                lambda: settle(self._store, serving, lambda words: run.control.notice(words, "info")),
+            )
         except BatchManagerError as error:
             run.broken(error)
         except Exception as error:

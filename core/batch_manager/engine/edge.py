@@ -26,6 +26,7 @@ class Edge:
         self._settings = settings
         self._vectors = vectors
         self._embedder: Embedder | None = None
+        self._other: tuple[Settings, Embedder] | None = None
         self._making = threading.Lock()
 
     def vectors(self) -> VectorStore:
@@ -44,15 +45,25 @@ class Edge:
                 self._embedder = make_embedder(self._settings)
             return self._embedder
 
+    def embedder_for(self, settings: Settings) -> Embedder:
+        """The embedder of other settings, of the index that serves while another is built; the last one is kept."""
+        if settings == self._settings:
+            return self.embedder()
+        with self._making:
+            if self._other is None or self._other[0] != settings:
+                self._other = (settings, make_embedder(settings))
+            return self._other[1]
+
     async def warm_embedder(self) -> Embedder:
         """The embedder, without stopping the loop while a client is imported."""
         return await asyncio.to_thread(self.embedder)
 
     async def close(self) -> None:
         """Close what was opened."""
-        embedder, vectors = self._embedder, self._vectors
-        self._embedder = self._vectors = None
-        if embedder is not None:
-            await embedder.close()
+        embedders, vectors = [self._embedder, self._other and self._other[1]], self._vectors
+        self._embedder = self._other = self._vectors = None
+        for embedder in embedders:
+            if embedder is not None:
+                await embedder.close()
         if vectors is not None:
             await vectors.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import dataclasses
 import logging
 import threading
 from collections.abc import Coroutine, Sequence
@@ -18,7 +19,18 @@ from batch_manager.engine.control import Level, OnTrouble
 from batch_manager.engine.delivery import Delivery
 from batch_manager.engine.driver import Driver
 from batch_manager.engine.edge import Edge
-from batch_manager.engine.index_care import mend_damage, require_same_model
+from batch_manager.engine.generations import (
+    cut_longer,
+    drop_kept,
+    index_to_fill,
+    require_one_index,
+    require_whole,
+    seen_for,
+    serving_settings,
+    settle,
+    sweep_serving,
+)
+from batch_manager.engine.index_care import mend_damage, mend_size
 from batch_manager.engine.itinerary import Itinerary, itinerary_of
 from batch_manager.engine.problems import problems
 from batch_manager.engine.quoting import limits_of, quote_of
@@ -101,7 +113,8 @@ class Engine:
         Raises:
             StoreError: The store can't be read.
         """
-        texts = self.store.work.texts(Scope("pending"), self.store.answers.space_id(self.space))
+        space_id, seen = self.store.answers.space_id(self.space), seen_for(self.store, self.space)
+        texts = self.store.work.texts(Scope("pending"), space_id, seen)
         return itinerary_of(texts, limits_of(self.settings, self.store))
 
     def travelled(self, item_id: int) -> tuple[Travelled, ...]:
@@ -126,13 +139,12 @@ class Engine:
 
         Raises:
             SettingError: No key.
-            UsageError: The index is of another model, or a run is under way.
+            UsageError: The index is of another model and only some items are meant, or a run is under way.
         """
         if self._driver.run is not None:
             raise UsageError("A run is under way.", next_step="Wait for it, pause it or cancel it.", code="running")
         self.require_key()
-        if not scope.rebuilds:
-            require_same_model(self.store, self.space)
+        require_whole(self.store, self.space, scope)
 
     def require_key(self) -> None:
         """Make sure that there is a key where one is needed.
@@ -187,6 +199,8 @@ class Engine:
             if self._closed:
                 raise UsageError("The engine is closed.", next_step="Open the home again.", code="closed")
             self.check(quote.scope)
+            self.finish_swap()
+            cut_longer(self.store, quote.space)  # what it keeps costs nothing, whatever becomes of the run
             agreed = agree(self.store, quote, lambda: self.quote(quote.scope, quote.cap))
             self._driver.ended.clear()
             ready: concurrent.futures.Future[None] = concurrent.futures.Future()
@@ -230,8 +244,26 @@ class Engine:
     # Questions to the index
 
     def search_price(self, query: str) -> Decimal:
-        """What the query's own embedding costs."""
-        return self.price().cost(checked_query(query))
+        """What the query's own embedding costs, by the model of the index that serves.
+
+        Raises:
+            UsageError, SettingError: The index that serves can't be asked (see `search_settings`).
+        """
+        return price_of(self.search_settings()).cost(checked_query(query))
+
+    def search_settings(self) -> Settings:
+        """The settings by which a search asks: those in force, or of the index that serves while another is built.
+
+        Raises:
+            UsageError: A swap was broken off, or the index was made at another server.
+            SettingError: There is no key.
+        """
+        if self.store.generations.serving() is None:
+            self.require_key()
+        asked = serving_settings(self.settings, self.store)
+        if asked is self.settings:
+            self.require_key()
+        return asked
 
     def search(
         self,
@@ -254,11 +286,11 @@ class Engine:
             meter: Who watches what it costs, and may keep it back.
 
         Raises:
-            UsageError: The query can't be sent, the index is of another model, or no item is of such a source or
-                schema.
+            UsageError: The query can't be sent, the index that serves can't be asked, or no item is of such a source
+                or schema.
             RequestRefused, VectorStoreError: The server or Chroma didn't answer.
         """
-        require_same_model(self.store, self.space)
+        asked = self.search_settings()
         checked_query(query)
         within = self.store.places.within(kind, sources, schemas)
 
@@ -267,10 +299,10 @@ class Engine:
                 query,
                 within,
                 limit,
-                self._edge.embedder(),
+                self._edge.embedder_for(asked),
                 self._edge.vectors(),
                 self.store,
-                self.space,
+                space_of(asked),
                 meter or Unmetered(),
             )
 
@@ -280,16 +312,18 @@ class Engine:
         """The items nearest to an indexed one, best first, by its kept vector: $0, and nothing is sent. Blocks.
 
         Raises:
-            UsageError: There is no such item, no vector is kept of it, or the index is of another model.
+            UsageError: There is no such item, no vector is kept of it, or a swap was broken off.
             VectorStoreError: Chroma didn't answer.
         """
-        require_same_model(self.store, self.space)
+        require_one_index(self.store)
+        serving = self.store.generations.serving()
+        space = self.space if serving is None else serving.space
         item_id = self.store.items.find(kind, name)
         if item_id is None:
             raise UsageError(f"There is no {kind} {name!r} in the store.", code="no_such_item")
 
         async def ask() -> list[SearchHit]:
-            return await neighbours(item_id, kind, name, limit, self._edge.vectors(), self.store, self.space)
+            return await neighbours(item_id, kind, name, limit, self._edge.vectors(), self.store, space)
 
         return self._thread.do(ask())
 
@@ -320,33 +354,46 @@ class Engine:
     async def deliver(self) -> None:
         """Bring what is paid for to the index, for $0; called in the loop. A run that is under way does it itself.
 
+        An index that this was the last of, beside the one that served, serves from here on.
+
         Raises:
-            UsageError: The index is of another model.
             VectorStoreError: It can't be used; the answers are safe.
         """
         if self._driver.run is not None:
             return
-        require_same_model(self.store, self.space)
-        if self.store.answers.waiting(self.store.answers.space_id(self.space)):
-            await self._edge.vectors().open()
+        vectors, active = self._edge.vectors(), self.store.generations.active()
+        space = self.space if active is None else active.space
+        if self.store.answers.waiting(self.store.answers.space_id(space)):
+            await vectors.open()
             await self._free_delivery().drain()
+        await settle(self.store, vectors, self.notice)
 
     def sweep(self) -> int:
         """Take what is gone from its source out of the index, for $0; returns how many items. Blocks."""
 
         async def do() -> int:
-            return await self._free_delivery().sweep() if self.store.departures.waiting(1) else 0
+            swept = await sweep_serving(self.store, self._edge.vectors())
+            return swept + (await self._free_delivery().sweep() if self.store.departures.waiting(1) else 0)
 
         return self._thread.do(do())
 
     def verify(self, repair: bool = False) -> VerifyReport:
-        """Compare store and Chroma both ways; with `repair` mend what costs nothing. Blocks."""
+        """Compare store and Chroma both ways; with `repair` mend what costs nothing. Blocks.
 
-        require_same_model(self.store, self.space)
+        Raises:
+            UsageError: A swap was broken off, and this may only look.
+            VectorStoreError: Chroma doesn't answer.
+        """
+        if repair:
+            self.finish_swap()
+        else:
+            require_one_index(self.store)
 
         async def ask() -> VerifyReport:
             if repair:
-                await mend_damage(self.store, self._edge.vectors(), self.settings)
+                vectors = self._edge.vectors()
+                await mend_damage(self.store, vectors, self.settings)
+                await mend_size(self.store, index_to_fill(self.store, vectors))
                 await self._free_delivery().drain()
                 await self._free_delivery().sweep()
             report = await verify(self.store, self._edge.vectors(), repair=repair)
@@ -355,6 +402,28 @@ class Engine:
             return report
 
         return self._thread.do(ask())
+
+    def finish_swap(self) -> bool:
+        """Finish the change to another index where it was broken off in its last step; True when there was one. Blocks.
+
+        Raises:
+            VectorStoreError: Chroma doesn't answer.
+        """
+        beside = self.store.generations.beside()
+        if beside is None or beside.state != "swapping":
+            return False
+        return self._thread.do(settle(self.store, self._edge.vectors(), log.info))
+
+    def drop_kept(self) -> int:
+        """Take the indexes that are kept beside the one that serves out of Chroma; returns how many. Blocks.
+
+        What was paid for them stays among the answers.
+
+        Raises:
+            VectorStoreError: Chroma doesn't answer.
+        """
+        self.finish_swap()
+        return self._thread.do(drop_kept(self.store, self._edge.vectors()))
 
     def close(self, timeout: float = 10.0) -> None:
         """End a run in good order, Chroma's process and the thread; safe to call twice."""
@@ -376,9 +445,12 @@ class Engine:
 
     def _free_delivery(self) -> Delivery:
         """A delivery outside a run: of what is paid for, and of what is gone."""
-        space_id = self.store.answers.space_id(self.space)
-        run = self._driver.make(self.quote(Scope("pending", ids=())), Agreed(0, space_id, Budget(0)), "raise")
-        return Delivery(run.books, run.control, self._edge.vectors())
+        active = self.store.generations.active()
+        space = self.space if active is None else active.space
+        quote = dataclasses.replace(self.quote(Scope("pending", ids=())), space=space)
+        agreed = Agreed(0, self.store.answers.space_id(space), Budget(0))
+        run = self._driver.make(quote, agreed, "raise")
+        return Delivery(run.books, run.control, index_to_fill(self.store, self._edge.vectors()))
 
     def _tell(self, order: Any) -> None:
         def deliver() -> None:

@@ -1,36 +1,15 @@
-"""Care of the index: that it is of the model in use, and that it is there; what is lost is put back for $0."""
+"""Care of the index that is worked on: that it is there, and of the right size; what is lost is put back for $0."""
 
 from __future__ import annotations
 
 from batch_manager.documents import KINDS
 from batch_manager.engine.books import Books
 from batch_manager.engine.control import Control
-from batch_manager.errors import UsageError, VectorStoreError
+from batch_manager.errors import VectorStoreError
 from batch_manager.home import put_aside
-from batch_manager.quote import Space
 from batch_manager.settings import Settings
 from batch_manager.store import DocumentationStore
 from batch_manager.vectors import VectorStore
-
-INDEX_SPACE = "index_space"
-"""The store's note of the model and dimensions that Chroma's vectors are of."""
-
-
-def require_same_model(store: DocumentationStore, space: Space) -> None:
-    """Make sure that the index, if there is one, is of this model.
-
-    Raises:
-        UsageError: It is of another one.
-    """
-    noted = store.note(INDEX_SPACE)
-    if noted is None or noted == _note(space):
-        return
-    model, dimensions = noted.split("\n")
-    raise UsageError(
-        f"The index was built with {model} ({dimensions} dimensions), not with {space.model}.",
-        next_step=f"Use --model {model} or its provider, or build the index anew with --rebuild-indexes.",
-        code="other_model",
-    )
 
 
 async def prepare(books: Books, control: Control, vectors: VectorStore, settings: Settings) -> None:
@@ -44,6 +23,11 @@ async def prepare(books: Books, control: Control, vectors: VectorStore, settings
     rebuild = quote.scope.rebuilds
     store.answers.release(books.space_id)
     foreign = await _opened(store, control, vectors, settings, rebuild=rebuild, dimensions=quote.space.dimensions)
+    if foreign and store.generations.beside() is not None:
+        # What stands there under a name that is ours alone was left by an earlier store; nobody searches in it.
+        await vectors.reset()
+        store.answers.forget_index()
+        foreign = False
     if foreign and not rebuild:
         # Said before anything is paid for what would have no place.
         raise VectorStoreError(
@@ -51,7 +35,7 @@ async def prepare(books: Books, control: Control, vectors: VectorStore, settings
             next_step="Rebuild the index (R in the app, --rebuild-indexes), or use the model that it was made with.",
             code="vectors_other_shape",
         )
-    if rebuild and (foreign or store.note(INDEX_SPACE) not in (None, _note(quote.space))):
+    if rebuild and foreign:
         books.replaces_index = True
     elif store.items.counts().total("indexed") and not sum((await vectors.counts()).values()):
         control.notice("Chroma has lost its vectors; they are put back from the store for $0.", "warning")
@@ -59,15 +43,15 @@ async def prepare(books: Books, control: Control, vectors: VectorStore, settings
 
 
 async def claim(books: Books, control: Control, vectors: VectorStore) -> None:
-    """The first row of a run is about to go in: only now is an index of another model given up for it.
+    """The first row of a run is about to go in: only now is an index of another size given up for it.
 
-    A rebuild that never got an answer leaves the index that was there as it was.
+    A rebuild that never got an answer leaves what was there as it was.
     """
     if books.replaces_index:
         await vectors.reset()
         await control.persist(books.store.answers.forget_index)
         books.replaces_index = False
-    await control.persist(lambda: books.store.set_note(INDEX_SPACE, _note(books.quote.space)))
+    await control.persist(lambda: books.store.generations.claim(books.quote.space, books.space_id))
 
 
 async def mend_damage(store: DocumentationStore, vectors: VectorStore, settings: Settings) -> bool:
@@ -86,10 +70,27 @@ async def mend_damage(store: DocumentationStore, vectors: VectorStore, settings:
     return False
 
 
+async def mend_size(store: DocumentationStore, vectors: VectorStore) -> bool:
+    """Drop collections with vectors of another size than the index's, so that a repair can fill them again for $0.
+
+    Returns:
+        Whether there were any.
+    """
+    active = store.generations.active()
+    if active is None or not active.dimensions:
+        return False
+    if not {await vectors.dimensions(kind) for kind in KINDS} - {None, active.dimensions}:
+        return False
+    await vectors.reset()
+    store.answers.index_lost()
+    return True
+
+
 async def _put_aside(store: DocumentationStore, vectors: VectorStore, settings: Settings) -> None:
     await vectors.close()
     put_aside(settings.vectors_directory)
     store.answers.index_lost()
+    store.generations.all_lost()
 
 
 async def _opened(
@@ -112,8 +113,3 @@ async def _opened(
         control.notice(f"{error.message} It is put aside and built again for $0.", "warning")
         await _put_aside(store, vectors, settings)
         return None
-
-
-def _note(space: Space) -> str:
-    # Not the server: vectors of one model are alike wherever they were paid for.
-    return f"{space.model}\n{space.dimensions or 'its own'}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from batch_manager.engine.index_care import require_same_model
+from batch_manager.engine.generations import require_same_model, say_building
 from batch_manager.errors import BatchManagerError, SettingError, UsageError
 from batch_manager.pricing import show_usd
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def problems(engine: Engine) -> list[BatchManagerError]:
-    """No key, no price, an index of another model, an unfinished run, held money: each with its next step.
+    """No key or price, an index of another model or one being built, an unfinished run, held money; with next steps.
 
     Raises:
         StoreError: The store can't be read.
@@ -23,6 +23,7 @@ def problems(engine: Engine) -> list[BatchManagerError]:
         engine.require_key,
         engine.price,
         lambda: require_same_model(engine.store, engine.space),
+        lambda: say_building(engine.store),
         lambda: _unfinished(engine),
         lambda: _held(engine),
     )

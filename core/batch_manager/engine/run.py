@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from itertools import islice
 
 from batch_manager.embedding import Embedder
@@ -39,8 +39,14 @@ class Run:
         self._limits = limits
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def go(self, embedder: Embedder, vectors: VectorStore) -> None:
-        """Deliver what is paid for, send what is agreed, deliver as answers come; then write down how it ended."""
+    async def go(self, embedder: Embedder, vectors: VectorStore, settle: Callable[[], Awaitable[object]]) -> None:
+        """Deliver what is paid for, send what is agreed, deliver as answers come; then write down how it ended.
+
+        Args:
+            embedder: Where it is sent.
+            vectors: The index that it is delivered to.
+            settle: The last step, when all is through: an index that was built beside another may serve now.
+        """
         delivery = Delivery(self.books, self.control, vectors)
         sender = Sender(self.books, self.control, embedder, self._settings, self._limits, delivery.wake)
         try:
@@ -55,6 +61,7 @@ class Run:
             finally:
                 delivery.no_more()
                 await self._last_delivery(following)
+            await settle()
         except StopRun:
             pass  # the reason stands in the progress
         except BatchManagerError as error:

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from batch_manager.documents import Document
 from batch_manager.store.answers import Answers
+from batch_manager.store.cuts import Cuts
 from batch_manager.store.database import open_for_looking, open_for_writing, translated
 from batch_manager.store.departures import Departures
+from batch_manager.store.generations import Generations
 from batch_manager.store.items import Items
 from batch_manager.store.jobs import Jobs
 from batch_manager.store.ledger import Ledger
@@ -42,6 +44,8 @@ class DocumentationStore:
         places: Where items come from: sources and schemas.
         words: Full text over names, purposes and texts.
         departures: Items that are gone from their source, and not yet from the index.
+        generations: Indexes of several models beside one another, and which of them serves.
+        cuts: Longer answers that shorter ones can be cut from.
     """
 
     def __init__(self, settings: Settings | None = None) -> None:
@@ -79,6 +83,8 @@ class DocumentationStore:
         self.ledger = Ledger(database)
         self.jobs = Jobs(database)
         self.departures = Departures(database)
+        self.generations = Generations(database)
+        self.cuts = Cuts(database)
         self.places = Places(database)
         self.words = Words(database)
 

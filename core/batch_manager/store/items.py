@@ -193,6 +193,10 @@ class Items:
         with translated():
             return former_of(self._db, item_id)
 
+    def mean_bytes(self) -> float:
+        """UTF-8 bytes of an item's text, on average."""
+        return float(self._one("SELECT coalesce(avg(bytes), 0) FROM item WHERE stage != 'gone'", [])[0])
+
     def failures(self, limit: int = 1000) -> list[ItemRow]:
         """Failed items, oldest first."""
         rows = self._all(f"SELECT {_ROW} FROM item WHERE stage = 'failed' ORDER BY id LIMIT ?", [limit])

@@ -4,6 +4,7 @@
       │                 │
      run ──< run_text ──┘        run ──< request        item ──< attempt        item ── brought
               run ──< job ──< run_text
+     generation ──< standing >── item
 
 An answer belongs to a text in a space, not to an item: duplicates, renames and rebuilds cost nothing.
 Money is whole picodollars (1e-12 USD). Times are ISO 8601 in UTC.
@@ -247,5 +248,47 @@ MIGRATIONS: tuple[tuple[Statement, ...], ...] = (
         """,
         # The text that an item had before it changed: the one in the index where there is one.
         "CREATE TABLE former_text (item_id INTEGER PRIMARY KEY, body TEXT NOT NULL, indexed INTEGER NOT NULL)",
+    ),
+    (
+        # Indexes of several models beside one another. `item` tells of the one that is worked on (the one being built,
+        # else the one that serves); `standing` keeps what `item` said of each other one.
+        """
+        CREATE TABLE generation (
+            id INTEGER PRIMARY KEY,
+            model TEXT NOT NULL,
+            dimensions INTEGER NOT NULL,
+            space_id INTEGER,
+            state TEXT NOT NULL,
+            begun_at TEXT NOT NULL,
+            served_at TEXT,
+            UNIQUE (model, dimensions)
+        )
+        """,
+        """
+        CREATE TABLE standing (
+            generation_id INTEGER NOT NULL,
+            item_id INTEGER NOT NULL,
+            stage TEXT NOT NULL,
+            space_id INTEGER,
+            text_hash TEXT,
+            parts INTEGER NOT NULL,
+            code TEXT,
+            message TEXT,
+            next_step TEXT,
+            tries INTEGER NOT NULL,
+            lasting INTEGER NOT NULL,
+            failed_at TEXT,
+            PRIMARY KEY (generation_id, item_id)
+        ) WITHOUT ROWID
+        """,
+        # Which model the index is of was a note before.
+        "INSERT INTO generation (model, dimensions, space_id, state, begun_at, served_at)"
+        " SELECT m.model, m.dimensions, (SELECT s.id FROM space s JOIN item i ON i.space_id = s.id"
+        " WHERE s.model = m.model AND s.dimensions = m.dimensions AND i.indexed_parts > 0 LIMIT 1), 'serving',"
+        " strftime('%Y-%m-%dT%H:%M:%S+00:00', 'now'), strftime('%Y-%m-%dT%H:%M:%S+00:00', 'now')"
+        " FROM (SELECT substr(value, 1, instr(value, char(10)) - 1) AS model,"
+        " CAST(substr(value, instr(value, char(10)) + 1) AS INTEGER) AS dimensions"
+        " FROM meta WHERE key = 'index_space') m",
+        "DELETE FROM meta WHERE key = 'index_space'",
     ),
 )

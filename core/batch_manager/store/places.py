@@ -12,6 +12,7 @@ from batch_manager.documents import KINDS, Document, Kind
 from batch_manager.errors import UsageError
 from batch_manager.sources.shown import shown
 from batch_manager.store.database import translated
+from batch_manager.store.generations import is_served
 
 if TYPE_CHECKING:
     import peewee
@@ -120,7 +121,10 @@ class Places:
         clause, values = Within((kind,), within.sources, within.schemas).clause()
         with translated():
             rows = self._db.execute_sql(
-                f"SELECT name, indexed_parts FROM item WHERE stage = 'indexed' AND {clause} ORDER BY id", values
+                "SELECT name, max(indexed_parts, coalesce((SELECT s.parts FROM standing s JOIN generation g"
+                " ON g.id = s.generation_id AND g.state = 'serving' WHERE s.item_id = item.id), 0))"
+                f" FROM item WHERE {is_served('item')} AND {clause} ORDER BY id",
+                values,
             ).fetchall()
         return [(row[0], row[1]) for row in rows]
 

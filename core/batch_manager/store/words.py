@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from batch_manager.documents import Kind
 from batch_manager.store.database import translated
+from batch_manager.store.generations import is_served
 from batch_manager.store.places import Within
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ class Words:
         clause, values = within.clause("i")
         with translated():
             rows: list[tuple[int, Kind, str, float]] = self._db.execute_sql(
-                f"{sql} AND i.stage = 'indexed' AND {clause} ORDER BY weight LIMIT ?", (asked, *values, limit)
+                f"{sql} AND {is_served('i')} AND {clause} ORDER BY weight LIMIT ?", (asked, *values, limit)
             ).fetchall()
         return rows
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import compress
 from typing import TYPE_CHECKING, Any
 
@@ -27,21 +28,44 @@ PAGE = 4_000
 _UNANSWERED = "NOT EXISTS (SELECT 1 FROM answer a WHERE a.text_id = t.id AND a.space_id = ?)"
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """How a scope is looked at, before anything of it is begun.
+
+    Attributes:
+        longer: Spaces whose answers the space's own can be cut from, for $0.
+        stage: SQL over `item AS i` for an item's stage, where another index is meant than the one that is worked on
+            (`generations.seen_stage`).
+    """
+
+    longer: tuple[int, ...] = ()
+    stage: str = "i.stage"
+
+    def unanswered(self, space_id: int, text: str = "t.id") -> str:
+        """SQL: no answer of the text is kept, nor one that the space's own could be cut from."""
+        spaces = ", ".join(f"{one:d}" for one in (space_id, *self.longer))
+        return f"NOT EXISTS (SELECT 1 FROM answer a WHERE a.text_id = {text} AND a.space_id IN ({spaces}))"
+
+
+AS_IT_IS = Seen()
+
+
 class Work:
     """Questions about what is to be sent."""
 
     def __init__(self, database: peewee.SqliteDatabase) -> None:
         self._db = database
 
-    def find(self, scope: Scope, space_id: int, limits: Limits) -> Found:
+    def find(self, scope: Scope, space_id: int, limits: Limits, seen: Seen = AS_IT_IS) -> Found:
         """What the scope holds, for a quote; read in one pass, of which little is held at a time.
 
         Args:
             scope: Which items.
             space_id: 0 when the space is new to the store, so that nothing can have been paid for.
             limits: Ceilings of a request.
+            seen: How it is looked at.
         """
-        where, values = scope_conditions(scope, *self._handed(space_id))
+        where, values = scope_conditions(scope, *self._handed(space_id), stage=seen.stage)
         sendable = f"{where} AND i.problem IS NULL"
         tokens: dict[Kind, int] = dict.fromkeys(KINDS, 0)
         items: dict[Kind, int] = dict.fromkeys(KINDS, 0)
@@ -52,8 +76,9 @@ class Work:
                 "SELECT t.tokens, t.bytes, t.hash, u.related, u.uses FROM"
                 " (SELECT p.text_id, min(i.kind = 'relationship') AS related, count(*) AS uses FROM item i"
                 f" JOIN part p ON p.item_id = i.id WHERE {sendable} GROUP BY p.text_id) u"
-                f" CROSS JOIN text t INDEXED BY text_size ON t.id = u.text_id WHERE {_UNANSWERED} ORDER BY u.text_id",
-                [*values, space_id],
+                f" CROSS JOIN text t INDEXED BY text_size ON t.id = u.text_id WHERE"
+                f" {seen.unanswered(space_id)} ORDER BY u.text_id",
+                values,
             )
             while page := rows.fetchmany(PAGE):
                 counts, sizes, hashes, related, used = zip(*page, strict=True)
@@ -71,10 +96,17 @@ class Work:
                 items[kind] = number
             with_unanswered = self._db.execute_sql(
                 f"SELECT count(*) FROM item i WHERE {sendable} AND EXISTS (SELECT 1 FROM part p"
-                " WHERE p.item_id = i.id AND NOT EXISTS"
-                " (SELECT 1 FROM answer a WHERE a.text_id = p.text_id AND a.space_id = ?))",
-                [*values, space_id],
+                f" WHERE p.item_id = i.id AND {seen.unanswered(space_id, 'p.text_id')})",
+                values,
             ).fetchone()[0]
+            shortened = 0
+            if seen.longer:
+                # Answered all in all, but not in the space itself.
+                shortened = self._db.execute_sql(
+                    "SELECT count(DISTINCT t.id) FROM item i JOIN part p ON p.item_id = i.id JOIN text t"
+                    f" ON t.id = p.text_id WHERE {sendable} AND NOT {seen.unanswered(space_id)} AND {_UNANSWERED}",
+                    [*values, space_id],
+                ).fetchone()[0]
             unsendable_count = self._db.execute_sql(
                 f"SELECT count(*) FROM item i WHERE {where} AND i.problem IS NOT NULL", values
             ).fetchone()[0]
@@ -92,19 +124,20 @@ class Work:
             digest=digest.hexdigest(),
             reused=sum(items.values()) - with_unanswered,
             duplicates=uses - texts,
+            shortened=shortened,
             unsendable=tuple(Unsendable(*row) for row in unsendable),
             unsendable_count=unsendable_count,
         )
 
-    def texts(self, scope: Scope, space_id: int) -> Iterator[tuple[Input, str]]:
+    def texts(self, scope: Scope, space_id: int, seen: Seen = AS_IT_IS) -> Iterator[tuple[Input, str]]:
         """The texts that the scope would send, with their hashes, in the order of a run."""
-        where, values = scope_conditions(scope, *self._handed(space_id))
+        where, values = scope_conditions(scope, *self._handed(space_id), stage=seen.stage)
         with translated():
             for text_id, tokens, size, digest in self._db.execute_sql(
                 "SELECT t.id, t.tokens, t.bytes, t.hash FROM text t INDEXED BY text_size WHERE EXISTS"
                 " (SELECT 1 FROM part p JOIN item i ON i.id = p.item_id WHERE p.text_id = t.id"
-                f" AND {where} AND i.problem IS NULL) AND {_UNANSWERED} ORDER BY t.id",
-                [*values, space_id],
+                f" AND {where} AND i.problem IS NULL) AND {seen.unanswered(space_id)} ORDER BY t.id",
+                values,
             ):
                 yield Input(text_id, tokens, size), digest
 
@@ -205,12 +238,12 @@ class Work:
             return {row[0]: row[1] for row in rows}
 
 
-def scope_conditions(scope: Scope, *handed: int) -> tuple[str, list[Any]]:
+def scope_conditions(scope: Scope, *handed: int, stage: str = "i.stage") -> tuple[str, list[Any]]:
     """The scope as SQL over `item AS i`, without items that wait for one of the runs that are handed over."""
     stages = {
-        "pending": "i.stage IN ('pending', 'answered')",
-        "failed": "i.stage = 'failed'",
-        "all": "i.stage NOT IN ('skipped', 'gone')",
+        "pending": f"{stage} IN ('pending', 'answered')",
+        "failed": f"{stage} = 'failed'",
+        "all": f"{stage} NOT IN ('skipped', 'gone')",
     }
     clauses = [stages[scope.which]]
     values: list[Any] = []

@@ -54,6 +54,23 @@ class Hit:
     metadata: Mapping[str, str | int]
 
 
+@dataclass(frozen=True, slots=True)
+class RowState:
+    """What a row says of itself, and what is really in it.
+
+    Attributes:
+        hash: Hash of the text, by its metadata; empty where there is none.
+        text_hash: Hash of the text that stands there.
+        model: By its metadata.
+        dimensions: By its metadata; 0 where there is none.
+    """
+
+    hash: str
+    text_hash: str
+    model: str
+    dimensions: int
+
+
 class VectorStore(Protocol):
     """What the engine needs of a vector store; every method may raise VectorStoreError."""
 
@@ -75,6 +92,9 @@ class VectorStore(Protocol):
     async def hashes(self, kind: Kind, ids: Sequence[str]) -> dict[str, str]:
         """Text hash of each of the ids that is there."""
 
+    async def states(self, kind: Kind, ids: Sequence[str]) -> dict[str, RowState]:
+        """What stands in the row of each of the ids that is there."""
+
     async def ids(self, kind: Kind, offset: int, limit: int) -> list[str]:
         """A page of the ids that are there, in an order that holds while nothing is written."""
 
@@ -83,6 +103,21 @@ class VectorStore(Protocol):
 
     async def reset(self) -> None:
         """Drop both collections, so that vectors of another size can come in."""
+
+    def beside(self, suffix: str) -> VectorStore:
+        """The index of that suffix, beside the one that serves; it lives and ends with this store."""
+
+    async def swap(self, built: str, kept_as: str) -> None:
+        """Let the index beside of suffix `built` serve, and keep the one that served under `kept_as`.
+
+        Broken off, it is finished by another call, unless its collections were missing to begin with: see `make`.
+        """
+
+    async def make(self) -> None:
+        """Make both collections where they aren't yet."""
+
+    async def drop(self) -> None:
+        """Take the index and its files out; one beside the one that serves."""
 
     async def close(self) -> None:
         """End it; safe to call twice."""

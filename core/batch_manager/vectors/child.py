@@ -41,7 +41,7 @@ class Child:
     @property
     def writing(self) -> bool:
         """Whether it is at something that had better be finished."""
-        return any(op in ("write", "delete", "reset") for op, _ in self.waiting.values())
+        return any(op in ("write", "delete", "reset", "make", "swap", "drop") for op, _ in self.waiting.values())
 
     def send(self, number: int, op: str, header: Mapping[str, Any], blob: Sequence[bytes]) -> asyncio.Future[Any]:
         """Put a request into the pipe, whole, and promise its result; requests are answered in order."""

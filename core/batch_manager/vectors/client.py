@@ -43,6 +43,11 @@ class Chroma:
         """The data are a server's."""
         return self._folder is None
 
+    @property
+    def folder(self) -> Path | None:
+        """Where an embedded Chroma keeps its files."""
+        return None if self._folder is None else self._folder.path
+
     def reach(self, *, create: bool) -> Any:
         """The client; None where there is no folder and none is wanted."""
         if self._folder is not None:

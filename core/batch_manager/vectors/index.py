@@ -1,4 +1,4 @@
-"""The two collections in Chroma: what is asked of them, and what is written into them."""
+"""The collections in Chroma: what is asked of them, and what is written into them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from batch_manager.documents import KINDS, Kind
-from batch_manager.vectors import COLLECTIONS
 from batch_manager.vectors.client import Chroma
+from batch_manager.vectors.names import collection_name, drop, swap
+from batch_manager.vectors.states import state_of
 from batch_manager.vectors.trouble import known
 
 SAME = ("hash", "model", "dimensions")
@@ -15,7 +16,7 @@ SAME = ("hash", "model", "dimensions")
 
 
 class Index:
-    """The two collections, wherever they are.
+    """The two collections of an index, wherever they are; each request says which index it means.
 
     Collections and folders come into being at the first write and not before.
 
@@ -27,6 +28,7 @@ class Index:
     def __init__(self, chroma: Chroma, build: Mapping[str, int]) -> None:
         self._chroma = chroma
         self._build = {f"hnsw:{name}": value for name, value in build.items()}
+        self._suffix = ""
 
     def open(self) -> None:
         """Reach the server, or read a little of all there is in the folder, so that damage shows now."""
@@ -41,6 +43,9 @@ class Index:
 
     # collections
 
+    def _name(self, kind: Kind) -> str:
+        return collection_name(kind, self._suffix)
+
     def _collection(self, kind: Kind) -> Any:
         """The collection as it is now, or None; asked anew each time, since other programs may drop it."""
         from chromadb.errors import NotFoundError
@@ -49,14 +54,14 @@ class Index:
         if client is None:
             return None
         try:
-            return client.get_collection(COLLECTIONS[kind], embedding_function=None)
+            return client.get_collection(self._name(kind), embedding_function=None)
         except NotFoundError:
             return None
 
     def _create(self, kind: Kind) -> Any:
         client = self._chroma.reach(create=True)
         return client.create_collection(
-            COLLECTIONS[kind],
+            self._name(kind),
             metadata={"hnsw:space": "cosine", **self._build},
             embedding_function=None,
             get_or_create=True,
@@ -141,13 +146,12 @@ class Index:
         ids = [one for some in self._slices(ids) for one in collection.get(ids=list(some), include=[])["ids"]]
         return collection.query(query_embeddings=[wanted], n_results=limit, ids=ids, include=include) if ids else None
 
-    @staticmethod
-    def _misfit(kind: Kind, collection: Any, size: int) -> str:
+    def _misfit(self, kind: Kind, collection: Any, size: int) -> str:
         """Why vectors of that size have no place in the collection; empty when they have."""
         there, space = collection.get_model().dimension, _space(collection)
         if there not in (None, size):
-            return f"collection {COLLECTIONS[kind]} has {there} dimensions, not {size}"
-        return "" if space == "cosine" else f"collection {COLLECTIONS[kind]} measures {space}, not cosine"
+            return f"collection {self._name(kind)} has {there} dimensions, not {size}"
+        return "" if space == "cosine" else f"collection {self._name(kind)} measures {space}, not cosine"
 
     def write(self, kind: Kind, asked: Mapping[str, Any], blob: bytes) -> dict[str, int]:
         """Make rows stand and stale ids not; of two rows with one id the later counts.
@@ -170,7 +174,7 @@ class Index:
                 raise known("other_shape", self._chroma.where, misfit)
             if misfit:
                 # An emptied collection still insists on the shape it once had.
-                self._chroma.reach(create=True).delete_collection(COLLECTIONS[kind])
+                self._chroma.reach(create=True).delete_collection(self._name(kind))
                 collection = None
         if collection is not None:
             self._chroma.reach(create=True)  # from here on as the folder's only writer
@@ -216,15 +220,31 @@ class Index:
         if self._chroma.reach(create=False) is None:
             return
         client = self._chroma.reach(create=True)
-        for name in COLLECTIONS.values():
+        for kind in KINDS:
             try:
-                client.delete_collection(name)
+                client.delete_collection(self._name(kind))
             except NotFoundError:
                 continue
+
+    def states(self, kind: Kind, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """What stands in the row of each id that is there, as `RowState` has it."""
+        collection = self._collection(kind)
+        found: dict[str, dict[str, Any]] = {}
+        for some in self._slices(list(dict.fromkeys(ids))) if collection is not None else ():
+            got = collection.get(ids=list(some), include=["metadatas", "documents"])
+            for name, document, metadata in zip(got["ids"], got["documents"], got["metadatas"], strict=True):
+                found[name] = state_of(document, metadata or {})
+        return found
+
+    def make(self) -> None:
+        """Make both collections where they aren't yet."""
+        for kind in KINDS:
+            self._create(kind)
 
     def answer(self, asked: Mapping[str, Any], blob: bytes) -> Any:
         """The result of one request."""
         op: str = asked["op"]
+        self._suffix = asked.get("suffix", "")
         kind: Any = asked.get("kind")
         if op == "open":
             return self.open()
@@ -244,6 +264,14 @@ class Index:
             return self.write(kind, asked, blob)
         if op == "delete":
             return self.delete(kind, asked["ids"])
+        if op == "states":
+            return self.states(kind, asked["ids"])
+        if op == "make":
+            return self.make()
+        if op == "swap":
+            return swap(self._chroma.reach(create=True), asked["built"], asked["kept_as"])
+        if op == "drop":
+            return drop(self._chroma.reach(create=True), self._chroma.folder, self._suffix)
         raise ValueError(f"unknown request {op!r}")
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from batch_manager.documents import KINDS, Kind
-from batch_manager.vectors import BUILD, Hit, VectorRow, VectorStore, Written
+from batch_manager.vectors import BUILD, Hit, RowState, VectorRow, VectorStore, Written
 from batch_manager.vectors.child import Child, Ended, spawn
 from batch_manager.vectors.folder import DATABASE
 from batch_manager.vectors.trouble import known, place
@@ -116,6 +116,13 @@ class ChromaProcess(VectorStore):
             return {}
         return cast("dict[str, str]", await self._call("hashes", {"kind": kind, "ids": list(ids)}))
 
+    async def states(self, kind: Kind, ids: Sequence[str]) -> dict[str, RowState]:
+        """See `VectorStore`."""
+        if not ids or self._nothing_there():
+            return {}
+        rows = await self._call("states", {"kind": kind, "ids": list(ids)})
+        return {name: RowState(**row) for name, row in rows.items()}
+
     async def ids(self, kind: Kind, offset: int, limit: int) -> list[str]:
         """See `VectorStore`."""
         if limit < 1 or self._nothing_there():
@@ -131,6 +138,25 @@ class ChromaProcess(VectorStore):
         """See `VectorStore`."""
         if not self._nothing_there():
             await self._call("reset")
+
+    def beside(self, suffix: str) -> VectorStore:
+        """See `VectorStore`."""
+        from batch_manager.vectors.beside import Beside
+
+        return Beside(self, suffix)
+
+    async def swap(self, built: str, kept_as: str) -> None:
+        """See `VectorStore`."""
+        await self._call("swap", {"built": built, "kept_as": kept_as})
+
+    async def make(self) -> None:
+        """See `VectorStore`."""
+        await self._call("make")
+
+    async def drop(self) -> None:
+        """See `VectorStore`."""
+        if not self._nothing_there():
+            await self._call("drop")
 
     async def close(self) -> None:
         """See `VectorStore`. A write that is under way is finished; calls that wait behind it fail."""

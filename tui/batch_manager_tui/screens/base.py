@@ -73,7 +73,8 @@ class AppScreen(Screen[None]):
         """Show what is in force."""
         opened = self.batch_app.opened
         header = self.query_one(StatusHeader)
-        header.show(opened.settings if opened else None, bool(opened and opened.busy))
+        serves = self.batch_app.main.desk.serves if opened else ""
+        header.show(opened.settings if opened else None, bool(opened and opened.busy), serves)
 
     def say(self, message: str, level: str = "info") -> None:
         """A one-line notice."""

@@ -19,7 +19,7 @@ from batch_manager_tui.display import count, duration, shown, wrap
 from batch_manager_tui.screens.base import AppModal, TooSmall
 from batch_manager_tui.widgets.box import Box
 from batch_manager_tui.widgets.choices import Choices
-from batch_manager_tui.widgets.cost_lines import labelled, requests_words, where_lines
+from batch_manager_tui.widgets.cost_lines import change_lines, labelled, requests_words, where_lines
 from batch_manager_tui.widgets.strips import Line, Lines
 
 QUIET_BEFORE = 0.4
@@ -252,6 +252,7 @@ def question_lines(quote: Quote, title: str, warning: str, width: int, other: Qu
         lines += [[(warning, "warning")], []]
     lines += [
         [(f"{title}: {count(quote.items, 'item')}", "strong")],
+        *change_lines(quote, width),
         [],
         labelled("cost", f"{show_usd(quote.cost)}{' within 24 h' if batch else ''}", width, "accent"),
         *_other_lane(other, width),
@@ -269,6 +270,8 @@ def question_lines(quote: Quote, title: str, warning: str, width: int, other: Qu
     free = []
     if quote.reused:
         free.append(f"{quote.reused:,} paid for before")
+    if quote.shortened:
+        free.append(f"{quote.shortened:,} cut from longer vectors")
     if quote.duplicates:
         free.append(count(quote.duplicates, "duplicate"))
     if free:

@@ -137,6 +137,7 @@ class MainScreen(AppScreen):
     def redraw(self) -> None:
         """Titles, panels, guide and keys, as things stand."""
         desk, now = self.desk, self.situation()
+        self.show_header()
         empty = not now.listed
         self.query_one(ColumnHeads).display = not empty
         self.query_one("#items-pane").set_class(empty, "-empty")

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from batch_manager.errors import BatchManagerError
 from batch_manager.events import RunView
+from batch_manager.index_change import change_words
 from batch_manager.pricing import PRICES, show_usd
 from batch_manager.quote import Quote, Share
 from batch_manager.settings import DEFAULT_MODEL
@@ -35,7 +36,7 @@ def quote_lines(quote: Quote, heading: str, spent: Decimal, width: int) -> list[
     lines: list[Line] = [[(heading, "strong")]]
     if quote.nothing_to_do:
         lines.append([("nothing to send", "soft")])
-    elif not quote.items:
+    elif not quote.items and quote.unsendable_count:
         lines += [[("None of it can be sent:", "warning")], [("enter says why, and what to do.", "")]]
     else:
         lines.append([(show_usd(quote.cost), "accent"), (f"  {count(quote.tokens, 'token')}", "")])
@@ -43,11 +44,19 @@ def quote_lines(quote: Quote, heading: str, spent: Decimal, width: int) -> list[
         lines.append([])
         lines += [_share("tables", quote.tables, width), _share("relations", quote.relationships, width)]
         lines += _asides(quote)
+    lines += change_lines(quote, width)
     lines.append([])
     lines += where_lines(quote, width)
     lines.append(_cap(quote.cap, quote.beyond_cap))
     lines.append(labelled("spent", f"{show_usd(spent)} in all runs", width))
     return lines
+
+
+def change_lines(quote: Quote, width: int) -> list[Line]:
+    """What becomes of the index, where another model or size is meant; nothing else has such lines."""
+    words = () if quote.change is None else change_words(quote, quote.change)
+    part = "warning" if quote.change is not None and quote.change.short_of_room else ""
+    return [[(line, part)] for sentence in words for line in wrap(shown(sentence), width)]
 
 
 def where_lines(quote: Quote, width: int) -> list[Line]:
@@ -142,6 +151,8 @@ def _asides(quote: Quote) -> list[Line]:
     lines: list[Line] = []
     if quote.reused:
         lines.append([(f"{quote.reused:,} paid for before: $0", "success")])
+    if quote.shortened:
+        lines.append([(f"{quote.shortened:,} cut from longer vectors: $0", "success")])
     if quote.duplicates:
         words = count(quote.duplicates, "duplicate")
         lines.append([(f"{words}: sent once, $0", "success")])

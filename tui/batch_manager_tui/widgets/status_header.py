@@ -30,10 +30,17 @@ class StatusHeader(Widget):
         super().__init__()
         self._settings: Settings | None = None
         self._looking = False
+        self._serves = ""
 
-    def show(self, settings: Settings | None, looking: bool) -> None:
-        """Show what is in force; `looking` when this home can't be written."""
-        self._settings, self._looking = settings, looking
+    def show(self, settings: Settings | None, looking: bool, serves: str = "") -> None:
+        """Show what is in force.
+
+        Args:
+            settings: As they hold; None while a home is opened.
+            looking: This home can't be written.
+            serves: The model of the index that serves, where it is another one.
+        """
+        self._settings, self._looking, self._serves = settings, looking, serves
         self.refresh()
 
     def render_line(self, y: int) -> Strip:
@@ -54,6 +61,8 @@ class StatusHeader(Widget):
         used = sum(cell_len(text) for text, _ in pieces)
         model, host = shown(settings.model), shown(settings.host)
         route = f"  {model} → {host}"
+        if self._serves and used + cell_len(route) + len(self._serves) + 10 <= width:
+            route += f"  index: {shown(self._serves)}"
         home = home_path(settings.home) + " "
         if used + cell_len(route) > width:
             route = clip(f"  → {host}", max(0, width - used))  # where it is sent matters most

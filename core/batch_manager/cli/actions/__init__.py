@@ -24,6 +24,8 @@ ACTIONS = {
     "search": ("batch_manager.cli.actions.search", "search"),
     "status": ("batch_manager.cli.actions.status", "status"),
     "trim": ("batch_manager.cli.actions.trim", "trim"),
+    "check": ("batch_manager.cli.actions.check", "check"),
+    "drop-old-index": ("batch_manager.cli.actions.old_index", "drop_old_index"),
     "verify": ("batch_manager.cli.actions.verify", "verify"),
 }
 

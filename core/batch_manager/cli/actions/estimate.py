@@ -13,6 +13,7 @@ from batch_manager.cli.opening import for_looking, say_other_model
 from batch_manager.cli.plain_json import lines_of
 from batch_manager.documents import PROBLEMS
 from batch_manager.half_price import HalfPrice, Lanes
+from batch_manager.index_change import change_words
 from batch_manager.manager import processing_stats
 from batch_manager.pricing import find_price, show_usd
 from batch_manager.quote import Quote, Scope
@@ -47,6 +48,8 @@ def estimate_costs(flags: Flags) -> int:
 def _as_json(quote: Quote, look: Look) -> dict[str, Any]:
     counts = look.store.items.counts()
     pending = (counts.of("table", "pending"), counts.of("relationship", "pending"))
+    if quote.change is not None:  # of the index that would be built, which has other items pending
+        pending = (quote.tables.items, quote.relationships.items)
     return {
         **processing_stats(quote, *pending, look.settings.batch_size),
         "estimated_tokens": quote.tokens,
@@ -67,6 +70,11 @@ def _as_words(quote: Quote, look: Look) -> Iterator[str]:
     price = f"{show_usd(quote.price.per_million)} per million tokens"
     yield f"{shown(quote.space.model)}: {price} ({quote.price.source})"
     yield lanes_words(_lanes(quote, look))
+    if quote.change is not None:
+        for words in change_words(quote, quote.change):
+            yield f"index: {shown(words, 200)}"
+    if quote.shortened:
+        yield f"{quote.shortened:,} texts are cut from longer vectors that were paid for: $0"
     if quote.reused:
         yield f"{quote.reused:,} items cost nothing: their texts were paid for before"
     if look.settings.provider == "local":

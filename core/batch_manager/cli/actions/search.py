@@ -11,7 +11,6 @@ from batch_manager.cli.plain_json import lines_of
 from batch_manager.documents import Kind
 from batch_manager.errors import StoppedError
 from batch_manager.pricing import show_usd
-from batch_manager.quote import Scope
 from batch_manager.sources.shown import shown
 
 if TYPE_CHECKING:
@@ -27,14 +26,14 @@ def search(flags: Flags) -> int:
     """Print the nearest documents, best first.
 
     Raises:
-        UsageError: The query can't be sent, there is no key, the index is of another model, or no item is of such a
-            source or schema.
+        UsageError: The query can't be sent, there is no key, the index that serves can't be asked, or no item is of
+            such a source or schema.
         StoppedError: The query costs more than the cap.
         RequestRefused, VectorStoreError: The server or Chroma didn't answer.
     """
     query = flags.argument or ""
     with for_looking(flags) as look:
-        look.engine.check(Scope("pending"))
+        look.engine.search_settings()
         hits = _ask(query, look, flags)
     if flags.json:
         results = [
@@ -54,12 +53,18 @@ def _ask(query: str, look: Look, flags: Flags) -> Sequence[SearchHit]:
             next_step="Raise --max-cost, or shorten the query.",
             code="cap_reached",
         )
-    if not look.store.items.counts().total("indexed"):
+    if not look.store.generations.searchable():
         terminal.say("Nothing is indexed yet, so nothing was sent. Index first: --batch-index.")
         return []
     look.store.places.within(None, flags.source or (), flags.schema or ())  # refused before a price is named
     trust.refuse_lure(look.settings, flags.trust_dotenv)
-    terminal.say(f"The query costs {show_usd(price)} ({look.settings.model}, {look.settings.host}).")
+    asked = look.engine.search_settings()
+    if asked != look.settings:
+        terminal.say(
+            f"The index that serves is of {shown(asked.model)}, so the query is embedded with that"
+            f" and not with {shown(look.settings.model)}."
+        )
+    terminal.say(f"The query costs {show_usd(price)} ({asked.model}, {asked.host}).")
     kinds: dict[str | None, Kind] = {kind: kind for kind in get_args(Kind)}
     return look.engine.search(
         query, kinds.get(flags.kind), flags.limit or LIMIT, sources=flags.source or (), schemas=flags.schema or ()

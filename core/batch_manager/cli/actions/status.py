@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from batch_manager.cli import terminal
+from batch_manager.cli.index_sizes import index_sizes
 from batch_manager.cli.lane_words import batch_report, batch_words, jobs_of
 from batch_manager.cli.opening import for_looking, say_other_model
 from batch_manager.cli.plain_json import lines_of
@@ -70,6 +71,16 @@ def _as_json(look: Look, counts: Counts, vectors: dict[Kind, int]) -> dict[str, 
         "saved_usd": bill.saved,
         "batches": [batch_report(one) for one in jobs_of(look)],
         "vectors": {NAMES[kind]: vectors.get(kind) for kind in KINDS},
+        "indexes": [
+            {
+                "model": one.generation.model,
+                "dimensions": one.generation.dimensions or None,
+                "state": one.generation.state,
+                "items": one.items,
+                "bytes": one.bytes,
+            }
+            for one in index_sizes(look.settings, look.store)
+        ],
     }
 
 
@@ -78,6 +89,8 @@ def _as_words(look: Look, counts: Counts, vectors: dict[Kind, int]) -> Iterator[
     mode = "" if look.settings.mode == "live" else f" ({look.settings.mode})"
     yield f"home   {shown(str(look.settings.home))}{mode}"
     yield f"model  {shown(look.settings.model)} at {shown(look.settings.host)}"
+    for index in index_sizes(look.settings, look.store):
+        yield f"index  {shown(index.generation.title)} {index.words}"
     yield ""
     head = ("", "pending", "indexed", "failed", "skipped", "vectors")
     rows = [

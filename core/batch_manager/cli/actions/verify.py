@@ -9,6 +9,9 @@ from batch_manager.cli import terminal
 from batch_manager.cli.opening import for_looking, for_work
 from batch_manager.cli.plain_json import lines_of
 from batch_manager.engine import VerifyReport
+from batch_manager.errors import SettingError
+from batch_manager.pricing import show_usd
+from batch_manager.quote import Scope
 from batch_manager.sources.shown import shown
 
 if TYPE_CHECKING:
@@ -23,51 +26,76 @@ def verify(flags: Flags) -> int:
         VectorStoreError: Chroma doesn't answer.
         StoreError: The store can't be read.
     """
+    price = ""
     if flags.repair:
         with for_work(flags) as workspace:
-            report = _compare(workspace.engine, repair=True)
+            report = compare(workspace.engine, repair=True)
+            price = price_words(workspace.engine) if report.pending else ""
     else:
         with for_looking(flags) as look:
-            report = _compare(look.engine, repair=False)
+            report = compare(look.engine, repair=False)
     if flags.json:
-        terminal.result(
-            lines_of(
-                {
-                    "missing": report.missing,
-                    "orphaned": report.orphaned,
-                    "outdated": report.outdated,
-                    "repaired": report.repaired,
-                    "items": report.names,
-                }
-            )
-        )
+        terminal.result(lines_of({**as_json(report), "items": report.names}))
     else:
         terminal.result(_as_words(report))
     if report.untrue and not flags.repair:
         terminal.say("Run --verify --repair to mend what costs nothing.")
-    elif report.untrue:
-        terminal.say("What is pending again is sent by --batch-index, which asks first.")
+    elif report.pending:
+        terminal.say(f"What could not be mended is pending again: --batch-index sends it, for {price}, and asks first.")
     return 1 if report.untrue else 0
 
 
-def _compare(engine: Engine, *, repair: bool) -> VerifyReport:
+def compare(engine: Engine, *, repair: bool) -> VerifyReport:
+    """Compare, unless nothing is claimed and nothing is there.
+
+    Raises:
+        VectorStoreError: Chroma doesn't answer.
+        StoreError: The store can't be read.
+    """
     settings, store = engine.settings, engine.store
     never_made = settings.chroma_url is None and not settings.vectors_directory.exists()
-    if never_made and not store.items.counts().total("indexed"):
+    if never_made and not store.items.counts().total("indexed") and not store.generations.searchable():
         return VerifyReport()  # nothing is claimed, and nothing is there: no need to make an index for that
     return engine.verify(repair)
 
 
+def price_words(engine: Engine) -> str:
+    """What is pending, and what it costs."""
+    try:
+        quote = engine.quote(Scope("pending"))
+    except SettingError as error:
+        return f"a price that isn't known ({error.message})"
+    return f"{show_usd(quote.cost)} ({quote.tokens:,} tokens)"
+
+
+def as_json(report: VerifyReport) -> dict[str, int]:
+    """The counts of a comparison."""
+    return {
+        "missing": report.missing,
+        "orphaned": report.orphaned,
+        "outdated": report.outdated,
+        "wrong_text": report.wrong_text,
+        "wrong_model": report.wrong_model,
+        "wrong_dimensions": report.wrong_dimensions,
+        "repaired": report.repaired,
+        "pending": report.pending,
+    }
+
+
 def _as_words(report: VerifyReport) -> Iterator[str]:
-    if not report.missing + report.outdated + report.orphaned:
+    if not report.found:
         yield "Store and index agree."
         return
     yield from terminal.columns(
         [
             ("missing", f"{report.missing:,}", "indexed by the store's word, not in Chroma"),
-            ("outdated", f"{report.outdated:,}", "in Chroma with another text"),
+            ("outdated", f"{report.outdated:,}", "in Chroma with the hash of another text"),
+            ("wrong text", f"{report.wrong_text:,}", "in Chroma with the right hash and another text"),
+            ("wrong model", f"{report.wrong_model:,}", "in Chroma, said to be of another model"),
+            ("wrong dimensions", f"{report.wrong_dimensions:,}", "in Chroma with vectors of another size"),
             ("orphaned", f"{report.orphaned:,}", "in Chroma, unknown to the store"),
-            ("repaired", f"{report.repaired:,}", "mended now"),
+            ("repaired", f"{report.repaired:,}", "mended now, for $0"),
+            ("pending", f"{report.pending:,}", "no answer is kept to mend it from"),
         ],
         right=(1,),
     )

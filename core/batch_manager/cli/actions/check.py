@@ -1,0 +1,115 @@
+"""--check: exit 1 when something is pending or untrue; for jobs that watch over an index. Sends and writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from batch_manager.cli import terminal
+from batch_manager.cli.actions.verify import as_json, compare
+from batch_manager.cli.opening import for_looking
+from batch_manager.cli.plain_json import lines_of
+from batch_manager.engine import VerifyReport
+from batch_manager.errors import SettingError
+from batch_manager.index_change import change_words
+from batch_manager.pricing import show_usd
+from batch_manager.quote import Quote, Scope
+from batch_manager.sources.shown import shown
+
+if TYPE_CHECKING:
+    from batch_manager.cli.flags import Flags
+    from batch_manager.cli.opening import Look
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a check found.
+
+    Attributes:
+        pending: Items that a run under these settings would work on.
+        failed: Items that failed and are in no index.
+        quote: What is pending, priced; None where no price is known.
+        report: Store and index compared.
+    """
+
+    pending: int
+    failed: int
+    quote: Quote | None
+    report: VerifyReport
+
+    @property
+    def changes(self) -> bool:
+        """The index is of another model than the settings, or on the way to another."""
+        return self.quote is not None and self.quote.change is not None
+
+    @property
+    def fine(self) -> bool:
+        """Nothing is left to be done."""
+        return not (self.pending or self.failed or self.report.found or self.changes)
+
+
+def check(flags: Flags) -> int:
+    """Print what is pending and what is untrue; the exit code is 1 when anything is.
+
+    Raises:
+        UsageError: A change of the index was broken off in its last step.
+        VectorStoreError: Chroma doesn't answer.
+        StoreError: The store can't be read.
+    """
+    with for_looking(flags) as look:
+        checked = _checked(look)
+        if flags.json:
+            terminal.result(lines_of(_as_json(checked)))
+        else:
+            terminal.result(_as_words(checked))
+    return 0 if checked.fine else 1
+
+
+def _checked(look: Look) -> Checked:
+    counts = look.store.items.counts()
+    quote = None
+    pending = counts.total("pending")
+    try:
+        quote = look.engine.quote(Scope("pending"))
+        pending = quote.items + quote.unsendable_count
+    except SettingError as error:
+        terminal.say(f"warning: {error}")
+    return Checked(pending, counts.total("failed"), quote, compare(look.engine, repair=False))
+
+
+def _as_json(checked: Checked) -> dict[str, Any]:
+    quote = checked.quote
+    return {
+        "fine": checked.fine,
+        "pending": checked.pending,
+        "failed": checked.failed,
+        "untrue": checked.report.found,
+        "estimated_cost_usd": Decimal(0) if quote is None else quote.cost,
+        "index_change": [] if quote is None or quote.change is None else list(change_words(quote, quote.change)),
+        **{name: number for name, number in as_json(checked.report).items() if name not in ("repaired", "pending")},
+        "items": checked.report.names,
+    }
+
+
+def _as_words(checked: Checked) -> Iterator[str]:
+    quote, report = checked.quote, checked.report
+    if checked.fine:
+        yield "All is indexed, and the index is true to the store."
+        return
+    price = "" if quote is None else f"{show_usd(quote.cost)} to index"
+    untrue = ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in as_json(report).items() if number)
+    yield from terminal.columns(
+        [
+            ("pending", f"{checked.pending:,}", price),
+            ("failed", f"{checked.failed:,}", "in no index" if checked.failed else ""),
+            ("untrue", f"{report.found:,}", untrue),
+        ],
+        right=(1,),
+    )
+    if quote is not None and quote.change is not None:
+        for words in change_words(quote, quote.change):
+            yield f"index: {shown(words, 200)}"
+    for name in report.names:
+        yield f"  {shown(name)}"
