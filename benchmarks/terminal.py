@@ -73,6 +73,10 @@ class OnTerminal:
             raise SystemExit(f"it did not end in {seconds:.0f} s") from None
         return time.monotonic()
 
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self._process.send_signal(number)
+
     def kill(self) -> None:
         """End it and its children, whatever they do."""
         with contextlib.suppress(ProcessLookupError):

@@ -29,6 +29,9 @@ CALLS: tuple[tuple[str, ...], ...] = (
     ("scan.py", "--tiny"),
     ("again.py", "--tiny"),
     ("start.py", "--tiny"),
+    ("importing.py", "--tiny"),
+    ("hundred_thousand.py", "--tiny"),
+    ("awake.py", "--tiny"),
 )
 """A benchmark and its arguments, each."""
 
@@ -37,6 +40,7 @@ PARTS = {
     "check.py",
     "corpus.py",
     "one_run.py",
+    "probed_app.py",
     "processes.py",
     "raw_pipeline.py",
     "terminal.py",
