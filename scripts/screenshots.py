@@ -24,7 +24,7 @@ for room in ("core", "tui"):
 from batch_manager.settings import load_settings  # noqa: E402 - the rooms are put on the path first
 from batch_manager.workspace import Workspace  # noqa: E402
 from batch_manager_tui.app import BatchManagerApp  # noqa: E402
-from batch_manager_tui.screens.search import Hits  # noqa: E402
+from batch_manager_tui.widgets.hits import Hits  # noqa: E402
 
 if TYPE_CHECKING:
     from textual.pilot import Pilot

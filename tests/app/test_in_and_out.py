@@ -12,6 +12,7 @@ from typing import Any
 from batch_manager.documents import Document
 from batch_manager.errors import StoreError
 from batch_manager.pricing import show_usd
+from batch_manager.quote import Scope
 from batch_manager.settings import load_settings
 from batch_manager.sources.collection import IterableSource
 from batch_manager.workspace import Workspace
@@ -133,12 +134,28 @@ async def test_a_search_is_kept_to_a_kind_a_source_and_a_schema(
         assert "source sqlite:///[b]people" in driver.screen_text()
         await driver.press("ctrl+r")
         await driver.until(lambda: "[hr].pay" not in names())
-        await driver.press("ctrl+r", "ctrl+t")
+        await driver.press("ctrl+r", "ctrl+s")
         await driver.until(lambda: names() == {"[hr].pay"})
         assert "schema [hr]" in driver.screen_text()
         await driver.press("ctrl+k", "ctrl+k")
         await driver.until(lambda: not hits.hits)
         assert "relationships only" in driver.screen_text()
+
+
+async def test_keys_of_ones_own_hold_in_the_search(local: Any, drives: Any, tables: Any) -> None:
+    workspace = local(tables(2))
+    workspace.engine.start(workspace.engine.quote(Scope()))
+    workspace.engine.wait(60)
+    (workspace.settings.home / "keys.toml").write_text('back = "X"\n[search]\nkind = "ctrl+g"\nedit = "e"\n')
+    async with drives(workspace) as driver:
+        await driver.press("S", *"Xe", "ctrl+g")  # a box takes letters, whatever they mean elsewhere
+        assert driver.app.screen.query_one("#query").value == "Xe"
+        assert "tables only" in driver.screen_text()
+        assert " ^g kind" in driver.screen_text().splitlines()[-1]
+        await driver.press("tab", "e")
+        assert driver.app.screen.focused.id == "query"
+        await driver.press("tab", "X")
+        assert driver.front == "MainScreen"
 
 
 async def test_with_a_paid_model_a_query_waits_for_enter_with_its_price_beside_it(

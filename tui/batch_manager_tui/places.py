@@ -11,8 +11,8 @@ from textual.binding import Binding, BindingType
 
 from batch_manager_tui.commands import BY_ID, COMMANDS, Command, Group, always
 
-Place = Literal["details", "failures", "bill", "half_price", "settings", "sources", "help"]
-PLACES: tuple[Place, ...] = ("details", "failures", "bill", "half_price", "settings", "sources", "help")
+Place = Literal["details", "failures", "bill", "half_price", "settings", "sources", "search", "help"]
+PLACES: tuple[Place, ...] = ("details", "failures", "bill", "half_price", "settings", "sources", "search", "help")
 
 
 def _command(
@@ -74,6 +74,13 @@ _OWN: dict[Place, tuple[Command, ...]] = {
         _command("sources.scan", ("enter", "s"), "read", "Read it, and keep what is new", "Sources", "scan", 40),
         _command("sources.remove", ("minus",), "forget", "Forget the source; its items stay", "Sources", "remove", 50),
     ),
+    "search": (
+        _command("search.open", ("enter",), "ask, open", "In the box ask; then open the item", "Search", "open", 10),
+        _command("search.edit", ("slash",), "ask again", "Back to the box", "Search", "edit"),
+        _command("search.kind", ("ctrl+k", "t"), "kind", "All, tables, relationships", "Search", "kind", 30),
+        _command("search.source", ("ctrl+r", "o"), "source", "All sources, or one of them", "Search", "source", 40),
+        _command("search.schema", ("ctrl+s", "m"), "schema", "All schemas, or one of them", "Search", "schema", 50),
+    ),
     "help": (_command("help.page", ("space",), "read on", "One page down", "Other screens", "move('page_down')"),),
 }
 
@@ -83,6 +90,7 @@ _OPENS: dict[Place, str] = {
     "half_price": "half_price",
     "settings": "settings",
     "sources": "sources",
+    "search": "search",
     "help": "help",
 }
 """Which of the main screen's commands opens it; the same key closes it."""
