@@ -146,7 +146,7 @@ async def test_keys_of_ones_own_hold_in_the_search(local: Any, drives: Any, tabl
     workspace = local(tables(2))
     workspace.engine.start(workspace.engine.quote(Scope()))
     workspace.engine.wait(60)
-    (workspace.settings.home / "keys.toml").write_text('back = "X"\n[search]\nkind = "ctrl+g"\nedit = "e"\n')
+    (workspace.settings.home / "keys.toml").write_text('back = "X"\nfilter = "e"\n[search]\nkind = "ctrl+g"\n')
     async with drives(workspace) as driver:
         await driver.press("S", *"Xe", "ctrl+g")  # a box takes letters, whatever they mean elsewhere
         assert driver.app.screen.query_one("#query").value == "Xe"

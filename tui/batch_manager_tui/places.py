@@ -76,7 +76,6 @@ _OWN: dict[Place, tuple[Command, ...]] = {
     ),
     "search": (
         _command("search.open", ("enter",), "ask, open", "In the box ask; then open the item", "Search", "open", 10),
-        _command("search.edit", ("slash",), "ask again", "Back to the box", "Search", "edit"),
         _command("search.kind", ("ctrl+k", "t"), "kind", "All, tables, relationships", "Search", "kind", 30),
         _command("search.source", ("ctrl+r", "o"), "source", "All sources, or one of them", "Search", "source", 40),
         _command("search.schema", ("ctrl+s", "m"), "schema", "All schemas, or one of them", "Search", "schema", 50),
@@ -94,6 +93,9 @@ _OPENS: dict[Place, str] = {
     "help": "help",
 }
 """Which of the main screen's commands opens it; the same key closes it."""
+
+_ALIKE: dict[Place, tuple[tuple[str, str], ...]] = {"search": (("filter", "edit"),)}
+"""Main commands that mean much the same there, and what their keys do: `/` goes to the box on both."""
 
 _EVERYWHERE = ("help", "theme", "suspend")
 _MOVES = ("down", "up", "page_down", "page_up", "top", "bottom")
@@ -115,7 +117,9 @@ def commands_of(place: Place) -> tuple[Command, ...]:
     panes = [("next_pane", "other_pane(1)"), ("previous_pane", "other_pane(-1)")]
     shared = [(name, name) for name in _EVERYWHERE if name != _OPENS.get(place)]
     opener = [(_OPENS[place], "back")] if place in _OPENS else []
-    borrowed = tuple(_with_action(BY_ID[name], action) for name, action in (*moves, *panes, *shared, *opener))
+    borrowed = tuple(
+        _with_action(BY_ID[name], action) for name, action in (*moves, *panes, *shared, *opener, *_ALIKE.get(place, ()))
+    )
     return (*_OWN[place], *borrowed, BACK)
 
 

@@ -74,7 +74,7 @@ class SearchScreen(PlaceScreen):
                 for one, key, label in keys
                 if one != "help"
             ]
-        return [self.entry("search.open", "open"), self.entry("search.edit"), *keys[1:]]
+        return [self.entry("search.open", "open"), self.entry("filter", "ask again"), *keys[1:]]
 
     def on_descendant_focus(self) -> None:
         """Other keys elsewhere."""
