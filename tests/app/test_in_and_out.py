@@ -146,13 +146,13 @@ async def test_keys_of_ones_own_hold_in_the_search(local: Any, drives: Any, tabl
     workspace = local(tables(2))
     workspace.engine.start(workspace.engine.quote(Scope()))
     workspace.engine.wait(60)
-    (workspace.settings.home / "keys.toml").write_text('back = "X"\nfilter = "e"\n[search]\nkind = "ctrl+g"\n')
+    (workspace.settings.home / "keys.toml").write_text('back = "X"\nfilter = "z"\n[search]\nkind = "ctrl+g"\n')
     async with drives(workspace) as driver:
-        await driver.press("S", *"Xe", "ctrl+g")  # a box takes letters, whatever they mean elsewhere
-        assert driver.app.screen.query_one("#query").value == "Xe"
+        await driver.press("S", *"Xz", "ctrl+g")  # a box takes letters, whatever they mean elsewhere
+        assert driver.app.screen.query_one("#query").value == "Xz"
         assert "tables only" in driver.screen_text()
         assert " ^g kind" in driver.screen_text().splitlines()[-1]
-        await driver.press("tab", "e")
+        await driver.press("tab", "z")
         assert driver.app.screen.focused.id == "query"
         await driver.press("tab", "X")
         assert driver.front == "MainScreen"
