@@ -78,10 +78,11 @@ class HashEmbedder:
 
 
 class MeaningEmbedder:
-    """The small local model's 256 numbers, carried to the size asked for so that angles stay what they are.
+    """The small local model's 256 numbers, turned, and zeros behind them up to the model's own size.
 
-    The matrix that carries them has orthonormal columns; it depends on the size alone, not on the seed, so
-    that vectors of two rehearsals can be searched together. Below 256 numbers angles are only near.
+    The matrix that turns them has orthonormal columns, so angles stay what they are; it depends on the size alone and
+    not on the seed, so that vectors of two rehearsals can be searched together. A shorter vector is the whole one, cut
+    off behind and scaled to length 1 again, as OpenAI documents its `dimensions`; below 256 angles are only near.
     """
 
     def __init__(self, seed: int) -> None:
@@ -94,7 +95,10 @@ class MeaningEmbedder:
         """See `Embedder`."""
         with np.errstate(divide="ignore", invalid="ignore"):
             means = np.asarray(self._model.embed(texts, norm=False), dtype=np.float32)
-        carried = means @ _projection(means.shape[1], dimensions)
+        inner = means.shape[1]
+        carried = np.zeros((len(texts), max(native, dimensions)), dtype=np.float32)
+        carried[:, :inner] = means @ _projection(inner, min(inner, carried.shape[1]))
+        carried = carried[:, :dimensions]
         lengths = np.linalg.norm(carried, axis=1)
         # A text without a token that the model knows has no mean: noise is better than NaN.
         spare = self._spare.embed(texts, digests, model, native, dimensions)
