@@ -46,6 +46,7 @@ async def test_h_and_y_hand_over_and_a_later_start_takes_in(
 ) -> None:
     workspace = paid(tables(5))
     async with drives(workspace) as driver:
+        assert "within 24 h" in driver.screen_text()  # in the cost panel
         await driver.press("s")
         await driver.asked()
         assert "within 24 h: h" in driver.screen_text()
@@ -56,6 +57,7 @@ async def test_h_and_y_hand_over_and_a_later_start_takes_in(
         assert server.totals()["requests"] == 0 and workspace.store.jobs.handed_runs() == []
         await hand_over(driver)
         assert len(workspace.half_price.jobs()) == 1 and workspace.store.items.counts().total("pending") == 5
+        await driver.until(lambda: "At half the price" in driver.screen_text())  # a bar in the batches' pane
         await driver.press("h")
         assert driver.front == "HalfPriceScreen" and "0/5" in driver.screen_text()
         server.advance(500)
@@ -69,6 +71,8 @@ async def test_h_and_y_hand_over_and_a_later_start_takes_in(
         await driver.until(lambda: later.store.items.counts().total("indexed") == 5)
         assert server.totals()["batch_tokens"] == server.totals()["billed_tokens"] > 0
         await driver.until(lambda: not later.half_price.jobs())
+        await driver.press("B")
+        assert "saved by the half-price lane" in driver.screen_text()
 
 
 async def test_a_batch_is_moved_to_the_other_lane(paid: Any, drives: Any, tables: Any, server: RehearsalServer) -> None:

@@ -80,7 +80,7 @@ def test_the_estimate_in_json(command: Command) -> None:
     done = command("--estimate-costs", "--json")
     assert done.code == 0 and done.err == ""
     report = done.json
-    assert set(report) == STATS | {"estimated_tokens", "model", "price_per_million_tokens", "failures"}
+    assert set(report) == STATS | {"estimated_tokens", "model", "price_per_million_tokens", "lanes", "failures"}
     assert (report["pending_tables"], report["pending_relationships"], report["total_pending"]) == (3, 1, 4)
     assert (report["batch_size"], report["estimated_batches"]) == (100, 1)
     assert (report["model"], report["price_per_million_tokens"]) == ("text-embedding-3-small", 0.02)
@@ -161,7 +161,18 @@ def test_the_status_in_json(sample: Command) -> None:
     done = sample("--demo", "--status", "--json")
     assert done.code == 0 and done.err == ""
     report = done.json
-    assert set(report) >= {"tables", "relationships", "spent_usd", "billed_tokens", "model", "vectors", "indexes"}
+    assert set(report) >= {
+        "tables",
+        "relationships",
+        "spent_usd",
+        "billed_tokens",
+        "model",
+        "vectors",
+        "indexes",
+        "lanes",
+        "saved_usd",
+        "batches",
+    }
     assert [one["state"] for one in report["indexes"]] == ["serving"]
     assert set(report["tables"]) == set(report["relationships"]) == {"pending", "indexed", "failed"}
     assert report["vectors"] == {name: report[name]["indexed"] for name in ("tables", "relationships")}

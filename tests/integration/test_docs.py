@@ -184,6 +184,10 @@ def test_another_model(shell: Shell) -> None:
     ]
 
 
+def test_half_the_price(shell: Shell) -> None:
+    shell.follow(HOW_TO / "half-price.md")
+
+
 def test_the_nightly_job(shell: Shell) -> None:
     shell.bring_sample()
     page = (HOW_TO / "ci-job-under-a-cap.md").read_text()

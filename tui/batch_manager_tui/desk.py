@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from batch_manager.errors import BatchManagerError
 from batch_manager.events import RunView
+from batch_manager.half_price import JobView
 from batch_manager.quote import Quote
 from batch_manager.store.items import Counts
 from batch_manager.store.ledger import RunRow
@@ -37,6 +38,7 @@ class Desk:
         spent: USD over all runs, as last read.
         runs: The latest runs.
         unfinished: A run that was interrupted with work left.
+        jobs: Batches at half the price that are under way.
         quote: The newest quote, of `heading`.
         error: Why there is no quote.
         view: The run.
@@ -66,6 +68,7 @@ class Desk:
         self.spent = Decimal(0)
         self.runs: list[RunRow] = []
         self.unfinished: RunRow | None = None
+        self.jobs: tuple[JobView, ...] = ()
         self.quote: Quote | None = None
         self.heading = ""
         self.error: BatchManagerError | None = None
@@ -93,7 +96,14 @@ class Desk:
 
     def cost_state(self) -> CostState:
         """The moment, as the cost panel shows it."""
-        return CostState(self.heading, self.quote, self.error, self.view, self.spent)
+        return CostState(self.heading, self.quote, self.error, self.view, self.spent, self._half())
+
+    def _half(self) -> Decimal | None:
+        """What the quote would cost at half the price; None where that isn't offered."""
+        if self.quote is None or self.workspace is None or not self.quote.cost:
+            return None
+        half = self.workspace.half_price.price()
+        return None if half is None else half.cost(self.quote.tokens)
 
     async def first(self, back: BackRoom) -> array[int]:
         """Read the first ids that fit the filter: as many as a screen can show.
@@ -111,7 +121,7 @@ class Desk:
         """
         workspace, wanted = self._opened(), self.selection.wanted
 
-        def look() -> tuple[Counts, int, str, array[int], Decimal, list[RunRow], RunRow | None]:
+        def look() -> tuple[Counts, int, str, array[int], Decimal, list[RunRow], RunRow | None, tuple[JobView, ...]]:
             store = workspace.store
             serving = store.generations.serving()
             return (
@@ -122,9 +132,11 @@ class Desk:
                 store.ledger.spent(),
                 store.ledger.runs(SHOWN_RUNS),
                 workspace.engine.unfinished(),
+                workspace.half_price.jobs(),
             )
 
-        (self.counts, self.searchable, self.serves, ids, self.spent, self.runs, self.unfinished) = await back.read(look)
+        found = await back.read(look)
+        self.counts, self.searchable, self.serves, ids, self.spent, self.runs, self.unfinished, self.jobs = found
         return ids
 
     async def read_counts(self, back: BackRoom) -> None:

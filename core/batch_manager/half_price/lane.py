@@ -19,6 +19,7 @@ from batch_manager.half_price.offer import half_of
 from batch_manager.half_price.planning import FileLimits, interval
 from batch_manager.half_price.submission import Submission
 from batch_manager.half_price.views import Collected, JobView, Lanes, views_of
+from batch_manager.pricing import Price, batch_price_of
 from batch_manager.quote import Quote, Scope
 from batch_manager.store.jobs import HandedRun, JobRow
 
@@ -40,7 +41,11 @@ class _Undo(Exception):
 
 
 class HalfPrice:
-    """The half-price lane of one home."""
+    """The half-price lane of one home.
+
+    Attributes:
+        looks: How often the server was looked at; grows with each look, so that a screen knows when to read again.
+    """
 
     def __init__(
         self,
@@ -67,6 +72,7 @@ class HalfPrice:
         self._file_limits = file_limits or FileLimits()
         self._turn: asyncio.Lock | None = None
         self._watching = threading.Event()
+        self.looks = 0
 
     # Before the yes
 
@@ -87,6 +93,13 @@ class HalfPrice:
             if error.code != "no_batch_lane":
                 raise
             return Lanes(now, None, error.message)
+
+    def price(self) -> Price | None:
+        """The price of this lane; None where it isn't offered. Cheap: from the settings alone."""
+        try:
+            return batch_price_of(self._settings)
+        except SettingError:
+            return None
 
     def quote(self, scope: Scope, cap: Decimal | None = None) -> Quote:
         """What the scope would cost in this lane.
@@ -223,7 +236,10 @@ class HalfPrice:
     async def _pass(self) -> Collected:
         self._turn = self._turn or asyncio.Lock()
         async with self._turn, self._desk() as desk:
-            return await Pass(desk, self._engine).go()
+            try:
+                return await Pass(desk, self._engine).go()
+            finally:
+                self.looks += 1
 
     async def _watch(self) -> None:
         looks = 0

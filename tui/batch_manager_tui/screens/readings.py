@@ -44,6 +44,7 @@ class Readings:
         self._ended_run = 0
         self._listed: ItemFilter | None = None
         self._once_listed: list[Callable[[], None]] = []
+        self._half_price_looks = 0
 
     def adopt(self, workspace: Workspace) -> None:
         """Listen to another engine, read another store."""
@@ -185,6 +186,12 @@ class Readings:
         """Look at the engine; while a run changes rows, read those in sight again now and then."""
         if self._bridge is not None:
             self._bridge.tick()
+            looks = self._screen.batch_app.workspace.half_price.looks
+            if (
+                looks != self._half_price_looks and not self._screen.gone
+            ):  # batches were looked at: their bars, and perhaps items, are others
+                self._half_price_looks = looks
+                self.reload()
         if self._screen.desk.view.active:
             self._next_reading -= 1
             if self._next_reading <= 0:

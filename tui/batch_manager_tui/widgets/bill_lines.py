@@ -85,8 +85,13 @@ def spend_lines(bill: Bill, width: int, height: int = 5) -> list[Line]:
     lines: list[Line] = [
         [(show_usd(total.billed), "accent"), (f" billed, {count(total.tokens, 'token')}", "")],
     ]
-    if total.held:
-        words = f"{show_usd(total.held)} held: no answer came, and it may be billed all the same"
+    handed = sum((run.spent.held for run in bill.runs if run.outcome == "handed"), Decimal(0))
+    if handed:
+        lines.append([(f"{show_usd(handed)} held for batches that are not back", "soft")])
+    if bill.saved > 0:
+        lines.append([(f"{show_usd(bill.saved)} saved by the half-price lane", "success")])
+    if total.held > handed:
+        words = f"{show_usd(total.held - handed)} held: no answer came, and it may be billed all the same"
         lines += [[(line, "warning")] for line in wrap(words, width)]
     if not total.usd and total.requests:
         lines.append([("nothing cost money, so the plots are of tokens", "soft")])
@@ -163,8 +168,15 @@ def run_words(run: BilledRun, width: int) -> list[Line]:
         labelled("estimated", f"{show_usd(run.estimated)}, {count(run.estimated_tokens, 'token')}", width),
         labelled("billed", f"{show_usd(spent.billed)}, {count(spent.tokens, 'token')}", width, "accent"),
     ]
-    if spent.held:
+    if spent.held and run.outcome == "handed":
+        lines.append(labelled("held", f"{show_usd(spent.held)}, not back yet", width))
+    elif spent.held:
         lines.append(labelled("held", f"{show_usd(spent.held)}, no answer came", width, "warning"))
+    if run.lane == "batch":
+        lines.append(labelled("lane", "half price", width))
+        lines.append(labelled("saved", show_usd(run.saved), width, "success" if run.saved > 0 else ""))
+    if run.doubled:
+        lines.append(labelled("twice", f"{show_usd(run.doubled)}: came after it was moved", width, "warning"))
     if run.estimated and run.outcome == "done":
         lines.append(labelled("", _drift(run), width, "soft"))
     lines += [

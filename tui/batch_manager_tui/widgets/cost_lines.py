@@ -24,7 +24,7 @@ LABEL = 10
 """Cells of the labels at the left."""
 
 
-def quote_lines(quote: Quote, heading: str, spent: Decimal, width: int) -> list[Line]:
+def quote_lines(quote: Quote, heading: str, spent: Decimal, width: int, half: Decimal | None = None) -> list[Line]:
     """What the choice would cost.
 
     Args:
@@ -32,6 +32,7 @@ def quote_lines(quote: Quote, heading: str, spent: Decimal, width: int) -> list[
         heading: Which items it speaks of, such as `12 marked of 138 pending`.
         spent: USD over all runs so far.
         width: Cells.
+        half: USD of the same at half the price, where that is offered.
     """
     lines: list[Line] = [[(heading, "strong")]]
     if quote.nothing_to_do:
@@ -41,6 +42,8 @@ def quote_lines(quote: Quote, heading: str, spent: Decimal, width: int) -> list[
     else:
         lines.append([(show_usd(quote.cost), "accent"), (f"  {count(quote.tokens, 'token')}", "")])
         lines += [[(line, "soft")] for line in wrap(requests_words(quote), width)]
+        if half:
+            lines.append([(f"or {show_usd(half)} within 24 h", "soft")])
         lines.append([])
         lines += [_share("tables", quote.tables, width), _share("relations", quote.relationships, width)]
         lines += _asides(quote)

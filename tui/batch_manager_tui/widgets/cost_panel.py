@@ -25,6 +25,7 @@ class CostState:
         error: Why there is none.
         view: The run, active or over.
         spent: USD over all runs.
+        half: USD of the quote at half the price, where that is offered.
     """
 
     heading: str = ""
@@ -32,6 +33,7 @@ class CostState:
     error: BatchManagerError | None = None
     view: RunView = field(default_factory=RunView)
     spent: Decimal = Decimal(0)
+    half: Decimal | None = None
 
 
 class CostPanel(Lines):
@@ -61,7 +63,7 @@ def _lines(state: CostState, width: int) -> list[Line]:
         return error_lines(state.error, width)
     if state.quote is None:
         return [[("counting tokens…", "soft")]] if state.heading else []
-    lines = quote_lines(state.quote, state.heading, state.spent, width)
+    lines = quote_lines(state.quote, state.heading, state.spent, width, state.half)
     if state.view.run_id:
         lines += [[], [("the last run", "strong")], *money_lines(state.view, width)]
     return lines

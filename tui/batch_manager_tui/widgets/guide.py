@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from batch_manager.half_price import JobView
 from batch_manager.pricing import show_usd
 from batch_manager.store.ledger import RunRow
 from batch_manager_tui.commands import key_of
 from batch_manager_tui.display import count, pad, shown, when, wrap
 from batch_manager_tui.situation import Situation
+from batch_manager_tui.widgets.job_lines import job_line
 from batch_manager_tui.widgets.strips import Line
 from batch_manager_tui.widgets.words import FINDING
 
@@ -55,9 +59,14 @@ def _first_run(now: Situation, width: int) -> list[Line]:
     return lines
 
 
-def idle_lines(now: Situation, unfinished: RunRow | None, runs: list[RunRow], width: int) -> list[Line]:
+def idle_lines(
+    now: Situation, unfinished: RunRow | None, runs: list[RunRow], width: int, jobs: Sequence[JobView] = ()
+) -> list[Line]:
     """The batches' pane before a run of this session: what was, and how to begin."""
     lines: list[Line] = []
+    if jobs:
+        lines += [[("At half the price", "strong")], *(job_line(job, width) for job in jobs)]
+        lines += [_key(key_of(now, "half_price"), "cancels them, or indexes the rest now"), []]
     if now.busy:
         lines += [[(line, "warning")] for line in wrap(now.busy, width)]
         lines.append([])
