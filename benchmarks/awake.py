@@ -41,9 +41,12 @@ def watched(
         time.sleep(3)
         screen.press("s")
         screen.drawn("cap ")  # the question, with its cap
-        time.sleep(2)  # a yes counts once the price could be read
-        screen.press("y")
-        screen.drawn("docs/s", 120)
+        for _ in range(20):  # a yes counts once the price could be read
+            time.sleep(2)
+            if screen.shows("docs/s"):
+                break
+            screen.press("y")
+        screen.drawn("docs/s")
         presses = []
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -86,7 +89,7 @@ def main() -> int:
         print(f"longest stall {longest:.0f} ms (at most {MOST_STALL_MS:.0f}), ", end="")
         print(f"{sum(stall > MOST_STALL_MS for stall in stalls)} over it")
         print(f"the screen's thread took {cpu:.0%} of a core (at most {MOST_CPU:.0%})")
-    return int(not given.tiny and (p95 > MOST_MS or longest > MOST_STALL_MS or cpu > MOST_CPU))
+    return int(not given.tiny and not given.json and (p95 > MOST_MS or longest > MOST_STALL_MS or cpu > MOST_CPU))
 
 
 def _painted(seen: list[tuple[float, str]], at: float) -> float | None:

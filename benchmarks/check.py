@@ -27,6 +27,10 @@ CALLS: dict[str, tuple[str, ...]] = {
     "growth": ("growth.py", "--sizes", "1000", "10000"),
     "reindex": ("reindex.py", "--documents", "3000"),
     "build_settings": ("build_settings.py", "--documents", "3000"),
+    "start": ("start.py", "--rounds", "5"),
+    "importing": ("importing.py", "--documents", "20000"),
+    "hundred_thousand": ("hundred_thousand.py", "--items", "20000"),
+    "awake": ("awake.py", "--items", "20000", "--seconds", "30"),
 }
 """Benchmarks that print `{"name": …, "ratios": {…}}`, at a size that takes a minute or two."""
 

@@ -64,6 +64,11 @@ class OnTerminal:
                     raise SystemExit(f"{text!r} was not drawn in {seconds:.0f} s; last: {bytes(self._seen[-2000:])!r}")
             return next(at for size, at in self._times if size >= place + len(wanted))
 
+    def shows(self, text: str) -> bool:
+        """Whether this has been drawn so far."""
+        with self._changed:
+            return text.encode() in self._seen
+
     def ended(self, seconds: float = 60.0) -> float:
         """Wait for its end; returns when it was seen."""
         try:
