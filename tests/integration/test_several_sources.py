@@ -96,6 +96,31 @@ def test_two_databases_of_one_name_and_a_name_that_is_taken(
     assert store.items.bring(odd, whole=True).new == 0
 
 
+def test_items_of_before_there_were_keys_stay_with_their_database_however_its_url_is_written(
+    store: DocumentationStore, make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def as_migrated() -> None:
+        # What a migration knows of them: the title alone, as it was written at that time.
+        with sqlite3.connect(store.path) as raw:
+            raw.execute("UPDATE item SET origin = ?", (short,))
+        raw.close()
+
+    make("shop", USERS.format("mail"), ORDERS)
+    monkeypatch.chdir(tmp_path)
+    short, long = "sqlite:///shop.db", f"sqlite:///{tmp_path / 'shop.db'}"
+    store.items.bring(DatabaseSource(short), whole=True)
+    as_migrated()
+    again = store.items.bring(DatabaseSource(long), whole=True)
+    assert (again.new, again.changed, again.unchanged, again.warnings) == (0, 0, 3, ())
+
+    # From then on they are known by the database itself, although no text of theirs has changed since.
+    as_migrated()
+    store.items.bring(DatabaseSource(short), whole=True)
+    monkeypatch.chdir("/")
+    again = store.items.bring(DatabaseSource(long), whole=True)
+    assert (again.new, again.unchanged, again.gone) == (0, 3, 0)
+
+
 def test_a_database_that_has_moved_is_taken_for_the_same(tmp_path: Path, make: Make) -> None:
     command = Command(tmp_path / "home")
     old = make("old", USERS.format("mail"), ORDERS)

@@ -15,6 +15,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from batch_manager.documents import Document
+from batch_manager.sources.database_url import key_of
 from batch_manager.sources.shown import shown
 
 if TYPE_CHECKING:
@@ -44,8 +45,8 @@ class Names:
         self._same_as = same_as
         self._active = source.brings == "structure"
         self._former = self._former_keys() if same_as else []
-        # The title is how items were known before there were keys.
-        self.keys = json.dumps([source.key, source.title, *self._former])
+        self._titles = self._old_titles() if self._active else []
+        self.keys = json.dumps([source.key, source.title, *self._titles, *self._former])
         # What it was called before is forgotten when it is taken for another: it goes by that one's names.
         self._renamed: dict[tuple[str, str], str] = {
             (kind, plain): name
@@ -99,10 +100,20 @@ class Names:
                 self._db.execute_sql(
                     "UPDATE item SET origin = ?, structure_from = ? WHERE origin = ?", (key, self._source.title, former)
                 )
+        for title in self._titles:
+            self._db.execute_sql("UPDATE item SET origin = ? WHERE origin = ?", (key, title))
         for (kind, plain), name in self._renamed.items():
             self._db.execute_sql(
                 "INSERT OR IGNORE INTO alias (source, kind, plain, name) VALUES (?, ?, ?, ?)", (key, kind, plain, name)
             )
+
+    def _old_titles(self) -> list[str]:
+        """What this source's items are known by that are of before there were keys: its title, as written then."""
+        rows = self._db.execute_sql(
+            "SELECT DISTINCT origin FROM item WHERE origin IS NOT NULL AND origin != ?", (self._source.key,)
+        ).fetchall()
+        # With another user or driver, or a path that is relative, it is still the same database.
+        return [row[0] for row in rows if row[0] == self._source.title or key_of(row[0]) == self._source.key]
 
     def _former_keys(self) -> list[str]:
         rows = self._db.execute_sql(
