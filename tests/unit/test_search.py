@@ -59,6 +59,10 @@ def test_a_question_to_full_text_search_has_quoted_words_only() -> None:
     assert asked == '"order"* OR "ord" OR "orde" OR "or" OR "near"* OR "nea"'
 
 
+def test_a_question_grows_no_faster_than_its_words() -> None:
+    assert len(question(["a" * 20_000], abbreviated=True)) < 22_000
+
+
 @pytest.mark.parametrize(
     ("pattern", "part", "found"),
     [

@@ -25,6 +25,9 @@ MOST_TERMS = 24
 SHORTEST = 3
 """Letters of the shortest abbreviation: `ord` may stand for `orders`, but `or` says nothing of it."""
 
+LONGEST = 40
+"""Letters of the longest: nobody abbreviates to more, and all beginnings of a pasted blob would be its size squared."""
+
 
 @dataclass(frozen=True, slots=True)
 class WordHit:
@@ -131,4 +134,4 @@ def _forms(terms: Sequence[str], abbreviated: bool) -> Iterator[str]:
         stem = stem_of(term)
         yield f'"{stem}"*' if len(stem) >= SHORTEST else f'"{term}"'
         if abbreviated:
-            yield from (f'"{term[:length]}"' for length in range(SHORTEST, len(stem)))
+            yield from (f'"{term[:length]}"' for length in range(SHORTEST, min(len(stem), LONGEST + 1)))
