@@ -247,9 +247,11 @@ class Engine:
         """What the query's own embedding costs, by the model of the index that serves.
 
         Raises:
-            UsageError, SettingError: The index that serves can't be asked (see `search_settings`).
+            UsageError: The query can't be sent, or the index that serves can't be asked.
+            SettingError: No price is known.
         """
-        return price_of(self.search_settings()).cost(checked_query(query))
+        tokens = checked_query(query)
+        return price_of(serving_settings(self.settings, self.store)).cost(tokens)
 
     def search_settings(self) -> Settings:
         """The settings by which a search asks: those in force, or of the index that serves while another is built.
@@ -258,11 +260,15 @@ class Engine:
             UsageError: A swap was broken off, or the index was made at another server.
             SettingError: There is no key.
         """
-        if self.store.generations.serving() is None:
-            self.require_key()
         asked = serving_settings(self.settings, self.store)
         if asked is self.settings:
             self.require_key()
+        elif asked.provider == "openai" and not asked.api_key:
+            raise SettingError(
+                f"The index that serves is of {asked.model}; a query to it needs OPENAI_API_KEY, which is not set.",
+                next_step="Set it to search until the index of the other model is done.",
+                code="no_api_key",
+            )
         return asked
 
     def search(

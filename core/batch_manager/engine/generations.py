@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from batch_manager.documents import KINDS
 from batch_manager.embedding import space_of
 from batch_manager.embedding.shorten import can_be_cut_for, shorten
-from batch_manager.errors import SettingError, UsageError
+from batch_manager.errors import UsageError
 from batch_manager.index_change import IndexChange, disk_need
 from batch_manager.quote import Scope, Space, Work
 from batch_manager.store import DocumentationStore
@@ -129,7 +129,6 @@ def serving_settings(settings: Settings, store: DocumentationStore) -> Settings:
 
     Raises:
         UsageError: A swap was broken off half way, or the index was made at another server than the one that is set.
-        SettingError: There is no key for it.
     """
     require_one_index(store)
     serving = store.generations.serving()
@@ -146,12 +145,6 @@ def serving_settings(settings: Settings, store: DocumentationStore) -> Settings:
         # A size that is the model's own is left to it: some servers refuse to be told.
         dimensions=_told_size(serving) if provider == "openai" else None,
     )
-    if provider == "openai" and not settings.api_key:
-        raise SettingError(
-            f"The index that serves is of {serving.title}; a query to it needs OPENAI_API_KEY, which is not set.",
-            next_step="Set it to search until the index of the other model is done.",
-            code="no_api_key",
-        )
     if serving.server is not None and asked.server != serving.server:
         # A key belongs to the server that it is set beside; it isn't sent to another one.
         raise UsageError(
