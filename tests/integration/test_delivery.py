@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -95,3 +96,16 @@ def test_a_rebuild_writes_nothing_that_is_there(watched: tuple[Job, Watched]) ->
     finally:
         Watched.write = write  # type: ignore[method-assign]
     assert (sum(one.written for one in results), sum(one.unchanged for one in results)) == (0, 30)
+
+
+def test_a_run_that_is_cancelled_leaves_no_complaint_in_the_log(
+    watched: tuple[Job, Watched], caplog: pytest.LogCaptureFixture
+) -> None:
+    job, _ = watched
+    job.bring(400)
+    job.start()
+    job.until(lambda view: view.answered >= 20)
+    job.engine.cancel()
+    assert job.ended().state == "interrupted"
+    gc.collect()  # asyncio tells of an error that nobody took when its task goes
+    assert [record.message for record in caplog.records if record.name == "asyncio"] == []

@@ -149,8 +149,11 @@ class Run:
         if not following.done():
             following.cancel()
             await asyncio.wait({following})
-        elif not self.control.stopping:
-            following.result()
+        if following.cancelled():
+            return
+        error = following.exception()  # taken in any case, or it would be told of as one that nobody took
+        if error is not None and not (self.control.stopping and isinstance(error, StopRun | BatchManagerError)):
+            raise error
 
     async def _give_up(self) -> None:
         """Wait no longer for requests in flight; their outcome is unknown, and their money stays held."""
