@@ -353,10 +353,10 @@ def test_files_that_cant_be_deleted_are_listed(tmp_path: Path, server: Rehearsal
         home.bring(3)
         (one,) = home.hand_over().settled
         assert home.count("indexed") == 3 and len(one.files_left) == 2
-        assert len(home.store.jobs.with_files()) == 1
+        assert len(home.store.jobs.with_files(1)) == 1
         server.set_options(batch_faults=[])
         home.half.collect()
-        assert home.store.jobs.with_files() == []
+        assert home.store.jobs.with_files(1) == []
 
 
 def test_a_wrong_key_stops_everything(tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ def prove(home: Path, empty: Path, server: RehearsalServer, at: int) -> Steps:
         assert len(sent) == len(set(sent)) == ITEMS, where
         assert opened.store.ledger.spent() == batch_bill(server), where
         assert opened.store.ledger.held() == opened.store.jobs.held() == 0, where
-        assert opened.store.jobs.handed_runs() == [] and opened.store.jobs.with_files() == [], where
+        assert opened.store.jobs.handed_runs() == [] and opened.store.jobs.with_files(1) == [], where
         assert opened.half.quote(Scope()).nothing_to_do, where
     return steps
 

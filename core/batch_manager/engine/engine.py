@@ -7,7 +7,7 @@ import concurrent.futures
 import dataclasses
 import logging
 import threading
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -186,8 +186,12 @@ class Engine:
 
         self._thread.begin(load())
 
-    def start(self, quote: Quote) -> None:
+    def start(self, quote: Quote, within: Callable[[], None] = lambda: None) -> None:
         """Begin what was agreed; returns once it is written down.
+
+        Args:
+            quote: What was agreed.
+            within: What else is written down with it, all or nothing; the quote is for the store as it then is.
 
         Raises:
             QuoteChanged: The store, the model or the price changed since; ask again.
@@ -199,13 +203,27 @@ class Engine:
             if self._closed:
                 raise UsageError("The engine is closed.", next_step="Open the home again.", code="closed")
             self.check(quote.scope)
-            self.finish_swap()
-            cut_longer(self.store, quote.space)  # what it keeps costs nothing, whatever becomes of the run
-            agreed = agree(self.store, quote, lambda: self.quote(quote.scope, quote.cap))
+            self.prepare(quote.space)
+
+            def quote_again() -> Quote:
+                within()
+                return self.quote(quote.scope, quote.cap)
+
+            agreed = agree(self.store, quote, quote_again)
             self._driver.ended.clear()
             ready: concurrent.futures.Future[None] = concurrent.futures.Future()
             self._thread.call(lambda: self._driver.begin(quote, agreed, ready))
             ready.result()
+
+    def prepare(self, space: Space) -> None:
+        """Do what a run of that space needs done before it is agreed to, in either lane; $0, and nothing is sent.
+
+        Raises:
+            VectorStoreError: Chroma doesn't answer.
+            StoreError: The store can't be written.
+        """
+        self.finish_swap()
+        cut_longer(self.store, space)  # what it keeps costs nothing, whatever becomes of the run
 
     def pause(self) -> None:
         """Send nothing more for now."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -90,6 +91,12 @@ class Collecting:
             if not await desk.patiently(lambda: desk.api.has_file(file)):
                 step = "Collect again with the key that it was submitted with; its cost stays held."
                 return self._jobs.change(job.id, problem=STRANGER, next_step=step)
+            if _seconds_since(job.submitted_at) < desk.settle_seconds:
+                # A server that has just made it may not show it everywhere yet.
+                words = f"Batch {name} is not seen on the server yet."
+                return self._jobs.change(
+                    job.id, problem=words, next_step="Collect again in a minute: then it is known."
+                )
             return self._vanished(job)
         if batch.status not in ENDED and job.cancel_asked and batch.status != "cancelling":
             await desk.patiently(lambda: desk.api.cancel(name))
@@ -122,7 +129,7 @@ class Collecting:
         Raises:
             RequestRefused: They can't be had now; what came is kept, and it goes on from there.
         """
-        odd = _Odd()
+        odd, doubt = _Odd(), ""
         try:
             for kind, file in (("output", job.output_file), ("error", job.error_file)):
                 if file is not None:
@@ -134,9 +141,10 @@ class Collecting:
                 step = "Collect again; if it stays like that, cancel it: what is missing is then pending again."
                 return self._jobs.change(job.id, problem=words, next_step=step)
             job = self._jobs.get(job.id)
+            doubt = f"Its file {damage}, and the server didn't say what the batch was billed."
         if words := odd.words():
             self._desk.tell(f"Batch {job.batch_name}: lines that were not kept: {words}.", "warning")
-        return self.settle(job, run, job.status)
+        return self.settle(job, run, job.status, doubt)
 
     async def delete_files(self, job: JobRow) -> JobRow:
         """Delete what is left of a job on the server; what can't be deleted stays written down."""
@@ -242,7 +250,7 @@ class Collecting:
             else:
                 found.tokens += _sane(line.tokens, tokens) or 0
                 why = line.refusal
-                key = (why.code, why.message, why.next_step, why.verdict is not Verdict.RETRY)
+                key = (why.code, self._desk.plain(why.message), why.next_step, why.verdict is not Verdict.RETRY)
                 if state == "moved":
                     found.refused_late.append(line.text_id)
                 else:
@@ -251,8 +259,11 @@ class Collecting:
 
     # Ends
 
-    def settle(self, job: JobRow, run: HandedRun, outcome: str) -> JobRow:
-        """A job is over: its bill, what came of it, and which files are to be deleted, all written down at once."""
+    def settle(self, job: JobRow, run: HandedRun, outcome: str, doubt: str = "") -> JobRow:
+        """A job is over: its bill, what came of it, and which files are to be deleted, all written down at once.
+
+        With a `doubt`, results may have been billed that nobody can count, unless the server told of the whole.
+        """
         price = Price(run.price, "")
         whole = job.usage_tokens or 0  # of the whole batch, results that can't be read included
         tokens = max(job.tokens_billed, whole if whole <= job.tokens * ABSURD else 0)
@@ -260,7 +271,9 @@ class Collecting:
         missing, _ = self._jobs.left(job.id)
         with self._store.transaction():
             self._jobs.mark(job.id, None, "returned", only=("planned", "moved"))
-            if job.request_id is not None:
+            if job.request_id is not None and doubt and not whole:
+                self._jobs.settle(job.request_id, "unknown", None, None, doubt)
+            elif job.request_id is not None:
                 state = "answered" if tokens else "refused"
                 self._jobs.settle(job.request_id, state, tokens or None, price.pico(tokens), "")
             job = self._jobs.change(
@@ -284,6 +297,7 @@ class Collecting:
     def _failed(self, job: JobRow, batch: RemoteBatch, run: HandedRun) -> JobRow:
         """The server didn't take it: nothing is billed. A full queue is waited for, or given smaller files."""
         code, words = batch.error or ("failed", "The server gave no reason.")
+        words = self._desk.plain(words)
         if code != QUEUE_FULL or job.cancel_asked or job.moved:
             self._desk.tell(f"Batch {batch.name} failed: {words} Its texts are pending again.", "error")
             return self.settle(job, run, "failed")
@@ -346,7 +360,15 @@ async def _lines(pieces: AsyncIterator[bytes], start: int) -> AsyncIterator[tupl
             return
     if rest.strip():
         # The last line may end without a newline, and then it is whole JSON.
-        yield (rest, at + len(rest)) if rest.rstrip().endswith(b"}") else (rest, 0)
+        yield (rest, at + len(rest)) if _is_json(rest) else (rest, 0)
+
+
+def _is_json(raw: bytes) -> bool:
+    try:
+        json.loads(raw)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _offset(job: JobRow, kind: Kind) -> int:
@@ -357,6 +379,10 @@ def _sane(told: int | None, counted: int) -> int | None:
     if told is None or told <= 0 or told > counted * ABSURD or told * ABSURD < counted:
         return None
     return told
+
+
+def _seconds_since(time: str | None) -> float:
+    return float("inf") if time is None else (datetime.now(UTC) - datetime.fromisoformat(time)).total_seconds()
 
 
 def _iso(seconds: int) -> str:

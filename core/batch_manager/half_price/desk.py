@@ -68,6 +68,12 @@ class Desk:
         """This server bills that many tokens for each that was counted."""
         self.store.set_note(self._drift_note, f"{drift:.6f}")
 
+    def plain(self, words: str) -> str:
+        """The server's words without the key, or anything like one, that they may repeat."""
+        from batch_manager.embedding.openai_api import without_key  # loaded by now; not when this lane is
+
+        return without_key(words, self.settings.api_key or "")
+
     async def patiently(self, call: Callable[[], Awaitable[T]]) -> T:
         """Ask, and ask again where that helps; only for what may be asked twice.
 

@@ -128,6 +128,7 @@ class HalfPrice:
         if quote.lane != "batch":
             raise UsageError("This quote is for the other lane.", code="other_lane")
         self._engine.check(quote.scope)
+        self._engine.prepare(quote.space)
         agree(self._store, quote, lambda: self.quote(quote.scope, quote.cap))
         return self.collect()
 
@@ -140,7 +141,8 @@ class HalfPrice:
             SettingError: No key; or the server has no Batch API.
             StoreError: The store can't be written.
         """
-        if not self._store.jobs.handed_runs() and not self._store.jobs.with_files():
+        mine = self._store.answers.space_id(self._engine.space)
+        if not self._store.jobs.handed_runs() and not self._store.jobs.with_files(mine):
             return Collected((), (), (), 0, 0)
         self._engine.require_key()
         return self._engine.do(self._pass())
@@ -192,17 +194,8 @@ class HalfPrice:
         """
         self._engine.check(quote.scope)
         ids = self._open_ids(job_ids)
-        with self._store.transaction():
-            self._mark_moved(ids)
-        try:
-            self._engine.start(quote)
-        except BatchManagerError:
-            with self._store.transaction():
-                for job_id in ids:
-                    self._store.jobs.mark(job_id, None, "planned", only=("moved",))
-                    self._store.jobs.change(job_id, moved=0)
-            raise
-        self.cancel(tuple(ids))
+        # In one transaction with the run: what is moved without one would be on sale while its batch still works on it.
+        self._engine.start(quote, lambda: self._mark_moved(ids))
 
     def _open_ids(self, job_ids: tuple[int, ...] | None) -> list[int]:
         return [one.id for one in self._store.jobs.under_way() if job_ids is None or one.id in job_ids]
@@ -210,7 +203,7 @@ class HalfPrice:
     def _mark_moved(self, ids: list[int]) -> None:
         for job_id in ids:
             self._store.jobs.mark(job_id, None, "moved", only=("planned",))
-            self._store.jobs.change(job_id, moved=1)
+            self._store.jobs.change(job_id, moved=1, cancel_asked=1)
 
     # Inside; all of it in the engine's thread
 
@@ -286,7 +279,7 @@ class Pass:
                 self._desk.tell(f"{words}: collect it with those settings.", "warning")
             elif self._fatal is None:
                 await self._run(run)
-        for job in self._jobs.with_files():
+        for job in self._jobs.with_files(mine):
             await self._collecting.delete_files(job)
         await self._deliver()
         return self._collected(runs, before)
@@ -314,8 +307,11 @@ class Pass:
 
     async def _job(self, job: JobRow, run: HandedRun) -> None:
         """As far as it goes now."""
-        if (job.cancel_asked or job.moved) and job.state in ("planned", "uploading", "uploaded"):
-            self._collecting.settle(job, run, "withdrawn")  # the server was never asked for anything
+        if job.state in ("planned", "uploading", "uploaded") and (
+            job.cancel_asked or job.moved or not self._submission.within_cap(job, run)
+        ):
+            job = await self._submission.take_back(job)
+            await self._collecting.delete_files(self._collecting.settle(job, run, "withdrawn"))
             return
         job = await self._submission.advance(job, run)
         if job.state == "created":
@@ -330,6 +326,7 @@ class Pass:
         """The server has no such API: nothing was submitted, and everything is pending again."""
         for job in self._jobs.of_run(run.id):
             if job.state in ("planned", "uploading", "uploaded"):
+                self._submission.path(job).unlink(missing_ok=True)
                 self._collecting.settle(job, run, "withdrawn")
         if not any(one.state != "settled" for one in self._jobs.of_run(run.id)):
             self._jobs.note_run(run.id, "the server has no Batch API")

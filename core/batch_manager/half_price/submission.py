@@ -29,6 +29,15 @@ ROOM = 64 * 1024 * 1024
 """Bytes that must be free beside a file that is written."""
 
 
+def plan_name(job: JobRow) -> str:
+    """Our id of a job's batch, for its metadata: another one for each reservation.
+
+    A file that the server failed is submitted again once there is room, and the batch that failed stays on its list:
+    it must not be taken for the one after it.
+    """
+    return f"{job.key}-{job.request_id}"
+
+
 class Submission:
     """Takes runs and jobs of this lane to the server."""
 
@@ -98,11 +107,45 @@ class Submission:
                     break
         return job
 
+    def within_cap(self, job: JobRow, run: HandedRun) -> bool:
+        """Whether a job's cost still fits under its run's cap; where it doesn't, the run says so.
+
+        It did when it was planned. Since then the server may have billed more than was counted for those before it.
+        """
+        if run.cap_pico is None:
+            return True
+        totals = self._desk.store.ledger.totals(run.id)
+        price = Price(run.price, "")
+        if totals.billed_pico + totals.held_pico + self._desk.worst_cost(price, job.tokens) <= run.cap_pico:
+            return True
+        cap, cost = show_usd(from_pico(run.cap_pico)), show_usd(price.cost(job.tokens))
+        reason = f"The cap of {cap} is reached: a batch of {job.texts:,} texts is left, which would cost {cost}."
+        self._jobs.note_run(run.id, reason)
+        self._desk.tell(reason, "warning")
+        return False
+
+    async def take_back(self, job: JobRow) -> JobRow:
+        """A job that no batch was asked for: its file is taken off this disk, and found where it was on its way.
+
+        Raises:
+            RequestRefused: The server doesn't say whether it has the file.
+        """
+        self.path(job).unlink(missing_ok=True)
+        if job.state != "uploading":
+            return job
+        name = self._file_name(job)
+        found = await self._desk.patiently(lambda: self._desk.api.find_file(name))
+        return self._jobs.change(job.id, left_files=found)
+
     # The file
 
     def path(self, job: JobRow) -> Path:
         """Where a job's file is written."""
         return self._desk.folder / f"{job.key}.jsonl"
+
+    @staticmethod
+    def _file_name(job: JobRow) -> str:
+        return f"batch-manager-{job.key}.jsonl"
 
     def _write(self, job: JobRow) -> None:
         desk = self._desk
@@ -121,7 +164,7 @@ class Submission:
                 file.write(request_line(text_id, digest, body, desk.space.model, desk.settings.dimensions))
 
     async def _upload(self, job: JobRow, fresh: bool) -> JobRow:
-        desk, name = self._desk, f"batch-manager-{job.key}.jsonl"
+        desk, name = self._desk, self._file_name(job)
         found = [] if fresh else await desk.patiently(lambda: desk.api.find_file(name))
         if not found:
             if not self.path(job).exists():
@@ -174,7 +217,7 @@ class Submission:
         desk = self._desk
         assert job.input_file is not None
         try:
-            batch = await desk.api.create(job.input_file, job.key)
+            batch = await desk.api.create(job.input_file, plan_name(job))
         except RequestRefused as error:
             if error.refusal.maybe_billed:
                 return await self._find_out(job, again=False)
@@ -187,7 +230,8 @@ class Submission:
         desk = self._desk
         assert job.input_file is not None and job.submitted_at is not None
         file = job.input_file
-        found = await desk.patiently(lambda: desk.api.find_batch(job.key))
+        name = plan_name(job)
+        found = await desk.patiently(lambda: desk.api.find_batch(name))
         if found:
             for extra in found[:-1]:
                 desk.tell(f"The server has a second batch of the same plan; {extra.name} is cancelled.", "warning")

@@ -31,7 +31,7 @@ class JobRow:
     """A job as it stands.
 
     Attributes:
-        key: What the server is told of it, in the batch's metadata and the file's name.
+        key: What the server is told of it, in the file's name and (with `request_id`) the batch's metadata.
         state: How far it is; `outcome` how it ended, once it is settled: the server's word, or `vanished`,
             `withdrawn`.
         request_id: Its row in the ledger; None before anything was reserved.
@@ -187,9 +187,13 @@ class Jobs:
         """The jobs of a run, oldest first."""
         return self._rows("WHERE run_id = ? ORDER BY id", [run_id])
 
-    def with_files(self) -> list[JobRow]:
-        """Settled jobs whose files could not be deleted."""
-        return self._rows("WHERE state = 'settled' AND left_files != '[]' ORDER BY id", [])
+    def with_files(self, space_id: int) -> list[JobRow]:
+        """Settled jobs of that space whose files could not be deleted; another server knows nothing of them."""
+        return self._rows(
+            "WHERE state = 'settled' AND left_files != '[]'"
+            " AND run_id IN (SELECT id FROM run WHERE space_id = ?) ORDER BY id",
+            [space_id],
+        )
 
     def latest(self, limit: int = 50) -> list[JobRow]:
         """The newest jobs, newest first."""
