@@ -96,6 +96,30 @@ def test_two_databases_of_one_name_and_a_name_that_is_taken(
     assert store.items.bring(odd, whole=True).new == 0
 
 
+def test_a_plan_keeps_nothing_and_no_writer_waiting(store: DocumentationStore, make: Make) -> None:
+    store.items.bring(make("shop", USERS.format("mail"), ORDERS), whole=True)
+    before = sorted(map(str, store.items.documents()))
+    other = make("shop", USERS.format("phone"), "CREATE TABLE carts (id INT)")
+    plan = store.items.plan(other, whole=True)
+    assert (plan.brought.new, plan.brought.changed, plan.brought.unchanged, plan.brought.gone) == (1, 1, 0, 2)
+    assert plan.named == (
+        ("new", "table", "carts"),
+        ("changed", "table", "users"),
+        ("gone", "table", "orders"),
+        ("gone", "relationship", "orders_user_id_fk"),
+    )
+    assert sorted(map(str, store.items.documents())) == before and store.items.counts().total("pending") == 3
+
+    def slow() -> Iterator[Document]:
+        # A run writes down a paid answer while a source takes its time.
+        with sqlite3.connect(store.path, timeout=0) as writer:
+            writer.execute("UPDATE item SET tries = tries + 1")
+        writer.close()
+        yield Document("table", "late", documentation="Came at last.")
+
+    assert store.items.plan(IterableSource(slow(), "words", "slow")).brought.new == 1
+
+
 def test_items_of_before_there_were_keys_stay_with_their_database_however_its_url_is_written(
     store: DocumentationStore, make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -89,14 +89,21 @@ def check(database: peewee.SqliteDatabase, whole: Whole, *, agreed: bool) -> int
     return int(gone)
 
 
+def departing(database: peewee.SqliteDatabase, whole: Whole) -> list[tuple[str, str]]:
+    """Kind and name of each item that is missing."""
+    missing, values = whole.missing()
+    gone = database.execute_sql(f"SELECT kind, name FROM item WHERE {missing} ORDER BY id", values).fetchall()
+    return [(row[0], row[1]) for row in gone]
+
+
 def depart(database: peewee.SqliteDatabase, whole: Whole) -> list[tuple[str, str]]:
     """Mark what is missing as gone; inside the caller's transaction. Returns kind and name of each."""
     missing, values = whole.missing()
-    gone = database.execute_sql(f"SELECT kind, name FROM item WHERE {missing} ORDER BY id", values).fetchall()
+    gone = departing(database, whole)
     database.execute_sql(
         f"UPDATE item SET stage = 'gone', code = NULL, message = NULL, next_step = NULL WHERE {missing}", values
     )
-    return [(row[0], row[1]) for row in gone]
+    return gone
 
 
 class Departures:

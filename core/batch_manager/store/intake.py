@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from batch_manager.documents import Kind
@@ -11,7 +11,7 @@ from batch_manager.errors import DeclinedError
 from batch_manager.sources import Source, Unreadable
 from batch_manager.sources.watch import Watch
 from batch_manager.store.database import now, translated
-from batch_manager.store.departures import Whole, check, depart, schemas_of
+from batch_manager.store.departures import Whole, check, depart, departing, schemas_of
 from batch_manager.store.former import keep_former
 from batch_manager.store.names import Names
 from batch_manager.store.staging import Staging
@@ -97,9 +97,7 @@ def bring(
             scope = _scope(database, source, names, staging) if whole and staging.is_whole else None
             if scope:
                 check(database, scope, agreed=agree_gone)  # an error takes back what was remembered
-        rows = database.execute_sql(f"SELECT {_WHAT}, count(*) FROM staged GROUP BY 1").fetchall()
-        counted: dict[str, int] = dict(rows)
-        changes = list(_named(database))
+        brought = _compared(database, names, staging)
         side = "structure" if source.brings == "structure" else "words"
         values = {"title": source.title, "key": source.key, "at": now()}
         for bounds in _chunks(database):
@@ -109,7 +107,36 @@ def bring(
                 _take_in(database, side, {**values, **bounds})
         gone = depart(database, scope) if scope else []
         staging.clear()
-    changes += [Change("gone", cast(Kind, kind), name) for kind, name in gone[:NAMED]]
+    return _with_gone(brought, gone)
+
+
+def foresee(database: peewee.SqliteDatabase, source: Source, *, whole: bool = False) -> Brought:
+    """What `bring` would tell, however many items are gone. Nothing is kept, and no writer is kept waiting.
+
+    Args:
+        database: The store's.
+        source: Where the documents come from.
+        whole: As for `bring`.
+
+    Raises:
+        InputError: The source as a whole can't be read.
+        StoreError: The store can't be read.
+    """
+    with translated():
+        names = Names(database, source)
+        staging = Staging(database, source, names)
+        staging.read(Watch())
+        scope = _scope(database, source, names, staging) if whole and staging.is_whole else None
+        brought = _compared(database, names, staging)
+        gone = departing(database, scope) if scope else []
+        staging.clear()
+    return _with_gone(brought, gone)
+
+
+def _compared(database: peewee.SqliteDatabase, names: Names, staging: Staging) -> Brought:
+    """What is staged, counted, and the first of each sort named."""
+    rows = database.execute_sql(f"SELECT {_WHAT}, count(*) FROM staged GROUP BY 1").fetchall()
+    counted: dict[str, int] = dict(rows)
     resemblance = names.resemblance()
     return Brought(
         new=counted.get("new", 0),
@@ -118,9 +145,13 @@ def bring(
         bad=tuple(staging.bad),
         bad_count=staging.bad_count,
         warnings=(*staging.warnings, *([resemblance] if resemblance else [])),
-        gone=len(gone),
-        changes=tuple(changes),
+        changes=tuple(_named(database)),
     )
+
+
+def _with_gone(brought: Brought, gone: Sequence[tuple[str, str]]) -> Brought:
+    named = tuple(Change("gone", cast(Kind, kind), name) for kind, name in gone[:NAMED])
+    return replace(brought, gone=len(gone), changes=brought.changes + named)
 
 
 _WHAT = (

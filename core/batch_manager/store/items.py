@@ -332,7 +332,7 @@ class Items:
         """What `bring` would change; nothing is kept (see `plans.plan`)."""
         from batch_manager.store.plans import plan
 
-        return plan(self._db, lambda: self.bring(source, whole=whole, agree_gone=True))
+        return plan(self._db, source, whole=whole)
 
     def _among(self, condition: str, ids: Sequence[int]) -> list[int]:
         rows = self._all(
