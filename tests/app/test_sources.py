@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from batch_manager.sources.database import DatabaseSource
 from batch_manager.sources.known import KnownSource, known_source, read_known, remembered, with_password, write_known
 
 
@@ -67,6 +68,24 @@ async def test_a_database_is_added_tested_compared_and_read(opens: Any, drives: 
         await driver.press("c", "minus")
         await driver.until(lambda: not driver.app.screen.sources)
         assert "Its items stay" in driver.notice
+
+
+async def test_what_should_be_known_of_a_reading_is_told_before_and_after(
+    opens: Any, drives: Any, tmp_path: Path
+) -> None:
+    workspace = opens()
+    for folder in ("here", "there"):
+        (tmp_path / folder).mkdir()
+        shop(tmp_path / folder / "shop.db", "users", "orders")
+    here, there = (f"sqlite:///{tmp_path / folder / 'shop.db'}" for folder in ("here", "there"))
+    workspace.store.items.bring(DatabaseSource(here), whole=True)
+    async with drives(workspace) as driver:
+        await driver.press("c")
+        await add(driver, there)
+        for key, sums in (("p", "+ 2 new"), ("s", "✓ Read, and kept.")):
+            await driver.press(key)
+            await driver.until(lambda sums=sums: sums in driver.screen_text())
+            assert "If it is the same database" in " ".join(driver.screen_text().split())
 
 
 async def test_what_the_prompts_read_is_remembered(opens: Any, drives: Any, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from batch_manager_tui.screens.base import PlaceScreen
 from batch_manager_tui.widgets.key_line import KeyLine, Keys
 from batch_manager_tui.widgets.pick_list import PickList
 from batch_manager_tui.widgets.source_lines import (
+    doubt_lines,
     keys_lines,
     plan_lines,
     source_heads,
@@ -130,8 +131,8 @@ class SourcesScreen(PlaceScreen):
             book, agreed = self.batch_app.sources, self._agreed == source.place
 
             def read() -> list[Line]:
-                book.read(source, agree_gone=agreed)
-                return [[("✓ Read, and kept.", "success")]]
+                brought = book.read(source, agree_gone=agreed)
+                return [[("✓ Read, and kept.", "success")], *doubt_lines(brought, self._width)]
 
             self._do(source, "Being read…", read)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from batch_manager.errors import BatchManagerError
 from batch_manager.sources.known import KnownSource, name_of
+from batch_manager.store.intake import Brought
 from batch_manager.store.plans import Plan
 from batch_manager_tui.display import clip_middle, count, fit, shown, when, wrap
 from batch_manager_tui.widgets.cost_lines import labelled
@@ -60,6 +61,18 @@ def test_lines(tables: int, relationships: int, bad: int, width: int) -> list[Li
     return [*lines, [("Nothing was kept.", "soft")]]
 
 
+def doubt_lines(brought: Brought, width: int) -> list[Line]:
+    """What should be known of a reading besides its sums: what could not be read, and warnings."""
+    lines: list[Line] = []
+    if brought.bad_count:
+        lines.append([(f"{brought.bad_count:,} could not be read:", "error")])
+        for one in brought.bad[:BAD_SHOWN]:
+            lines += [[(line, "")] for line in wrap(f"{one.where}: {one.message}", width)]
+    for warning in brought.warnings[:BAD_SHOWN]:
+        lines += [[(line, "warning")] for line in wrap(warning, width)]
+    return lines
+
+
 def plan_lines(plan: Plan, width: int) -> list[Line]:
     """What would be new, changed, unchanged and gone."""
     brought = plan.brought
@@ -70,10 +83,7 @@ def plan_lines(plan: Plan, width: int) -> list[Line]:
             (f"= {brought.unchanged:,} unchanged", "soft"),
         ]
     ]
-    if brought.bad_count:
-        lines.append([(f"{brought.bad_count:,} could not be read:", "error")])
-        for one in brought.bad[:BAD_SHOWN]:
-            lines += [[(line, "")] for line in wrap(f"{one.where}: {one.message}", width)]
+    lines += doubt_lines(brought, width)
     lines.append([("Nothing was kept.", "soft")])
     for what, number in sums:
         named = [(kind, name) for sort, kind, name in plan.named if sort == what]
