@@ -139,7 +139,7 @@ def _start(now: Situation) -> str | None:
             if failed
             else "Nothing is pending."
         )
-    return None
+    return None if now.marked else _lists_items(now)
 
 
 def _retry(now: Situation) -> str | None:

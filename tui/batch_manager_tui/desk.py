@@ -155,7 +155,7 @@ class Desk:
                 retry = await back.quote(engine.quote, self.selection.failed_scope(), cap)
                 if not retry.nothing_to_do:
                     quote = retry
-                    heading = f"{_chosen(retry):,} failed" + (", to retry with r" if retry.items else "")
+                    heading = f"{retry.items or _chosen(retry):,} failed" + (", to retry with r" if retry.items else "")
         except BatchManagerError as error:
             self.quote, self.error = None, error
             return
@@ -166,15 +166,18 @@ class Desk:
         if quote.change is not None and not self.selection.marks:
             which = "Back to a kept index" if quote.change.step == "back" else "Another index"
             return f"{which}: {chosen:,} items"
+        sent = quote.items or chosen  # where none can be sent, the panel says so of all that was chosen
         marked = len(self.selection.marks)
+        if marked and chosen < marked:
+            return f"{marked:,} marked, {sent:,} of them pending"
         if marked:
-            if chosen == marked:
-                return f"{marked:,} marked of {total:,} pending"
-            return f"{marked:,} marked, {chosen:,} of them pending"
+            return f"{marked:,} marked of {total:,} pending" if sent == marked else f"{sent:,} of {marked:,} marked"
         if self.selection.narrowed and not chosen and total:
             return f"None in the filter of {total:,} pending"
         if self.selection.narrowed:
-            return f"{chosen:,} in the filter of {total:,} pending"
+            return f"{sent:,} in the filter of {total:,} pending"
+        if sent < total:
+            return f"{sent:,} of {total:,} pending"
         return f"all {total:,} pending" if total else "Nothing is pending"
 
     def _opened(self) -> Workspace:

@@ -1,4 +1,4 @@
-"""The line at the bottom: the keys that work now; for a moment, a notice."""
+"""The line at the bottom: the keys that work now; for a moment, a notice, on two lines where it takes them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from textual.strip import Strip
 from textual.timer import Timer
 from textual.widget import Widget
 
-from batch_manager_tui.display import cell_len, clip, shown
+from batch_manager_tui.display import cell_len, clip, shown, wrap
 from batch_manager_tui.widgets.strips import strip_of
 
 STAYS = 6.0
@@ -62,20 +62,28 @@ class KeyLine(Widget):
         """Show a notice in place of the keys.
 
         Args:
-            message: One line.
+            message: A sentence or two, the next step last.
             level: `info`, `warning` or `error`.
         """
         self._notice, self._level = shown(message), level
         if self._timer is not None:
             self._timer.stop()
         self._timer = self.set_timer(STAYS, self.clear)
-        self.refresh()
+        self._fit()
 
     def clear(self) -> None:
         """Back to the keys."""
         if self._notice:
             self._notice = ""
-            self.refresh()
+            self._fit()
+
+    def on_resize(self) -> None:
+        """A notice follows the width."""
+        self._fit()
+
+    def _fit(self) -> None:
+        self.styles.height = len(notice_lines(self._notice, self.size.width - 2)) if self._notice else 1
+        self.refresh()
 
     def render_line(self, y: int) -> Strip:
         """The notice, or as many keys as fit."""
@@ -83,7 +91,8 @@ class KeyLine(Widget):
         self._places = []
         if self._notice:
             style = self.get_component_rich_style(f"key-line--{self._level}")
-            return strip_of([(" " + clip(self._notice, width - 2), style)], width, style)
+            lines = notice_lines(self._notice, width - 2)
+            return strip_of([(" " + lines[y] if y < len(lines) else "", style)], width, style)
         key_style = self.get_component_rich_style("key-line--key")
         label_style = self.get_component_rich_style("key-line--label")
         pieces: list[tuple[str, Style]] = []
@@ -101,6 +110,23 @@ class KeyLine(Widget):
         for start, end, command in self._places:
             if start <= event.x < end:
                 self.post_message(self.Pressed(command))
+
+
+def notice_lines(notice: str, width: int) -> list[str]:
+    """A notice on at most two lines; what is cut stands before its last sentence, which says what to do.
+
+    Args:
+        notice: A harmless text.
+        width: Cells of a line.
+    """
+    width = max(8, width)
+    lines = wrap(notice, width)
+    if len(lines) <= 2:
+        return lines
+    said, stop, step = notice.rpartition(". ")
+    if stop and cell_len(step) <= width:
+        return [clip(said + stop.strip(), width), step]
+    return [lines[0], clip(" ".join(lines[1:]), width)]
 
 
 def _size(key: str, label: str) -> int:
