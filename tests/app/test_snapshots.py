@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ from textual.pilot import Pilot
 
 from batch_manager.events import BatchView, LimitsView, RunView
 from batch_manager.quote import Scope
+from batch_manager.sources.known import known_source, write_known
 from batch_manager.workspace import Workspace
 from batch_manager_tui.app import BatchManagerApp
+from batch_manager_tui.source_book import NOTE
 from failing import fail
 
 SIZES = [(60, 18), (80, 24), (120, 40), (160, 45)]
@@ -75,7 +78,12 @@ def pictured(snapshot: Any) -> Callable[..., None]:
     """Compares pictures of the app after some keys, in every size and theme."""
 
     def compare(
-        workspace: Workspace, *keys: str, view: RunView | None = None, sizes: list[tuple[int, int]] = SIZES
+        workspace: Workspace,
+        *keys: str,
+        view: RunView | None = None,
+        sizes: list[tuple[int, int]] = SIZES,
+        themes: list[str] = THEMES,
+        first: Callable[[], None] = lambda: None,
     ) -> None:
         app = BatchManagerApp(workspace)
 
@@ -85,6 +93,7 @@ def pictured(snapshot: Any) -> Callable[..., None]:
                 while app.main.desk.quote is None and app.main.desk.error is None:
                     await pilot.pause(0.02)
                 await rest(pilot)
+                first()
                 for key in keys:
                     await pilot.press(key)
                     await rest(pilot)
@@ -96,10 +105,42 @@ def pictured(snapshot: Any) -> Callable[..., None]:
                     await rest(pilot)
                     await rest(pilot)  # a screen under a question is laid out a moment later
                     lines += [f"== {size[0]}x{size[1]}", *rows_of(app)]
-                    for theme in THEMES:
+                    for theme in themes:
                         app.theme = theme
                         await pilot.pause()
                         lines += [f"-- {theme}", *styles_of(app)]
+            return "\n".join(lines) + "\n"
+
+        try:
+            picture = asyncio.run(walk())
+        finally:
+            app.close_rooms()
+        assert picture == snapshot(extension_class=TextPicture)
+
+    return compare
+
+
+@pytest.fixture
+def walked(snapshot: Any) -> Callable[..., None]:
+    """Compares what a person reads after each of several walks by keys, in one app at the least size of two panes."""
+
+    def compare(workspace: Workspace, *walks: tuple[str, ...]) -> None:
+        app = BatchManagerApp(workspace)
+
+        async def walk() -> str:
+            lines: list[str] = []
+            async with app.run_test(size=(80, 24)) as pilot:
+                while app.main.desk.quote is None and app.main.desk.error is None:
+                    await pilot.pause(0.02)
+                await rest(pilot)
+                for keys in walks:
+                    for key in keys:
+                        await pilot.press(key)
+                        await rest(pilot)
+                    lines += [f"== {' '.join(keys)}", *rows_of(app)]
+                    while app.screen is not app.main:
+                        await pilot.press("escape")
+                        await rest(pilot)
             return "\n".join(lines) + "\n"
 
         try:
@@ -210,6 +251,40 @@ def test_search(pictured: Any, local: Any, tables: Any) -> None:
     workspace.engine.start(workspace.engine.quote(Scope("pending")))
     workspace.engine.wait(60)
     pictured(workspace, "S", *"purpose 2", "enter")
+
+
+def test_prompts(walked: Any, opens: Any) -> None:
+    """Every question that is asked for a line, or for a file."""
+    wrong = ("i", "x", "enter")
+    walked(with_history(opens), ("d",), ("e",), wrong, ("c", "a"), ("B", "c"), ("F", "w"), ("h",), ("S",))
+
+
+def test_sources(pictured: Any, opens: Any) -> None:
+    workspace = opens(demo=True)
+    places = ["postgresql://reader@db.example/shop", "mariadb://db.example/warehouse_of_everything_that_was_ever_sold"]
+    workspace.store.set_note(NOTE, write_known(known_source(place) for place in places))
+    pictured(workspace, "c", "j", sizes=[(60, 18), (120, 40)])
+
+
+def test_quit(pictured: Any, opens: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    workspace = opens(demo=True, rehearse=True)
+    under_way = partial(monkeypatch.setattr, workspace.engine, "view", lambda: RUNNING)
+    pictured(workspace, "q", view=RUNNING, sizes=[(60, 18), (120, 40)], first=under_way)
+
+
+def test_running_bill(pictured: Any, opens: Any) -> None:
+    workspace = with_history(opens)
+    workspace.store._db.execute_sql("UPDATE run SET state = 'running', ended_at = NULL WHERE id = 2")
+    pictured(workspace, "B", view=RUNNING, sizes=[(60, 18), (120, 40)])
+
+
+def test_the_terminals_own_colours(pictured: Any, opens: Any) -> None:
+    pictured(opens(demo=True, rehearse=True), "j", "space", view=RUNNING, sizes=[(120, 40)], themes=["terminal"])
+
+
+def test_no_colour(pictured: Any, opens: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    pictured(opens(demo=True, rehearse=True), "j", "space", view=RUNNING, sizes=[(120, 40)], themes=["ledger-dark"])
 
 
 def test_too_small(pictured: Any, opens: Any) -> None:

@@ -27,13 +27,18 @@ WIDE = 124
 MEDIUM = 100
 """Cells from which it has held money, requests and retries."""
 
+NARROW = 74
+"""Cells below which it has no estimate, and of the time the date alone."""
+
+OUTCOME_CELLS = 14
+
 DAYS = 60
 """Days that are drawn, the newest."""
 
 
 def run_heads(width: int) -> Line:
     """The names of the columns of `run_line`."""
-    words = fit("run", 5, ">") + "  " + fit("outcome", 14) + fit("agreed", 18)
+    words = fit("run", 5, ">") + "  " + fit("outcome", OUTCOME_CELLS) + fit("agreed", _agreed_cells(width))
     if width >= WIDE:
         words += fit("model", 26)
     words += _figures(("estimated", "billed", "held", "tokens", "requests", "retries", "time"), width)
@@ -46,8 +51,8 @@ def run_line(run: BilledRun, width: int) -> Line:
     spent = run.spent
     line: Line = [
         (fit(f"{run.id:,}", 5, ">") + "  ", "soft"),
-        (fit(f"{glyph} {run.outcome}", 14), part),
-        (fit(when(run.agreed_at)[:16], 18), "soft"),
+        (fit(f"{glyph} {run.outcome}", OUTCOME_CELLS), part),
+        (fit(when(run.agreed_at)[: _agreed_cells(width) - 2], _agreed_cells(width)), "soft"),
     ]
     if width >= WIDE:
         line.append((fit(clip(shown(run.model), 25), 26), ""))
@@ -65,7 +70,12 @@ def run_line(run: BilledRun, width: int) -> Line:
 
 def total_line(bill: Bill, width: int) -> Line:
     """What all runs add up to, under the runs' columns."""
-    head = fit("", 5) + "  " + fit(count(len(bill.runs), "run"), 32) + (fit("", 26) if width >= WIDE else "")
+    head = (
+        fit("", 5)
+        + "  "
+        + fit(count(len(bill.runs), "run"), OUTCOME_CELLS + _agreed_cells(width))
+        + (fit("", 26) if width >= WIDE else "")
+    )
     spent = bill.total
     figures = (
         show_usd(sum((run.estimated for run in bill.runs), Decimal(0))),
@@ -227,8 +237,12 @@ def _figures(words: Sequence[str], width: int) -> str:
     if width >= MEDIUM:
         cells = (11, 11, 11, 11, 10, 9, 13 if width >= WIDE else 0)
     else:
-        cells = (11, 11, 0, 10, 0, 0, 0) if width >= 74 else (0, 11, 0, 9, 0, 0, 0)
+        cells = (11, 11, 0, 10, 0, 0, 0) if width >= NARROW else (0, 11, 0, 12, 0, 0, 0)
     return "".join(pad(clip(word, size - 1), size, ">") for word, size in zip(words, cells, strict=True) if size)
+
+
+def _agreed_cells(width: int) -> int:
+    return 18 if width >= NARROW else 12
 
 
 def _time(run: BilledRun) -> str:
