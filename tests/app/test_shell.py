@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import pty
 import shutil
+import signal
+import sqlite3
 import struct
 import subprocess
 import sys
@@ -20,7 +23,7 @@ import pytest
 class Shell:
     """bash with job control in a pseudo terminal."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **more: str) -> None:
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
         root = Path(__file__).parents[2]
@@ -30,6 +33,7 @@ class Shell:
             "PYTHONPATH": f"{root / 'core'}:{root / 'tui'}",
             "BATCH_MANAGER_HOME": str(folder / "home"),
             "PS1": "ready> ",
+            **more,
         }
         self.process = subprocess.Popen(
             [str(shutil.which("bash")), "--norc", "-i"],
@@ -79,4 +83,47 @@ def test_ctrl_z_leaves_the_app_going_and_fg_brings_it_back(tmp_path: Path) -> No
         shell.type("q", "ready> ")
         shell.type("echo code $?\n", "code 0")
     finally:
+        shell.close()
+
+
+def answered(home: Path) -> int:
+    """Requests of the run that were answered and written down."""
+    with contextlib.closing(sqlite3.connect(f"file:{home}/store.sqlite3?mode=ro", uri=True)) as store:
+        return int(store.execute("SELECT COUNT(*) FROM request WHERE state = 'answered'").fetchone()[0])
+
+
+def goes_on(home: Path, more: int = 4) -> None:
+    """Wait until that many more are."""
+    start, end = answered(home), time.monotonic() + 60
+    while answered(home) < start + more:
+        assert time.monotonic() < end, "the run stands still"
+        time.sleep(0.05)
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="needs bash")
+def test_a_run_makes_progress_while_the_shell_has_the_terminal(tmp_path: Path) -> None:
+    shell = Shell(tmp_path, EMBEDDING_BATCH_SIZE="1", EMBEDDING_CONCURRENCY="1")
+    try:
+        shell.type(f"{sys.executable} -m batch_manager --demo --rehearse\n", "accounting_periods")
+        shell.type("s", "Before spending")
+        home = next(tmp_path.glob("home/**/store.sqlite3")).parent
+        while not answered(home):
+            shell.type("y", "")
+            time.sleep(1)  # a y that follows another key too soon is none
+        os.kill(shell.process.pid, signal.SIGSTOP)  # a shell on a busy machine takes its time to take the terminal
+        shell.type("\x1a", "")
+        goes_on(home)
+        os.kill(shell.process.pid, signal.SIGCONT)
+        shell.type("", "Stopped")
+        shell.type("echo $((40 + 2))\n", "42")
+        goes_on(home)
+        shell.type("bg\n", "&")
+        goes_on(home)
+        shell.type("fg\n", "accounting_periods")
+        goes_on(home)
+        shell.type("q", "A run is under way")
+        shell.type("p", "ready> ")
+        shell.type("echo code $?\n", "code ")
+    finally:
+        os.kill(shell.process.pid, signal.SIGCONT)
         shell.close()

@@ -18,6 +18,9 @@ LOOK = 0.2
 class Away:
     """Leaves the terminal, sees when it is ours again, and draws anew.
 
+    Right after going, the terminal is still ours until the shell takes it; coming back then would stop the run at the
+    next key. So it must have been somebody else's first.
+
     Attributes:
         gone: The terminal is the shell's.
     """
@@ -27,6 +30,7 @@ class Away:
         self._stand_in = stand_in
         self._undrawn = contextlib.ExitStack()
         self.gone = False
+        self._given_up = False
 
     @property
     def can_go(self) -> bool:
@@ -36,7 +40,7 @@ class Away:
     def watch(self) -> None:
         """Look from now on."""
         if self.can_go:
-            signal.signal(signal.SIGCONT, lambda *_: None)  # who has the terminal is what counts
+            signal.signal(signal.SIGCONT, lambda *_: self._told_to_go_on())
             self._app.set_interval(LOOK, self._look)
 
     def go(self) -> None:
@@ -46,14 +50,20 @@ class Away:
             return
         self._undrawn.enter_context(self._app.batch_update())  # nothing may be drawn on what is the shell's
         driver.suspend_application_mode()
-        self.gone = True
+        self.gone, self._given_up = True, False
         os.kill(self._stand_in, signal.SIGSTOP)
 
     def _look(self) -> None:
         if os.getppid() != self._stand_in:
             self._app.told_to_end()  # whoever killed the stand-in meant the app
-        elif self.gone and _in_front():
+        elif self.gone and not _in_front():
+            self._given_up = True
+        elif self.gone and self._given_up:
             self._come_back()
+
+    def _told_to_go_on(self) -> None:
+        # By `fg` or `bg`: the shell had the terminal, even when that was too short to be seen.
+        self._given_up = True
 
     def _come_back(self) -> None:
         driver = self._app.driver
