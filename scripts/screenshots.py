@@ -76,6 +76,9 @@ async def rehearsed(pilot: Pilot[None], shoot: Callable[[str], None]) -> None:
     await pilot.press("escape", "comma", *"jjjjj")
     await pilot.pause(0.8)
     shoot("settings")
+    await pilot.press("escape", "c")
+    await pilot.pause(0.8)
+    shoot("sources")
     await pilot.press("escape", "question_mark")
     await pilot.pause(0.6)
     shoot("help")
@@ -106,6 +109,14 @@ async def light(pilot: Pilot[None], shoot: Callable[[str], None]) -> None:
     shoot("wide-and-light")
 
 
+async def smallest(pilot: Pilot[None], shoot: Callable[[str], None]) -> None:
+    """The least room that the app takes."""
+    await until(pilot, lambda app: app.main.desk.quote is not None)
+    await pilot.press(*"jjj")
+    await pilot.pause(0.6)
+    shoot("smallest-terminal")
+
+
 async def empty(pilot: Pilot[None], shoot: Callable[[str], None]) -> None:
     """The first start of all."""
     await pilot.pause(0.8)
@@ -116,6 +127,7 @@ STORIES: tuple[tuple[Story, tuple[int, int], bool, bool], ...] = (
     (rehearsed, (120, 40), True, True),
     (narrow, (80, 24), True, True),
     (light, (200, 50), True, False),
+    (smallest, (60, 18), True, False),
     (empty, (120, 40), False, False),
 )
 """(story, size, on the sample, rehearsed)"""

@@ -180,6 +180,8 @@ class SearchScreen(PlaceScreen):
         if not query.strip():
             self.say('Say what you look for, such as "customers who pay late".', "warning")
             return
+        if self._timer is not None:
+            self._timer.stop()  # a search for what was typed would take the place of the one that enter asked for
         self.run_worker(self._search(query, focus), exclusive=True, group="search")
 
     async def _search(self, query: str, focus: bool) -> None:
