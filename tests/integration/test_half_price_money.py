@@ -174,6 +174,32 @@ def test_what_was_withdrawn_leaves_no_file_behind(tmp_path: Path, server: Rehear
         assert home.engine.do(_names(home)) == []
 
 
+def test_a_file_that_somebody_deleted_is_uploaded_again(tmp_path: Path, server: RehearsalServer) -> None:
+    """While its batch waited for room; nothing was submitted, so nothing can be paid twice."""
+    with lane(tmp_path, server, vectors=Memory(), requests=2) as home:
+        home.bring(4)
+        quote = home.half.quote(Scope())
+        server.set_options(enqueued_token_limit=quote.tokens // 2, batch_seconds=10)
+        home.store.set_note(f"batch_queue:{quote.space.server}:{quote.space.model}", str(quote.tokens // 2))
+        home.hand_over()
+        (waiting,) = [one for one in home.store.jobs.under_way() if one.state == "uploaded"]
+        home.engine.do(_delete(home, waiting.input_file or ""))
+        for _ in range(6):
+            server.advance(10)
+            if not home.half.collect().under_way:
+                break
+        assert home.count("indexed") == 4 and server.totals()["inputs"] == 4
+        assert home.store.ledger.spent() == batch_bill(server) == quote.cost
+
+
+async def _delete(home: Lane, file: str) -> None:
+    api = BatchApi(home.engine.settings)
+    try:
+        await api.delete_file(file)
+    finally:
+        await api.close()
+
+
 async def _names(home: Lane) -> list[str]:
     api = BatchApi(home.engine.settings)
     try:
@@ -213,3 +239,41 @@ def test_another_model_at_half_the_price_is_built_beside(tmp_path: Path, server:
         assert [one.state for one in home.store.generations.all()] == ["kept", "serving"]
         assert home.engine.index_counts() == {"table": 4, "relationship": 0}
         assert home.engine.verify().found == 0
+
+
+def test_what_comes_late_and_was_not_paid_yet_is_not_paid_again(tmp_path: Path, server: RehearsalServer) -> None:
+    """Moved under a cap that ended the other run; then the batch brings half of it after all."""
+    server.set_options(batch_seconds=1000)
+    with lane(tmp_path, server, vectors=Memory()) as home:
+        home.bring(8)
+        home.hand_over()
+        server.advance(500)
+        home.half.collect()
+        home.half.move(home.half.quote_move(cap=home.half.quote_move().cost / 4))
+        home.ended()
+        assert home.count("indexed") == 0  # all of it is one request, which doesn't fit
+        assert home.until_back().answered == 4
+        assert home.engine.quote(Scope()).texts == 4
+        home.run()
+        assert home.count("indexed") == 8 and server.totals()["inputs"] == 8
+        assert home.store.ledger.spent() == batch_bill(server)
+        assert sum(run.doubled for run in home.store.ledger.bill().runs) == 0
+
+
+def test_a_text_that_changes_while_its_batch_is_under_way(tmp_path: Path, server: RehearsalServer) -> None:
+    server.set_options(batch_seconds=1000)
+    with lane(tmp_path, server, vectors=Memory()) as home:
+        home.bring(3)
+        home.hand_over()
+        home.bring(1, words="something else")
+        assert home.engine.quote(Scope()).texts == 1
+        home.run()
+        server.advance(1000)
+        home.until_back()
+        (kept,) = home.store.answers.of_item(home.store.items.find("table", "table_0") or 0)
+        assert "something else" in kept.text and home.count("indexed") == 3
+        home.bring(1)  # and back again: what the batch brought for it was kept
+        assert home.engine.quote(Scope()).texts == 0
+        home.run()
+        assert home.count("indexed") == 3 and server.totals()["inputs"] == 4
+        assert home.store.ledger.spent() == batch_bill(server)

@@ -216,12 +216,22 @@ class Submission:
     async def _create(self, job: JobRow) -> JobRow:
         desk = self._desk
         assert job.input_file is not None
+        file = job.input_file
         try:
-            batch = await desk.api.create(job.input_file, plan_name(job))
+            batch = await desk.api.create(file, plan_name(job))
         except RequestRefused as error:
             if error.refusal.maybe_billed:
                 return await self._find_out(job, again=False)
             self._release(job, error.message, error.next_step)
+            if error.refusal.status in (400, 404) and not await desk.patiently(lambda: desk.api.has_file(file)):
+                step = "It is uploaded again when you collect."
+                return self._jobs.change(
+                    job.id,
+                    state="planned",
+                    input_file=None,
+                    problem="Its file is gone from the server.",
+                    next_step=step,
+                )
             raise
         return self._created(job, batch)
 
