@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from batch_manager.pricing import show_usd
 from batch_manager.rehearsal import RehearsalOptions, RehearsalServer
 
 
@@ -110,3 +111,24 @@ async def test_where_there_is_no_such_lane(local: Any, drives: Any, tables: Any)
         assert "nothing to halve" in driver.screen_text()
         await driver.press("escape", "h")
         assert "Nothing is under way" in driver.screen_text()
+
+
+@pytest.mark.parametrize("size", [(60, 18), (80, 24)])
+async def test_the_answers_say_what_a_yes_allows_now_and_cut_no_price(
+    paid: Any, drives: Any, tables: Any, size: tuple[int, int]
+) -> None:
+    workspace = paid(tables(6))
+    async with drives(workspace, size) as driver:
+        await driver.press("s")
+        await driver.asked()
+        now = driver.app.screen.quote
+        spends = f"y  spend {show_usd(now.cost)} "
+        assert spends in driver.screen_text() and "h  half price" in driver.screen_text()
+        await driver.press("c", *["backspace"] * 9, *"0.000001", "enter")
+        assert "y  spend $0.000001 at most" in driver.screen_text() and "h  half price" in driver.screen_text()
+        await driver.press("c", *["backspace"] * 9, *"5", "enter")
+        assert spends in driver.screen_text() and "at most" not in driver.screen_text()
+        await driver.press("h")
+        assert f"y  spend {show_usd(driver.app.screen.quote.cost)} " in driver.screen_text()
+        assert "h  now" in driver.screen_text() and "c  cap" in driver.screen_text()
+        assert driver.app.screen.quote.cost < now.cost

@@ -49,3 +49,10 @@ async def test_a_model_without_a_price_is_a_problem(opens: Any, drives: Any, tab
         await driver.press("comma")
         assert [one.code for one in driver.app.screen.problems] == ["unknown_price"]
         assert "EMBEDDING_PRICE_PER_MILLION to its price" in driver.screen_text()
+
+
+async def test_the_smallest_terminal_has_rows_of_the_list(opens: Any, drives: Any, tables: Any) -> None:
+    async with drives(opens(tables(1)), (60, 18)) as driver:
+        await driver.press("comma")
+        assert driver.app.screen.query_one("#setting-list").size.height >= 2
+        assert driver.app.screen.settings[0].name[:18] in driver.screen_text()

@@ -151,9 +151,6 @@ class ConfirmSpend(AppModal[Quote | None]):
             return
         self.quote = other.with_cap(self.quote.cap)
         self._opened = self.time_now()
-        choices = self.query_one(Choices)
-        choices.rename("agree", self._yes_words())
-        choices.rename("lane", self._lane_words())
         self._show()
 
     @property
@@ -163,10 +160,8 @@ class ConfirmSpend(AppModal[Quote | None]):
         return self._lanes.now if self.quote.lane == "batch" else self._lanes.batch
 
     def _lane_words(self) -> str:
-        other = self._other
-        if other is None:
-            return ""
-        return f"{show_usd(other.cost)} {'now' if other.lane == 'now' else 'within 24 h'}"
+        # Its price stands among the figures, where there is room for it.
+        return "now" if self.quote.lane == "batch" else "half price"
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Take the cap over; the quote stays the same otherwise."""
@@ -216,6 +211,9 @@ class ConfirmSpend(AppModal[Quote | None]):
         return f"spend {show_usd(quote.cost)}"
 
     def _show(self) -> None:
+        choices = self.query_one(Choices)
+        choices.rename("agree", self._yes_words())
+        choices.rename("lane", self._lane_words())
         figures = self.query_one("#figures", Lines)
         width = figures.line_width
         if width > 0:
