@@ -76,7 +76,7 @@ class Shell:
 def test_ctrl_z_leaves_the_app_going_and_fg_brings_it_back(tmp_path: Path) -> None:
     shell = Shell(tmp_path)
     try:
-        shell.type(f"{sys.executable} -m batch_manager --demo\n", "accounting_periods")
+        shell.type(f"'{sys.executable}' -m batch_manager --demo\n", "accounting_periods")
         shell.type("\x1a", "Stopped")
         shell.type("echo $((40 + 2))\n", "42")
         shell.type("fg\n", "accounting_periods")
@@ -104,7 +104,7 @@ def goes_on(home: Path, more: int = 4) -> None:
 def test_a_run_makes_progress_while_the_shell_has_the_terminal(tmp_path: Path) -> None:
     shell = Shell(tmp_path, EMBEDDING_BATCH_SIZE="1", EMBEDDING_CONCURRENCY="1")
     try:
-        shell.type(f"{sys.executable} -m batch_manager --demo --rehearse\n", "accounting_periods")
+        shell.type(f"'{sys.executable}' -m batch_manager --demo --rehearse\n", "accounting_periods")
         shell.type("s", "Before spending")
         home = next(tmp_path.glob("home/**/store.sqlite3")).parent
         while not answered(home):

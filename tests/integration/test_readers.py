@@ -62,13 +62,11 @@ def test_plain_chromadb_opens_counts_and_queries(settings: Settings) -> None:
     assert found["ids"] == [["##odd"]]
     assert (found["documents"] or [[]])[0][0] == "#odd\nWages of a month."
     [metadata] = (found["metadatas"] or [[]])[0]
-    assert {key: metadata[key] for key in ("name", "kind", "model", "dimensions", "part", "parts")} == {
+    assert {key: metadata[key] for key in ("name", "kind", "model", "dimensions")} == {
         "name": "#odd",
         "kind": "table",
         "model": settings.model,
         "dimensions": 256,
-        "part": 1,
-        "parts": 1,
     }
     assert tables.count() > 3  # the long one has several parts
     parts = tables.get(where={"name": "long"}, include=["documents"])
