@@ -1,4 +1,4 @@
-"""The question before spending: the quote on stderr, y or n from the terminal, n unless told otherwise."""
+"""The questions before spending and before giving up: y or n from the terminal, n unless told otherwise."""
 
 from __future__ import annotations
 
@@ -45,6 +45,29 @@ def agree(quote: Quote, settings: Settings, *, yes: bool, trusted: bool, other: 
         )
     if not says_yes("Send it?"):
         raise DeclinedError("Declined; nothing was sent.", code="declined")
+
+
+def agree_to_lose(question: str, done: str, *, yes: bool) -> None:
+    """Get a yes to giving up something that is kept; no money is in it.
+
+    Args:
+        question: What is asked, such as `Drop it?`.
+        done: What did not happen without a yes, such as `dropped`.
+        yes: It was given beforehand (`--yes`).
+
+    Raises:
+        DeclinedError: No yes, or nobody to ask.
+    """
+    if yes:
+        return
+    if not terminal.can_ask():
+        raise DeclinedError(
+            f"There is no terminal to ask on, so nothing was {done}.",
+            next_step="Add --yes to agree beforehand.",
+            code="no_terminal",
+        )
+    if not says_yes(question):
+        raise DeclinedError(f"Declined; nothing was {done}.")
 
 
 def quote_lines(quote: Quote, settings: Settings, other: Quote | None = None) -> list[str]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batch_manager.cli import terminal
-from batch_manager.cli.ask import says_yes
+from batch_manager.cli.ask import agree_to_lose
 from batch_manager.cli.index_sizes import index_sizes
 from batch_manager.cli.opening import for_work
 from batch_manager.cli.plain_json import lines_of
-from batch_manager.errors import DeclinedError
 from batch_manager.index_change import megabytes
 from batch_manager.sources.shown import shown
 
@@ -31,7 +30,7 @@ def drop_old_index(flags: Flags) -> int:
             for one in kept:
                 terminal.say(f"{shown(one.generation.title)}: {one.words}")
             terminal.say("What was paid for stays in the store: such an index can be built again for $0.")
-            _agree(flags)
+            agree_to_lose("Drop it?", "dropped", yes=flags.yes)
             workspace.engine.drop_kept()
         if flags.json:
             terminal.result(lines_of({"dropped": [one.generation.title for one in kept], "bytes": size}))
@@ -41,16 +40,3 @@ def drop_old_index(flags: Flags) -> int:
         else:
             terminal.result(["No old index is kept."])
     return 0
-
-
-def _agree(flags: Flags) -> None:
-    if flags.yes:
-        return
-    if not terminal.can_ask():
-        raise DeclinedError(
-            "There is no terminal to ask on, so nothing was dropped.",
-            next_step="Add --yes to agree beforehand.",
-            code="no_terminal",
-        )
-    if not says_yes("Drop it?"):
-        raise DeclinedError("Declined; nothing was dropped.")

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batch_manager.cli import terminal
-from batch_manager.cli.ask import says_yes
+from batch_manager.cli.ask import agree_to_lose
 from batch_manager.cli.opening import for_work
 from batch_manager.cli.plain_json import lines_of
-from batch_manager.errors import DeclinedError
 
 if TYPE_CHECKING:
     from batch_manager.cli.flags import Flags
@@ -29,23 +28,10 @@ def trim(flags: Flags) -> int:
                 f"{unused:,} kept answers ({size / 1_000_000:,.1f} MB) are of texts that no item has any more."
             )
             terminal.say("Should such a text come back, it would have to be paid for again.")
-            _agree(flags)
+            agree_to_lose("Forget them?", "forgotten", yes=flags.yes)
             answers.trim()
         if flags.json:
             terminal.result(lines_of({"trimmed": unused, "bytes": size}))
         else:
             terminal.result([f"{unused:,} answers forgotten, {size / 1_000_000:,.1f} MB freed"])
     return 0
-
-
-def _agree(flags: Flags) -> None:
-    if flags.yes:
-        return
-    if not terminal.can_ask():
-        raise DeclinedError(
-            "There is no terminal to ask on, so nothing was forgotten.",
-            next_step="Add --yes to agree beforehand.",
-            code="no_terminal",
-        )
-    if not says_yes("Forget them?"):
-        raise DeclinedError("Declined; nothing was forgotten.")
