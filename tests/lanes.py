@@ -21,6 +21,22 @@ from jobs import Job, settings_for
 
 HALF = Decimal("0.01") / 1_000_000
 
+PLAIN: dict[str, Any] = {
+    "batch_faults": [],
+    "batch_seconds": 0,
+    "enqueued_token_limit": None,
+    "batch_api": True,
+    "faults": [],
+}
+
+
+def as_new(server: RehearsalServer, **options: Any) -> RehearsalServer:
+    """A shared server as newly started, with no batches; options beside the plain ones may be given."""
+    server.set_options(**{**PLAIN, **options})
+    server.clear()
+    server.clear_batches()
+    return server
+
 
 @dataclass
 class Memory:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -16,40 +15,21 @@ import pytest
 
 from batch_manager.cli.flags import read_flags
 from batch_manager.rehearsal import RehearsalServer
-from command import THREE, Command, ends, jsonl, tables
+from command import PAYING_KEY, Command, ends, tables
 from jobs import options
-
-KEY = "sk-test-0123456789abcdef"
+from lanes import as_new
 
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[RehearsalServer]:
-    with RehearsalServer.start(options(key=KEY)) as running:
+    with RehearsalServer.start(options(key=PAYING_KEY)) as running:
         yield running
 
 
 @pytest.fixture
 def server(shared: RehearsalServer) -> RehearsalServer:
     """The shared server as newly started."""
-    shared.set_options(batch_faults=[], batch_seconds=0, latency_ms=0.0)
-    shared.clear()
-    shared.clear_batches()
-    return shared
-
-
-@pytest.fixture(scope="module")
-def imported(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with three documents, to be copied."""
-    command = Command(tmp_path_factory.mktemp("imported") / "home")
-    assert command("--import", "-", text=jsonl(*THREE)).code == 0
-    return command.home
-
-
-@pytest.fixture
-def command(tmp_path: Path, server: RehearsalServer, imported: Path) -> Command:
-    """A home with three documents, whose provider is the server."""
-    shutil.copytree(imported, tmp_path / "home")
-    return Command(tmp_path / "home", {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": KEY})
+    return as_new(shared, latency_ms=0.0)
 
 
 def exact(out: str) -> Any:
@@ -129,7 +109,7 @@ def test_a_rehearsal_goes_on_while_the_program_is_closed(tmp_path: Path) -> None
 
 
 def test_killed_while_it_hands_over_and_while_it_collects(tmp_path: Path, server: RehearsalServer) -> None:
-    command = Command(tmp_path / "home", {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": KEY})
+    command = Command(tmp_path / "home", {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": PAYING_KEY})
     assert command("--import", "-", text=tables(40)).code == 0
     server.set_options(batch_seconds=1)
     for seconds in (1.0, 1.6):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,15 +13,7 @@ from batch_manager.errors import QuoteChanged, SettingError
 from batch_manager.quote import Scope
 from batch_manager.rehearsal import RehearsalServer, expected_vector
 from jobs import options
-from lanes import Memory, batch_bill, lane
-
-PLAIN: dict[str, Any] = {
-    "batch_faults": [],
-    "batch_seconds": 0,
-    "enqueued_token_limit": None,
-    "batch_api": True,
-    "faults": [],
-}
+from lanes import Memory, as_new, batch_bill, lane
 
 
 @pytest.fixture(scope="module")
@@ -34,10 +25,7 @@ def shared() -> Iterator[RehearsalServer]:
 @pytest.fixture
 def server(shared: RehearsalServer) -> RehearsalServer:
     """The shared server as newly started."""
-    shared.set_options(**PLAIN)
-    shared.clear()
-    shared.clear_batches()
-    return shared
+    return as_new(shared)
 
 
 def test_the_whole_way_into_chroma(tmp_path: Path, server: RehearsalServer) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,15 +13,7 @@ from batch_manager.quote import Scope
 from batch_manager.rehearsal import RehearsalServer
 from batch_manager.store.ledger import Ledger
 from jobs import options
-from lanes import Lane, Memory, batch_bill, lane
-
-PLAIN: dict[str, Any] = {
-    "batch_faults": [],
-    "batch_seconds": 0,
-    "enqueued_token_limit": None,
-    "batch_api": True,
-    "faults": [],
-}
+from lanes import Lane, Memory, as_new, batch_bill, lane
 
 
 @pytest.fixture(scope="module")
@@ -34,10 +25,7 @@ def shared() -> Iterator[RehearsalServer]:
 @pytest.fixture
 def server(shared: RehearsalServer) -> RehearsalServer:
     """The shared server as newly started."""
-    shared.set_options(**PLAIN)
-    shared.clear()
-    shared.clear_batches()
-    return shared
+    return as_new(shared)
 
 
 def test_a_batch_that_failed_is_not_taken_for_the_one_after_it(tmp_path: Path, server: RehearsalServer) -> None:

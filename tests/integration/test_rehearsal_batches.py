@@ -15,9 +15,9 @@ import openai
 import pytest
 
 from batch_manager.rehearsal import RehearsalOptions, RehearsalServer, expected_vector
+from lanes import as_new
 
 SMALL = "text-embedding-3-small"
-OPTIONS = {"batch_faults": [], "batch_seconds": 0, "enqueued_token_limit": None, "batch_api": True}
 
 
 @pytest.fixture(scope="module")
@@ -29,10 +29,7 @@ def shared() -> Iterator[RehearsalServer]:
 @pytest.fixture
 def server(shared: RehearsalServer) -> RehearsalServer:
     """The shared server as newly started."""
-    shared.set_options(**OPTIONS)
-    shared.clear()
-    shared.clear_batches()
-    return shared
+    return as_new(shared)
 
 
 @pytest.fixture
