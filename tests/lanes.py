@@ -11,7 +11,8 @@ from typing import Any
 
 from batch_manager.documents import Kind
 from batch_manager.engine import Engine
-from batch_manager.half_price import Collected, HalfPrice
+from batch_manager.half_price import Collected
+from batch_manager.half_price.lane import HalfPrice
 from batch_manager.half_price.planning import FileLimits
 from batch_manager.quote import Scope
 from batch_manager.rehearsal import RehearsalServer

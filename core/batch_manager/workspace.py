@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from batch_manager.engine import Engine
 from batch_manager.errors import HomeBusy, VectorStoreError
-from batch_manager.half_price import HalfPrice
+from batch_manager.half_price.lane import HalfPrice
 from batch_manager.home import WriterLocks, make_home, reset_home
 from batch_manager.store import DocumentationStore
 

@@ -22,7 +22,7 @@ from batch_manager_tui.app import BatchManagerApp
 async def test_the_first_start_says_how_to_begin(opens: Callable[..., Any], drives: Callable[..., Any]) -> None:
     async with drives(opens()) as driver:
         seen = driver.screen_text()
-        for words in ("Nothing here yet", "scan a database", "import a JSON Lines file", "sample"):
+        for words in ("Nothing here yet", "scan a database", "import a file: JSON Lines, CSV, dbt, tbls", "sample"):
             assert words in seen
 
 

@@ -37,7 +37,8 @@ def test_a_scan_says_what_is_gone_and_what_the_rest_costs(tmp_path: Path) -> Non
     url = f"sqlite:///{path}"
     scanned = command("--scan", url)
     assert (scanned.code, scanned.out.splitlines()[0]) == (0, "5 new · 0 changed · 0 unchanged")
-    assert scanned.out.splitlines()[1].startswith("5 pending: ")
+    assert scanned.out.splitlines()[1:6] == [f"  + table {name}" for name in "abcde"]
+    assert scanned.out.splitlines()[6].startswith("5 pending: ")
     assert command("--batch-index", "--yes").code == 0
 
     connection.execute("DROP TABLE e")

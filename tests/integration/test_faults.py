@@ -471,7 +471,7 @@ def test_a_chroma_server_that_goes_away_pauses_the_run_and_loses_nothing(
     chroma = ChromaServer(tmp_path / "server")
     chroma.start()
     try:
-        server.set_options(latency_ms=30)
+        server.set_options(latency_ms=120)  # rows gather for up to a second: the run must last longer
         url = f"http://127.0.0.1:{chroma.port}"
         with job(
             tmp_path, server, on_trouble="pause", CHROMA_URL=url, EMBEDDING_BATCH_SIZE=5, EMBEDDING_CONCURRENCY=1

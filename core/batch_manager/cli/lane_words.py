@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from batch_manager.cli.lines import duration
-from batch_manager.half_price import HalfPrice
+from batch_manager.half_price.lane import HalfPrice
 from batch_manager.pricing import show_usd
 from batch_manager.sources.shown import shown
 

@@ -12,7 +12,8 @@ from batch_manager.cli.lane_words import lanes_report, lanes_words
 from batch_manager.cli.opening import for_looking, say_other_model
 from batch_manager.cli.plain_json import lines_of
 from batch_manager.documents import PROBLEMS
-from batch_manager.half_price import HalfPrice, Lanes
+from batch_manager.half_price import Lanes
+from batch_manager.half_price.lane import HalfPrice
 from batch_manager.index_change import change_words
 from batch_manager.manager import processing_stats
 from batch_manager.pricing import find_price, show_usd
