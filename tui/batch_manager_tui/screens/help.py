@@ -39,14 +39,11 @@ class HelpScreen(PlaceScreen):
         page.border_title = "Keys"
         yield page
 
-    def on_resize(self) -> None:
+    def on_mount(self) -> None:
         """One column, or two where there is room."""
-        super().on_resize()
-        self.call_after_refresh(self._fill)
-
-    def _fill(self) -> None:
-        page = self.query_one("#help-page", Lines)
-        page.show_lines(help_lines(page.line_width, self.batch_app.keys.commands, self._about))
+        super().on_mount()
+        commands = self.batch_app.keys.commands
+        self.query_one("#help-page", Lines).show_made(lambda width: help_lines(width, commands, self._about))
 
 
 def help_lines(width: int, commands: Sequence[Command] = ALL_COMMANDS, about: Place | None = None) -> list[Line]:

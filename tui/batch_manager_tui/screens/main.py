@@ -144,7 +144,7 @@ class MainScreen(AppScreen):
         guide = self.query_one("#guide", Lines)
         guide.display = empty
         if empty:
-            guide.show_lines(empty_lines(now, max(20, guide.line_width)))
+            guide.show_made(lambda width: empty_lines(now, width))
         pane = self.query_one("#items-pane")
         tabs = self.has_class("-tabs")
         pane.border_title = _title("Items", self._filter_words(now), tabs)

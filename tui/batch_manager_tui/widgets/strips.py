@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import ClassVar
 
 from rich.cells import cell_len
@@ -19,6 +19,12 @@ Piece = tuple[str, Style]
 
 Line = list[tuple[str, str]]
 """Harmless texts, each with the name of its part (`soft`, `strong`, …); an empty name is plain text."""
+
+Make = Callable[[int], list[Line]]
+"""Makes lines for a width in cells."""
+
+LEAST_WIDTH = 20
+"""Cells that lines are made for while a view has less, or none yet."""
 
 PARTS = ("soft", "strong", "accent", "success", "warning", "error", "cursor", "range")
 
@@ -94,9 +100,27 @@ class Lines(LineView):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self.lines: list[Line] = []
+        self._make: Make | None = None
 
     def show_lines(self, lines: list[Line]) -> None:
         """Show these; draws only when they are others."""
+        self._make = None
+        self._take(lines)
+
+    def show_made(self, make: Make) -> None:
+        """Show what is made for the width, and make it anew when the width becomes another.
+
+        A view that was just brought into sight, or lies under a question, learns its width only later.
+        """
+        self._make = make
+        self._take(make(max(LEAST_WIDTH, self.line_width)))
+
+    def on_resize(self) -> None:
+        """Lines that were made for a width follow it."""
+        if self._make is not None:
+            self.show_made(self._make)
+
+    def _take(self, lines: list[Line]) -> None:
         if lines != self.lines:
             self.lines = lines
             self.fit_lines()
