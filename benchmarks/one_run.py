@@ -44,7 +44,7 @@ def main(documents: str, base_url: str, home: str, *flags: str) -> None:
 
 def run(engine: Engine, scope: Scope) -> dict[str, Any]:
     """Say yes, and wait for the end."""
-    engine.index_counts()  # Chroma's process is up, as it is when somebody has read a quote
+    engine.index.counts()  # Chroma's process is up, as it is when somebody has read a quote
     quote = engine.quote(scope)
     started = time.perf_counter()
     cpu = time.process_time()
@@ -56,7 +56,7 @@ def run(engine: Engine, scope: Scope) -> dict[str, Any]:
     seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
     if view.state != "done":
         raise SystemExit(f"{view.state}: {view.reason}")
-    rows = sum(engine.index_counts().values())
+    rows = sum(engine.index.counts().values())
     return {"seconds": seconds, "paid": paid - started, "cpu": cpu, "rows": rows}
 
 

@@ -77,7 +77,7 @@ def profiled(folder: Path, base_url: str, count: int, chroma: bool) -> tuple[cPr
         vectors = None if chroma else Forgetful(directory=folder / "none", url=None)
         engine = Engine(settings, store, on_trouble="stop", vectors=vectors)
         engine.warm()
-        engine.index_counts()
+        engine.index.counts()
         profile = cProfile.Profile()
         _in_engine(engine, profile.enable)
         started = time.perf_counter()

@@ -109,7 +109,7 @@ def measure(folder: Path) -> dict[str, dict[str, Score]]:
             return list(dict.fromkeys(names))[:DEPTH]
 
         def fused(query: str) -> list[str]:
-            return [hit.name for hit in engine.search(query, "table", DEPTH)]
+            return [hit.name for hit in engine.index.search(query, "table", DEPTH)]
 
         def by_ranks(query: str) -> list[str]:
             terms = [word for word in words_of(query) if word not in STOP_WORDS]

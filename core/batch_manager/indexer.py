@@ -36,7 +36,7 @@ class SQLVectorStore:
     def counts(self) -> dict[Kind, int]:
         """Vectors in each collection."""
         with _look(self.settings) as engine:
-            return engine.index_counts()
+            return engine.index.counts()
 
 
 class SQLIndexerAgent:
@@ -109,7 +109,7 @@ class SQLIndexerAgent:
         if doc_type not in kinds:
             raise UsageError(f"There is no type {doc_type!r}.", next_step="Use table, relationship or all.")
         with _look(self.settings) as engine:
-            hits = engine.search(query, kinds[doc_type], limit, sources=sources, schemas=schemas)
+            hits = engine.index.search(query, kinds[doc_type], limit, sources=sources, schemas=schemas)
         return [{"kind": hit.kind, "name": hit.name, "score": hit.score, "document": hit.document} for hit in hits]
 
     def run(self, store: DocumentationStore, scope: Scope) -> RunResults:

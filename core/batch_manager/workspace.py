@@ -141,7 +141,7 @@ class Workspace:
 def _finish_swap(engine: Engine) -> None:
     """What an earlier process was killed at, in the last step of a change of the index."""
     try:
-        engine.finish_swap()
+        engine.index.finish_swap()
     except VectorStoreError as error:
         log.warning("the change of the index is still to be finished: %s", error)  # searches say so; the next run tries
 

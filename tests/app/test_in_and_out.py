@@ -170,7 +170,7 @@ async def test_with_a_paid_model_a_query_waits_for_enter_with_its_price_beside_i
         await driver.run_to_the_end()
         sent = workspace._server.totals()["requests"]
         await driver.press("S", *"purpose number 2")
-        price = workspace.engine.search_price("purpose number 2")
+        price = workspace.engine.index.search_price("purpose number 2")
         await driver.until(lambda: show_usd(price) in driver.screen_text())
         assert price > 0
         await driver.pilot.pause(0.5)

@@ -20,9 +20,9 @@ async def test_details_show_the_nearest_items(local: Any, drives: Any) -> None:
     workspace = local([*DOCUMENTS, Document("table", "empty")])
     engine = workspace.engine
     with pytest.raises(UsageError, match="No vector"):
-        engine.neighbours("table", "invoices")
+        engine.index.neighbours("table", "invoices")
     with pytest.raises(UsageError, match="no table 'nothing'"):
-        engine.neighbours("table", "nothing")
+        engine.index.neighbours("table", "nothing")
     async with drives(workspace) as driver:
         await driver.press("enter")
         assert "nearest items" not in driver.screen_text()
@@ -39,4 +39,4 @@ async def test_details_show_the_nearest_items(local: Any, drives: Any) -> None:
         assert 1 >= hits[0].score > hits[1].score >= 0
         assert "payments" in driver.screen_text()
         assert workspace.store.ledger.bill().total.requests == requests
-        assert [hit.name for hit in engine.neighbours("table", "weather", 1)] != ["weather"]
+        assert [hit.name for hit in engine.index.neighbours("table", "weather", 1)] != ["weather"]

@@ -47,10 +47,10 @@ def test_a_dropped_table_leaves_and_comes_back_for_nothing(tmp_path: Path) -> No
             assert store.items.counts().total() == 4
             assert len(store.items.ids(ItemFilter())) == 4
             assert [document.name for document in store.items.documents()] == ["a", "b", "c", "e"]
-            assert engine.sweep() == 1
-            assert engine.sweep() == 0
-            assert engine.index_counts()["table"] == 4
-            assert engine.verify().untrue == 0
+            assert engine.index.sweep() == 1
+            assert engine.index.sweep() == 0
+            assert engine.index.counts()["table"] == 4
+            assert engine.index.verify().untrue == 0
             assert engine.quote(Scope("all")).items == 4
             # Words that are imported for it meanwhile are kept, and don't bring it back.
             store.items.bring(IterableSource([Document("table", "d", documentation="Other words.")], "words", "a test"))
@@ -65,7 +65,7 @@ def test_a_dropped_table_leaves_and_comes_back_for_nothing(tmp_path: Path) -> No
             assert (quote.items, quote.tokens, quote.reused) == (1, 0, 1)
             engine.start(quote)
             assert engine.wait(60).indexed == 1
-            assert engine.index_counts()["table"] == 5
+            assert engine.index.counts()["table"] == 5
         finally:
             engine.close()
 

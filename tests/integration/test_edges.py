@@ -67,7 +67,7 @@ def test_one_table_by_the_python_api_does_not_give_up_an_index_of_another_model(
     with pytest.raises(UsageError, match="index was built with"):
         agent.index_table_documentation({"name": "one", "documentation": "One more."})
     with job(tmp_path, server, EMBEDDING_PROVIDER="local") as opened:
-        assert opened.engine.index_counts()["table"] == 20
+        assert opened.engine.index.counts()["table"] == 20
     assert server.totals()["requests"] == 0
 
 
@@ -104,7 +104,7 @@ def test_closing_ends_a_search_that_is_under_way(tmp_path: Path, server: Rehears
 
         def ask() -> None:
             try:
-                outcome.append(opened.engine.search("what the business knows"))
+                outcome.append(opened.engine.index.search("what the business knows"))
             except BatchManagerError as error:
                 outcome.append(error)
 
@@ -126,7 +126,7 @@ def test_a_query_that_is_refused_for_a_moment_is_asked_again(tmp_path: Path, ser
         opened.run()
         server.clear()
         server.set_faults([{"fault": "rate_limit", "at": [1], "retry_after": 0.1}])
-        assert len(opened.engine.search("what the business knows")) == 5
+        assert len(opened.engine.index.search("what the business knows")) == 5
         assert server.totals()["requests"] == 2
 
 

@@ -247,7 +247,7 @@ def test_what_was_paid_for_costs_nothing_again(
     engine, store = opened()
     view = run(engine, Scope(ids=(store.items.find("table", "table_1") or 0,)))
     assert view.state == "done"
-    assert engine.index_counts()["table"] == 40
+    assert engine.index.counts()["table"] == 40
     assert server.totals()["billed_tokens"] == paid
 
 
@@ -312,13 +312,13 @@ def test_a_long_document_travels_in_parts_and_is_found_once(
     assert (quote.items, quote.texts) == (2, 5)
     view = run(engine)
     assert view.indexed == 2
-    assert engine.index_counts()["table"] == 5
-    hits = engine.search("orders", "table", 10)
+    assert engine.index.counts()["table"] == 5
+    hits = engine.index.search("orders", "table", 10)
     assert sorted(hit.name for hit in hits) == ["long#one", "table_1"]
 
     bring(store, Document("table", "long#one", documentation="Short now."))
     run(engine)
-    assert engine.index_counts()["table"] == 2
+    assert engine.index.counts()["table"] == 2
 
 
 def test_usage_that_is_missing_is_counted_by_estimate_and_marked(
@@ -432,7 +432,7 @@ def test_verify_finds_and_repair_mends_for_nothing(
 ) -> None:
     engine, _ = opened(documents=20)
     run(engine)
-    assert engine.verify().untrue == 0
+    assert engine.index.verify().untrue == 0
     engine.close()
     import chromadb
 
@@ -445,10 +445,10 @@ def test_verify_finds_and_repair_mends_for_nothing(
     paid = server.totals()["billed_tokens"]
 
     engine, _ = opened()
-    report = engine.verify()
+    report = engine.index.verify()
     assert (report.missing, report.orphaned, report.outdated, report.repaired) == (2, 1, 1, 0)
-    report = engine.verify(repair=True)
+    report = engine.index.verify(repair=True)
     assert report.untrue == 0
-    assert engine.verify().untrue == 0
-    assert engine.index_counts()["table"] == 20
+    assert engine.index.verify().untrue == 0
+    assert engine.index.counts()["table"] == 20
     assert server.totals()["billed_tokens"] == paid

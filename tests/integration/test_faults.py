@@ -293,7 +293,7 @@ def test_of_a_broken_answer_nothing_is_kept(wire: Job, server: RehearsalServer, 
     delivered = [entry for entry in server.ledger() if entry["outcome"] == "ok"]
     assert view.billed == sum(entry["tokens"] for entry in delivered) * Decimal("0.02") / 1_000_000
     assert wire.store.ledger.spent() - before >= billed(server)
-    assert wire.engine.verify().untrue == 0
+    assert wire.engine.index.verify().untrue == 0
 
 
 def test_an_answer_out_of_order_is_put_in_order(wire: Job, server: RehearsalServer) -> None:
@@ -302,7 +302,7 @@ def test_an_answer_out_of_order_is_put_in_order(wire: Job, server: RehearsalServ
     assert (view.state, view.indexed) == ("done", 20)
     assert server.totals()["requests"] == 4
     number = wire.store.items.counts().total() - 7
-    hits = wire.engine.search(f"table_{number}\nHolds what the business knows, case {number} of many.", limit=1)
+    hits = wire.engine.index.search(f"table_{number}\nHolds what the business knows, case {number} of many.", limit=1)
     assert hits[0].name == f"table_{number}"
 
 
@@ -345,7 +345,7 @@ def test_chroma_killed_in_mid_run_is_started_again(tmp_path: Path, server: Rehea
             os.kill(pid, signal.SIGKILL)
         view = opened.ended()
         assert (view.state, view.indexed, view.failed) == ("done", 150, 0)
-        assert opened.engine.verify().untrue == 0
+        assert opened.engine.index.verify().untrue == 0
         assert server.totals()["inputs"] == 150
 
 
@@ -405,7 +405,7 @@ def test_a_damaged_folder_is_found_at_start_and_rebuilt_for_nothing(
         view = opened.run(Scope("all"))
         assert (view.state, view.indexed) == ("done", count + 5)
         assert server.totals()["inputs"] == 5  # the new ones alone
-        assert opened.engine.verify().untrue == 0
+        assert opened.engine.index.verify().untrue == 0
         assert list(tmp_path.glob("vectors.damaged-*"))
 
 
@@ -424,10 +424,10 @@ def test_a_damaged_folder_is_told_before_the_yes_and_repaired_for_nothing(
         (notice,) = heard.drain()
         assert isinstance(notice, Notice) and notice.level == "error" and "--repair" in notice.message
         with pytest.raises(VectorStoreError, match="damaged"):
-            opened.engine.verify()
-        report = opened.engine.verify(repair=True)
+            opened.engine.index.verify()
+        report = opened.engine.index.verify(repair=True)
         assert report.untrue == 0
-        assert opened.engine.index_counts()["table"] == 30
+        assert opened.engine.index.counts()["table"] == 30
         assert opened.store.items.counts().total("indexed") == 30
         assert list(tmp_path.glob("vectors.damaged-*"))
     assert server.totals()["requests"] == 0
@@ -442,7 +442,7 @@ def test_a_deleted_folder_is_put_back_for_nothing(tmp_path: Path, server: Rehear
     with job(tmp_path, server) as opened:
         view = opened.run(Scope("all"))
         assert (view.state, view.indexed, view.billed) == ("done", 20, 0)
-        assert opened.engine.index_counts()["table"] == 20
+        assert opened.engine.index.counts()["table"] == 20
         assert server.totals()["requests"] == 0
 
 
@@ -492,7 +492,7 @@ def test_a_chroma_server_that_goes_away_pauses_the_run_and_loses_nothing(
             view = opened.ended()
             assert (view.state, view.indexed, view.failed) == ("done", 120, 0)
             assert server.totals()["inputs"] == 120
-            assert opened.engine.verify().untrue == 0
+            assert opened.engine.index.verify().untrue == 0
     finally:
         chroma.stop()
 

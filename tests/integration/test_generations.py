@@ -70,7 +70,7 @@ def test_a_change_of_model_is_quoted_built_beside_and_swapped_in(tmp_path: Path,
         view = new.run(cap=quote.cost / 2, scope=Scope())
         assert view.code == "cap_reached" or view.indexed < 12
         server.clear()
-        hits = new.engine.search("what the business knows, case 7 of many")
+        hits = new.engine.index.search("what the business knows, case 7 of many")
         assert len(hits) == 10 and server.ledger()[-1]["model"] == "text-embedding-3-small"
         assert {one.code for one in new.engine.problems()} >= {"index_building"}
         rest = new.engine.quote(Scope())
@@ -82,9 +82,9 @@ def test_a_change_of_model_is_quoted_built_beside_and_swapped_in(tmp_path: Path,
         assert new.engine.quote(Scope()).nothing_to_do
         assert not {one.code for one in new.engine.problems()} & {"index_building", "other_model"}
         server.clear()
-        assert len(new.engine.search("what the business knows")) == 10
+        assert len(new.engine.index.search("what the business knows")) == 10
         assert server.ledger()[-1]["model"] == "text-embedding-3-large"
-        assert new.engine.verify().found == 0
+        assert new.engine.index.verify().found == 0
     assert in_chroma(tmp_path) == {
         "tables": (12, 12),
         "relationships": (0, None),
@@ -117,8 +117,8 @@ def test_going_back_costs_nothing_and_what_changed_since_is_paid_for_alone(
         server.clear()
         new.run()
         assert server.totals()["inputs"] == 1
-        assert new.engine.verify().found == 0
-        (hit, *_) = new.engine.search("something new", limit=1)
+        assert new.engine.index.verify().found == 0
+        (hit, *_) = new.engine.index.search("something new", limit=1)
         assert "something new" in hit.document
     assert in_chroma(tmp_path)["tables"] == (6, 12)
 
@@ -141,7 +141,7 @@ def test_a_change_that_is_given_up_in_the_middle_resumes_later(tmp_path: Path, s
         assert old.engine.quote(Scope()).nothing_to_do
         assert [one.state for one in old.store.generations.all()] == ["serving", "kept"]
         assert old.store.items.counts().total("indexed") == 8
-        assert old.engine.verify().found == 0
+        assert old.engine.index.verify().found == 0
         assert server.totals()["requests"] == 0
     with job(tmp_path, server, **LARGE) as new:
         assert new.engine.quote(Scope()).texts == 4
@@ -183,11 +183,11 @@ def test_what_is_gone_leaves_the_index_that_serves_while_another_is_built(
     with job(tmp_path, server, **LARGE) as new:
         new.run()
         new.store._db.execute_sql("UPDATE item SET stage = 'gone' WHERE name = 'table_1'")
-        assert new.engine.sweep() == 1
+        assert new.engine.index.sweep() == 1
         server.set_faults([])
-        assert "table_1" not in {hit.name for hit in new.engine.search("case 1 of many")}
-        assert new.engine.index_counts()["table"] == 3
-        assert new.engine.verify().found == 0
+        assert "table_1" not in {hit.name for hit in new.engine.index.search("case 1 of many")}
+        assert new.engine.index.counts()["table"] == 3
+        assert new.engine.index.verify().found == 0
 
 
 def test_only_all_items_turn_to_another_model(tmp_path: Path, server: RehearsalServer) -> None:
@@ -217,17 +217,17 @@ def test_the_old_index_is_asked_with_the_key_and_at_the_server_that_it_was_made_
     with DocumentationStore(local) as store:
         with closing(Engine(local, store)) as engine:
             server.clear()
-            assert len(engine.search("case 1 of many")) == 3
+            assert len(engine.index.search("case 1 of many")) == 3
             assert server.ledger()[-1]["model"] == "text-embedding-3-small"
-            assert engine.search_price("case 1 of many") > 0
+            assert engine.index.search_price("case 1 of many") > 0
         with closing(Engine(without_key, store)) as engine, pytest.raises(SettingError, match="OPENAI_API_KEY"):
-            engine.search("x")
+            engine.index.search("x")
         with closing(Engine(elsewhere, store)) as engine, pytest.raises(UsageError, match="was made at http"):
-            engine.search("x")
+            engine.index.search("x")
     with job(tmp_path, server, EMBEDDING_PROVIDER="local") as other:
         assert other.run().billed == 0
         server.clear()
-        assert len(other.engine.search("case 1 of many")) == 3
+        assert len(other.engine.index.search("case 1 of many")) == 3
         assert server.totals()["requests"] == 0
 
 
@@ -259,10 +259,10 @@ def test_dropping_gives_the_room_back_and_a_new_build_costs_nothing(tmp_path: Pa
         new.run()
     folders = len([one for one in (tmp_path / "vectors").iterdir() if one.is_dir()])
     with job(tmp_path, server, **LARGE) as new:
-        assert new.engine.drop_kept() == 1
-        assert new.engine.drop_kept() == 0
+        assert new.engine.index.drop_kept() == 1
+        assert new.engine.index.drop_kept() == 0
         assert [one.state for one in new.store.generations.all()] == ["serving"]
-        assert new.engine.verify().found == 0
+        assert new.engine.index.verify().found == 0
     # So few rows have no files of their own yet; with more of them there is one folder less (tried by hand).
     assert len([one for one in (tmp_path / "vectors").iterdir() if one.is_dir()]) < folders or folders == 0
     assert set(in_chroma(tmp_path)) == {"tables", "relationships"}
@@ -286,7 +286,7 @@ def test_a_store_of_before_has_its_index_and_goes_on(tmp_path: Path, server: Reh
         (one,) = old.store.generations.all()
         assert (one.model, one.dimensions, one.state) == ("text-embedding-3-small", 8, "serving")
         assert (one.provider, one.server) == ("openai", server.base_url)
-        assert old.engine.verify(repair=True).repaired == 3  # its Chroma is not here
+        assert old.engine.index.verify(repair=True).repaired == 3  # its Chroma is not here
         assert old.engine.quote(Scope()).texts == 1
     with job(tmp_path, server, **LARGE) as new:
         assert new.engine.quote(Scope()).items == 4
@@ -294,7 +294,7 @@ def test_a_store_of_before_has_its_index_and_goes_on(tmp_path: Path, server: Reh
     assert in_chroma(tmp_path)["tables"] == (4, 12)
     shutil.rmtree(tmp_path / "vectors")
     with job(tmp_path, server, **LARGE) as new:
-        assert new.engine.verify(repair=True).repaired == 4
+        assert new.engine.index.verify(repair=True).repaired == 4
 
 
 def test_it_works_on_a_chroma_server_too(tmp_path: Path, server: RehearsalServer) -> None:
@@ -309,13 +309,13 @@ def test_it_works_on_a_chroma_server_too(tmp_path: Path, server: RehearsalServer
             quote = new.engine.quote(Scope())
             assert quote.change is not None and quote.change.free is None
             assert new.run().indexed == 3
-            assert len(new.engine.search("case 1 of many")) == 3
-            assert new.engine.verify().found == 0
+            assert len(new.engine.index.search("case 1 of many")) == 3
+            assert new.engine.index.verify().found == 0
         server.clear()
         with job(tmp_path, server, **there, **SMALL) as old:
             old.run()
-            assert server.totals()["requests"] == 0 and old.engine.verify().found == 0
-            assert old.engine.drop_kept() == 1
+            assert server.totals()["requests"] == 0 and old.engine.index.verify().found == 0
+            assert old.engine.index.drop_kept() == 1
             client = chromadb.HttpClient(host="127.0.0.1", port=chroma.port)
             assert sorted(one.name for one in client.list_collections()) == ["relationships", "tables"]
     finally:

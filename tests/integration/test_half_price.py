@@ -37,7 +37,7 @@ def test_the_whole_way_into_chroma(tmp_path: Path, server: RehearsalServer) -> N
         found = home.hand_over()
         assert [one.state for one in found.settled] == ["completed"] and not found.under_way
         assert found.answered == 10 and home.count("indexed") == 10
-        assert home.engine.index_counts() == {"table": 10, "relationship": 0}
+        assert home.engine.index.counts() == {"table": 10, "relationship": 0}
         ((kept,),) = [home.store.answers.of_item(home.store.items.find("table", "table_3") or 0)]
         expected = expected_vector(kept.text, "text-embedding-3-small", None, 7)
         assert np.array_equal(np.frombuffer(kept.vector, "<f4"), expected)

@@ -206,7 +206,7 @@ def test_another_model_at_half_the_price_is_built_beside(tmp_path: Path, server:
     with lane(tmp_path, server, **large) as home:
         home.hand_over()
         assert [one.state for one in home.store.generations.all()] == ["serving", "building"]
-        assert len(home.engine.search("what the business knows")) == 3
+        assert len(home.engine.index.search("what the business knows")) == 3
         assert server.ledger()[-1]["model"] == "text-embedding-3-small"
     # The settings go back while the batch is under way: it waits for those it was handed over with.
     with lane(tmp_path, server, OPENAI_EMBEDDING_DIMENSIONS="8") as home:
@@ -214,19 +214,19 @@ def test_another_model_at_half_the_price_is_built_beside(tmp_path: Path, server:
         home.run()
         assert home.count("indexed") == 4
         home.half.collect()
-        assert len(home.engine.search("what the business knows")) == 4
+        assert len(home.engine.index.search("what the business knows")) == 4
     server.advance(1000)
     with lane(tmp_path, server, **large) as home:
         home.until_back()
-        assert len(home.engine.search("what the business knows")) == 4
-        assert home.engine.verify().found == 0
+        assert len(home.engine.index.search("what the business knows")) == 4
+        assert home.engine.index.verify().found == 0
         inputs = server.totals()["inputs"]
         home.run()
         assert server.totals()["inputs"] == inputs + 1  # the one that came since; the others were paid for
         assert home.count("indexed") == 4
         assert [one.state for one in home.store.generations.all()] == ["kept", "serving"]
-        assert home.engine.index_counts() == {"table": 4, "relationship": 0}
-        assert home.engine.verify().found == 0
+        assert home.engine.index.counts() == {"table": 4, "relationship": 0}
+        assert home.engine.index.verify().found == 0
 
 
 def test_what_comes_late_and_was_not_paid_yet_is_not_paid_again(tmp_path: Path, server: RehearsalServer) -> None:

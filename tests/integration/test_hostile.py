@@ -134,5 +134,5 @@ def test_a_text_of_ten_megabytes_is_sent_whole(tmp_path: Path, server: Rehearsal
             ]
         assert "".join(bodies) == f"huge\n{words}"
         assert {hashlib.sha256(body.encode()).hexdigest() for body in bodies} == sent
-        assert opened.engine.index_counts()["table"] == len(bodies)
-        assert [hit.name for hit in opened.engine.search("fact7")] == ["huge"]
+        assert opened.engine.index.counts()["table"] == len(bodies)
+        assert [hit.name for hit in opened.engine.index.search("fact7")] == ["huge"]

@@ -123,15 +123,15 @@ def test_a_kill_at_each_step(
     with Workspace.open(settings, on_trouble="stop") as workspace:
         if half_done:  # finished by whoever opens the home for work next
             assert workspace.store.generations.beside() is None
-        assert len(workspace.engine.search("case 1 of many")) == ITEMS
+        assert len(workspace.engine.index.search("case 1 of many")) == ITEMS
         quote = workspace.engine.quote(Scope())
         assert quote.nothing_to_do == (state != "building")
         if not quote.nothing_to_do:
             workspace.engine.start(quote)
             assert workspace.engine.wait(60).state == "done"
         assert [one.state for one in workspace.store.generations.all()] == ["kept", "serving"]
-        assert workspace.engine.verify().found == 0
-        assert workspace.engine.index_counts() == {"table": ITEMS - 1, "relationship": 1}
+        assert workspace.engine.index.verify().found == 0
+        assert workspace.engine.index.counts() == {"table": ITEMS - 1, "relationship": 1}
         assert workspace.store.ledger.held() == 0
     documents = sum(one["inputs"] for one in server.ledger() if one["billed"] and one["inputs"] > 1)
     assert documents == ITEMS  # each text once; a search sends one input

@@ -48,37 +48,37 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 
 @pytest.mark.parametrize("query", ["cust_ord", "customer orders", "CustomerOrders"])
 def test_a_name_is_found_by_its_words(engine: Engine, query: str) -> None:
-    assert engine.search(query, "table", 3)[0].name == "customer_orders"
+    assert engine.index.search(query, "table", 3)[0].name == "customer_orders"
 
 
 def test_meaning_finds_what_no_name_says(engine: Engine) -> None:
-    assert engine.search("who pays late", "table", 3)[0].name == "zzqx17"
+    assert engine.index.search("who pays late", "table", 3)[0].name == "zzqx17"
 
 
 def test_results_are_best_first_within_bounds_and_of_the_kind_asked_for(engine: Engine) -> None:
-    hits = engine.search("customer orders", None, 5)
+    hits = engine.index.search("customer orders", None, 5)
     scores = [hit.score for hit in hits]
     assert scores == sorted(scores, reverse=True)
     assert all(0 <= score <= 1 for score in scores)
     assert len({(hit.kind, hit.name) for hit in hits}) == len(hits) == 5
-    assert {hit.kind for hit in engine.search("customer orders", "relationship", 5)} == {"relationship"}
+    assert {hit.kind for hit in engine.index.search("customer orders", "relationship", 5)} == {"relationship"}
 
 
 def test_what_is_not_indexed_is_not_found_by_its_words_either(engine: Engine) -> None:
-    assert "pending_only" not in {hit.name for hit in engine.search("pending only", None, 50)}
+    assert "pending_only" not in {hit.name for hit in engine.index.search("pending only", None, 50)}
 
 
 @pytest.mark.parametrize("query", ['" OR name:*', "a NEAR b", "* ^ ( ) -", "'; DROP TABLE item; --"])
 def test_the_syntax_of_full_text_search_means_nothing(engine: Engine, query: str) -> None:
-    assert engine.search(query, None, 3)
+    assert engine.index.search(query, None, 3)
 
 
 def test_a_word_of_the_text_is_found_where_the_vectors_see_little(engine: Engine) -> None:
-    assert engine.search("bureau spreadsheet", None, 3)[0].name == "hr.slips"
+    assert engine.index.search("bureau spreadsheet", None, 3)[0].name == "hr.slips"
 
 
 def test_whole_words_find_an_abbreviated_name(engine: Engine) -> None:
-    assert engine.search("inventory movements", "table", 3)[0].name == "inv_mv"
+    assert engine.index.search("inventory movements", "table", 3)[0].name == "inv_mv"
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_whole_words_find_an_abbreviated_name(engine: Engine) -> None:
 def test_a_search_is_kept_to_sources_and_schemas(
     engine: Engine, sources: tuple[str, ...], schemas: tuple[str, ...], names: set[str]
 ) -> None:
-    hits = engine.search("what was paid", None, 10, sources=sources, schemas=schemas)
+    hits = engine.index.search("what was paid", None, 10, sources=sources, schemas=schemas)
     assert {hit.name for hit in hits} == names
 
 
@@ -104,7 +104,7 @@ def test_a_source_or_schema_of_no_item_is_refused(
     engine: Engine, sources: tuple[str, ...], schemas: tuple[str, ...]
 ) -> None:
     with pytest.raises(UsageError, match="There is: "):
-        engine.search("what was paid", None, 10, sources=sources, schemas=schemas)
+        engine.index.search("what was paid", None, 10, sources=sources, schemas=schemas)
 
 
 def test_a_row_that_chroma_lost_does_not_end_a_filtered_search(engine: Engine) -> None:
@@ -112,7 +112,7 @@ def test_a_row_that_chroma_lost_does_not_end_a_filtered_search(engine: Engine) -
 
     client = chromadb.PersistentClient(str(engine.settings.vectors_directory))
     client.get_collection("tables", embedding_function=None).delete(ids=["t7"])
-    names = {hit.name for hit in engine.search("basket 7", "table", 80, sources=("a test",))}
+    names = {hit.name for hit in engine.index.search("basket 7", "table", 80, sources=("a test",))}
     assert "t8" in names
 
 
@@ -122,4 +122,4 @@ def test_what_stops_a_request_keeps_it_back(engine: Engine) -> None:
             raise UsageError("Enough.", code="enough")
 
     with pytest.raises(UsageError, match="Enough"):
-        engine.search("what was paid", meter=Full())
+        engine.index.search("what was paid", meter=Full())

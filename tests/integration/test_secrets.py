@@ -158,7 +158,7 @@ def test_the_python_api_shows_no_secret(tmp_path: Path, server: RehearsalServer)
         assert view.code == "invalid_api_key"
         assert not leaks(repr(view), repr(listener.drain()), repr(opened.engine.results()))
         try:
-            opened.engine.search("people")
+            opened.engine.index.search("people")
         except BatchManagerError as error:
             assert not leaks("".join(traceback.format_exception(error)), repr(error), repr(vars(error)))
         else:

@@ -71,7 +71,7 @@ def _soak(home: Path, server: RehearsalServer, count: int, batch: int) -> float:
         ledger = server.ledger()
         assert (view.state, view.indexed, view.failed) == ("done", count - len(bad), len(bad))
         assert {row.name for row in opened.store.items.failures()} == bad
-        assert opened.engine.verify().untrue == 0
+        assert opened.engine.index.verify().untrue == 0
 
         # One pass, and the answers that the client never got or could not use.
         poison_tokens = sum(row.tokens for row in opened.store.items.rows(opened.store.items.ids()) if row.name in bad)

@@ -50,22 +50,22 @@ def test_each_untruth_is_found_and_mended_for_nothing(tmp_path: Path, server: Re
     with closing(chromadb.PersistentClient(str(tmp_path / "vectors"))) as client:
         altered(client.get_collection("tables", embedding_function=None))
     with job(tmp_path, server, **SMALL) as opened:
-        found = opened.engine.verify()
+        found = opened.engine.index.verify()
         assert (found.missing, found.wrong_text, found.outdated, found.orphaned) == (2, 1, 1, 2), found.names
         assert (found.wrong_model, found.wrong_dimensions, found.repaired) == (2, 1, 0), found.names
         assert len(found.names) == found.found == 9
-        mended = opened.engine.verify(repair=True)
+        mended = opened.engine.index.verify(repair=True)
         assert (mended.repaired, mended.pending, mended.untrue) == (9, 0, 0), mended
-        assert opened.engine.verify().found == 0
+        assert opened.engine.index.verify().found == 0
         assert opened.store.items.counts().total("indexed") == 8
-        assert "Holds lies." not in {hit.document for hit in opened.engine.neighbours("table", "table_0", 8)}
+        assert "Holds lies." not in {hit.document for hit in opened.engine.index.neighbours("table", "table_0", 8)}
     with closing(chromadb.PersistentClient(str(tmp_path / "vectors"))) as client:
         of_another_size(client.get_collection("tables", embedding_function=None), client)
     with job(tmp_path, server, **SMALL) as opened:
-        found = opened.engine.verify()
+        found = opened.engine.index.verify()
         assert (found.wrong_dimensions, found.found) == (8, 8)
-        assert opened.engine.verify(repair=True).untrue == 0
-        assert opened.engine.verify().found == 0
+        assert opened.engine.index.verify(repair=True).untrue == 0
+        assert opened.engine.index.verify().found == 0
     assert server.totals()["requests"] == 0
 
 
@@ -79,7 +79,7 @@ def test_what_no_answer_is_kept_of_becomes_pending_with_its_price(tmp_path: Path
         client.delete_collection("tables")
     server.clear()
     with job(tmp_path, server, **SMALL) as opened:
-        report = opened.engine.verify(repair=True)
+        report = opened.engine.index.verify(repair=True)
         assert (report.missing, report.repaired, report.pending, report.untrue) == (3, 2, 1, 1)
         quote = opened.engine.quote(Scope())
         assert (quote.items, quote.texts) == (1, 1) and quote.cost > 0

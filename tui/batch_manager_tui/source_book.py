@@ -123,7 +123,7 @@ class SourceBook:
         brought = self._workspace.store.items.bring(opened, whole=True, agree_gone=agree_gone)
         self.was_read(source, brought)
         if brought.gone:
-            self._workspace.engine.sweep()
+            self._workspace.engine.index.sweep()
         return brought
 
     def was_read(self, source: KnownSource, brought: Brought) -> None:

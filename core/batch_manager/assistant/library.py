@@ -55,13 +55,13 @@ class Library:
         if not 1 <= limit <= MOST_RESULTS:
             raise UsageError(f"limit is {limit}.", next_step=f"Use a number from 1 to {MOST_RESULTS}.")
         engine = self._opened()
-        asked = engine.search_settings()
+        asked = engine.index.search_settings()
         if not engine.store.generations.searchable():
             raise UsageError(
                 "Nothing is indexed yet, so nothing was sent.", next_step="A person indexes it: --batch-index."
             )
         meter = self._purse.at(price_of(asked))
-        hits = engine.search(query, KINDS[kind], limit, sources=sources, schemas=schemas, meter=meter)
+        hits = engine.index.search(query, KINDS[kind], limit, sources=sources, schemas=schemas, meter=meter)
         return {
             "results": [
                 {"kind": hit.kind, "name": hit.name, "score": round(hit.score, 4), "document": hit.document}

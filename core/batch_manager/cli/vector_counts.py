@@ -30,7 +30,7 @@ def vector_counts(look: Look) -> dict[Kind, int]:
         VectorStoreError: Chroma doesn't answer, or its folder can't be read.
     """
     if look.settings.chroma_url is not None:
-        return look.engine.index_counts()
+        return look.engine.index.counts()
     database = look.settings.vectors_directory / "chroma.sqlite3"
     if not database.exists():
         return dict.fromkeys(KINDS, 0)
@@ -38,5 +38,5 @@ def vector_counts(look: Look) -> dict[Kind, int]:
         with contextlib.closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
             rows = dict(connection.execute(ROWS).fetchall())
     except sqlite3.Error:  # damaged, locked or of another version: Chroma itself can say more
-        return look.engine.index_counts()
+        return look.engine.index.counts()
     return {kind: int(rows.get(COLLECTIONS[kind], 0)) for kind in KINDS}

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from batch_manager.errors import SettingError
 from batch_manager.quote import Space
 
 if TYPE_CHECKING:
@@ -82,3 +83,17 @@ def make_embedder(settings: Settings) -> Embedder:
     from batch_manager.embedding.openai_api import OpenAIEmbedder
 
     return OpenAIEmbedder(settings)
+
+
+def require_key(settings: Settings) -> None:
+    """Make sure that there is a key where one is needed.
+
+    Raises:
+        SettingError: There is none.
+    """
+    if settings.provider == "openai" and not settings.api_key:
+        raise SettingError(
+            "No OPENAI_API_KEY is set, so nothing can be sent to the embedding API.",
+            next_step="Set OPENAI_API_KEY in the environment or in .env, or use --provider local.",
+            code="no_api_key",
+        )

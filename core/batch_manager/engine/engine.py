@@ -4,41 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import dataclasses
 import logging
 import threading
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from batch_manager.documents import Kind
-from batch_manager.embedding import space_of
-from batch_manager.engine.agreement import Agreed, agree
-from batch_manager.engine.budget import Budget
+from batch_manager.embedding import require_key, space_of
+from batch_manager.engine.agreement import agree
 from batch_manager.engine.control import Level, OnTrouble
-from batch_manager.engine.delivery import Delivery
 from batch_manager.engine.driver import Driver
 from batch_manager.engine.edge import Edge
 from batch_manager.engine.generations import (
     cut_longer,
-    drop_kept,
-    index_to_fill,
-    require_one_index,
     require_whole,
     seen_for,
-    serving_settings,
-    settle,
-    sweep_serving,
 )
-from batch_manager.engine.index_care import mend_damage, mend_size
+from batch_manager.engine.index import Index
 from batch_manager.engine.itinerary import Itinerary, itinerary_of
 from batch_manager.engine.problems import problems
 from batch_manager.engine.quoting import limits_of, quote_of
 from batch_manager.engine.results import EMPTY, RunResults, collect
-from batch_manager.engine.search import Meter, SearchHit, Unmetered, checked_query, neighbours, search
 from batch_manager.engine.thread import LoopThread
-from batch_manager.engine.verify import VerifyReport, verify
-from batch_manager.errors import BatchManagerError, SettingError, UsageError
+from batch_manager.errors import BatchManagerError, UsageError
 from batch_manager.events import EventBus, Notice, RunView, Subscription
 from batch_manager.pricing import Price, price_of
 from batch_manager.quote import Quote, Scope, Space
@@ -56,7 +44,7 @@ logging.getLogger("batch_manager").addHandler(logging.NullHandler())  # a librar
 
 
 class Engine:
-    """Quotes, runs, searches and verifies over one store and one index."""
+    """Quotes and runs over one store. `index` is what there is to ask the index, and what keeps it true."""
 
     def __init__(
         self,
@@ -80,6 +68,7 @@ class Engine:
         self._thread = LoopThread(store.close)  # the store has a connection a thread
         self._bus = EventBus()
         self._driver = Driver(settings, store, self._edge, self._bus, on_trouble)
+        self.index = Index(settings, store, self._edge, self._thread, self._driver, self.notice)
         self._starting = threading.Lock()
         self._closed = False
 
@@ -143,21 +132,8 @@ class Engine:
         """
         if self._driver.run is not None:
             raise UsageError("A run is under way.", next_step="Wait for it, pause it or cancel it.", code="running")
-        self.require_key()
+        require_key(self.settings)
         require_whole(self.store, self.space, scope)
-
-    def require_key(self) -> None:
-        """Make sure that there is a key where one is needed.
-
-        Raises:
-            SettingError: There is none.
-        """
-        if self.settings.provider == "openai" and not self.settings.api_key:
-            raise SettingError(
-                "No OPENAI_API_KEY is set, so nothing can be sent to the embedding API.",
-                next_step="Set OPENAI_API_KEY in the environment or in .env, or use --provider local.",
-                code="no_api_key",
-            )
 
     def problems(self) -> list[BatchManagerError]:
         """What stands in the way of the next run, or should be known before it; each with its next step.
@@ -222,7 +198,7 @@ class Engine:
             VectorStoreError: Chroma doesn't answer.
             StoreError: The store can't be written.
         """
-        self.finish_swap()
+        self.index.finish_swap()
         cut_longer(self.store, space)  # what it keeps costs nothing, whatever becomes of the run
 
     def pause(self) -> None:
@@ -259,106 +235,6 @@ class Engine:
         last = self._driver.last
         return collect(self.store, last, self._driver.billed_tokens) if last else EMPTY
 
-    # Questions to the index
-
-    def search_price(self, query: str) -> Decimal:
-        """What the query's own embedding costs, by the model of the index that serves.
-
-        Raises:
-            UsageError: The query can't be sent, or the index that serves can't be asked.
-            SettingError: No price is known.
-        """
-        tokens = checked_query(query)
-        return price_of(serving_settings(self.settings, self.store)).cost(tokens)
-
-    def search_settings(self) -> Settings:
-        """The settings by which a search asks: those in force, or of the index that serves while another is built.
-
-        Raises:
-            UsageError: A swap was broken off, or the index was made at another server.
-            SettingError: There is no key.
-        """
-        asked = serving_settings(self.settings, self.store)
-        if asked is self.settings:
-            self.require_key()
-        elif asked.provider == "openai" and not asked.api_key:
-            raise SettingError(
-                f"The index that serves is of {asked.model}; a query to it needs OPENAI_API_KEY, which is not set.",
-                next_step="Set it to search until the index of the other model is done.",
-                code="no_api_key",
-            )
-        return asked
-
-    def search(
-        self,
-        query: str,
-        kind: Kind | None = None,
-        limit: int = 10,
-        *,
-        sources: Sequence[str] = (),
-        schemas: Sequence[str] = (),
-        meter: Meter | None = None,
-    ) -> list[SearchHit]:
-        """The nearest items, best first; sends the query alone. Blocks: call it from a thread that may wait.
-
-        Args:
-            query: What is looked for.
-            kind: Only items of it.
-            limit: Items at most.
-            sources: Only items of one of these sources (names, globs, or parts of a title).
-            schemas: Only items of one of these schemas (names or globs).
-            meter: Who watches what it costs, and may keep it back.
-
-        Raises:
-            UsageError: The query can't be sent, the index that serves can't be asked, or no item is of such a source
-                or schema.
-            RequestRefused, VectorStoreError: The server or Chroma didn't answer.
-        """
-        asked = self.search_settings()
-        checked_query(query)
-        within = self.store.places.within(kind, sources, schemas)
-
-        async def ask() -> list[SearchHit]:
-            return await search(
-                query,
-                within,
-                limit,
-                self._edge.embedder_for(asked),
-                self._edge.vectors(),
-                self.store,
-                space_of(asked),
-                meter or Unmetered(),
-            )
-
-        return self._thread.do(ask())
-
-    def neighbours(self, kind: Kind, name: str, limit: int = 8) -> list[SearchHit]:
-        """The items nearest to an indexed one, best first, by its kept vector: $0, and nothing is sent. Blocks.
-
-        Raises:
-            UsageError: There is no such item, no vector is kept of it, or a swap was broken off.
-            VectorStoreError: Chroma didn't answer.
-        """
-        require_one_index(self.store)
-        serving = self.store.generations.serving()
-        space = self.space if serving is None else serving.space
-        item_id = self.store.items.find(kind, name)
-        if item_id is None:
-            raise UsageError(f"There is no {kind} {name!r} in the store.", code="no_such_item")
-
-        async def ask() -> list[SearchHit]:
-            return await neighbours(item_id, kind, name, limit, self._edge.vectors(), self.store, space)
-
-        return self._thread.do(ask())
-
-    def index_counts(self) -> dict[Kind, int]:
-        """Vectors in each collection. Blocks."""
-
-        async def ask() -> dict[Kind, int]:
-            return await self._edge.vectors().counts()
-
-        return self._thread.do(ask())
-
     def do(self, work: Coroutine[Any, Any, T]) -> T:
         """Do some work of another room in the engine's loop, and wait for it. Blocks.
 
@@ -374,80 +250,6 @@ class Engine:
     def notice(self, message: str, level: Level = "info") -> None:
         """Tell whoever listens."""
         self._bus.publish(Notice(0, message, level))
-
-    async def deliver(self) -> None:
-        """Bring what is paid for to the index, for $0; called in the loop. A run that is under way does it itself.
-
-        An index that this was the last of, beside the one that served, serves from here on.
-
-        Raises:
-            VectorStoreError: It can't be used; the answers are safe.
-        """
-        if self._driver.run is not None:
-            return
-        vectors, active = self._edge.vectors(), self.store.generations.active()
-        space = self.space if active is None else active.space
-        if self.store.answers.waiting(self.store.answers.space_id(space)):
-            await vectors.open()
-            await self._free_delivery().drain()
-        await settle(self.store, vectors, self.notice)
-
-    def sweep(self) -> int:
-        """Take what is gone from its source out of the index, for $0; returns how many items. Blocks."""
-
-        async def do() -> int:
-            swept = await sweep_serving(self.store, self._edge.vectors())
-            return swept + (await self._free_delivery().sweep() if self.store.departures.waiting(1) else 0)
-
-        return self._thread.do(do())
-
-    def verify(self, repair: bool = False) -> VerifyReport:
-        """Compare store and Chroma both ways; with `repair` mend what costs nothing. Blocks.
-
-        Raises:
-            UsageError: A swap was broken off, and this may only look.
-            VectorStoreError: Chroma doesn't answer.
-        """
-        if repair:
-            self.finish_swap()
-        else:
-            require_one_index(self.store)
-
-        async def ask() -> VerifyReport:
-            if repair:
-                vectors = self._edge.vectors()
-                await mend_damage(self.store, vectors, self.settings)
-                await mend_size(self.store, index_to_fill(self.store, vectors))
-                await self._free_delivery().drain()
-                await self._free_delivery().sweep()
-            report = await verify(self.store, self._edge.vectors(), repair=repair)
-            if repair:
-                await self._free_delivery().drain()
-            return report
-
-        return self._thread.do(ask())
-
-    def finish_swap(self) -> bool:
-        """Finish the change to another index where it was broken off in its last step; True when there was one. Blocks.
-
-        Raises:
-            VectorStoreError: Chroma doesn't answer.
-        """
-        beside = self.store.generations.beside()
-        if beside is None or beside.state != "swapping":
-            return False
-        return self._thread.do(settle(self.store, self._edge.vectors(), log.info))
-
-    def drop_kept(self) -> int:
-        """Take the indexes that are kept beside the one that serves out of Chroma; returns how many. Blocks.
-
-        What was paid for them stays among the answers.
-
-        Raises:
-            VectorStoreError: Chroma doesn't answer.
-        """
-        self.finish_swap()
-        return self._thread.do(drop_kept(self.store, self._edge.vectors()))
 
     def close(self, timeout: float = 10.0) -> None:
         """End a run in good order, Chroma's process and the thread; safe to call twice."""
@@ -466,15 +268,6 @@ class Engine:
             log.warning("Chroma's process didn't end in time")
 
     # Inside
-
-    def _free_delivery(self) -> Delivery:
-        """A delivery outside a run: of what is paid for, and of what is gone."""
-        active = self.store.generations.active()
-        space = self.space if active is None else active.space
-        quote = dataclasses.replace(self.quote(Scope("pending", ids=())), space=space)
-        agreed = Agreed(0, self.store.answers.space_id(space), Budget(0))
-        run = self._driver.make(quote, agreed, "raise")
-        return Delivery(run.books, run.control, index_to_fill(self.store, self._edge.vectors()))
 
     def _tell(self, order: Any) -> None:
         def deliver() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from batch_manager.embedding import require_key
 from batch_manager.engine.generations import require_same_model, say_building
 from batch_manager.errors import BatchManagerError, SettingError, UsageError
 from batch_manager.pricing import show_usd
@@ -20,7 +21,7 @@ def problems(engine: Engine) -> list[BatchManagerError]:
         StoreError: The store can't be read.
     """
     checks: tuple[Callable[[], object], ...] = (
-        engine.require_key,
+        lambda: require_key(engine.settings),
         engine.price,
         lambda: require_same_model(engine.store, engine.space),
         lambda: say_building(engine.store),

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from batch_manager.embedding import require_key
 from batch_manager.engine import Engine
 from batch_manager.engine.agreement import agree
 from batch_manager.errors import BatchManagerError, RequestRefused, SettingError, UsageError, Verdict
@@ -144,7 +145,7 @@ class HalfPrice:
         mine = self._store.answers.space_id(self._engine.space)
         if not self._store.jobs.handed_runs() and not self._store.jobs.with_files(mine):
             return Collected((), (), (), 0, 0)
-        self._engine.require_key()
+        require_key(self._engine.settings)
         return self._engine.do(self._pass())
 
     def jobs(self) -> tuple[JobView, ...]:
@@ -334,7 +335,7 @@ class Pass:
 
     async def _deliver(self) -> None:
         try:
-            await self._engine.deliver()
+            await self._engine.index.deliver()
         except BatchManagerError as error:
             # The answers are in the journal, so nothing is lost: the next run or --verify --repair delivers them.
             self._desk.tell(str(error), "warning")

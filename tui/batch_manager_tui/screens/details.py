@@ -167,7 +167,7 @@ class DetailsScreen(PlaceScreen):
         ids: list[int] = []
         why = "nothing else is indexed"
         try:
-            hits = await app.back.do(app.workspace.engine.neighbours, row.kind, row.name, NEIGHBOURS)
+            hits = await app.back.do(app.workspace.engine.index.neighbours, row.kind, row.name, NEIGHBOURS)
             found = [await app.back.read(app.workspace.store.items.find, hit.kind, hit.name) for hit in hits]
             hits = [hit for hit, item_id in zip(hits, found, strict=True) if item_id is not None]
             ids = [item_id for item_id in found if item_id is not None]

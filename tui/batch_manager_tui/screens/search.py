@@ -190,7 +190,7 @@ class SearchScreen(PlaceScreen):
         box.border_title = "Searching…"
         try:
             find = partial(
-                app.workspace.engine.search,
+                app.workspace.engine.index.search,
                 sources=() if self._source is None else (self._source,),
                 schemas=() if self._schema is None else (self._schema,),
             )
@@ -219,6 +219,6 @@ class SearchScreen(PlaceScreen):
         if not query.strip():
             return ""
         try:
-            return show_usd(self.batch_app.workspace.engine.search_price(query))
+            return show_usd(self.batch_app.workspace.engine.index.search_price(query))
         except UsageError as error:
             return error.code

@@ -256,7 +256,7 @@ def _scan(workspace: Workspace, url: str, watch: Watch, agree_gone: bool) -> Bro
 def _brought(workspace: Workspace, source: Source, watch: Watch, agree_gone: bool) -> Brought:
     brought = workspace.store.items.bring(source, watch, whole=True, agree_gone=agree_gone)
     if brought.gone:
-        workspace.engine.sweep()
+        workspace.engine.index.sweep()
     return brought
 
 

@@ -142,7 +142,7 @@ def _brought(source: Source, workspace: Workspace, flags: Flags, watch: Watch) -
 def _sweep(workspace: Workspace) -> None:
     """Take what is gone out of the index. It waits for the next run when the index can't be reached now."""
     try:
-        workspace.engine.sweep()
+        workspace.engine.index.sweep()
     except BatchManagerError as error:
         terminal.say(f"warning: {error.message} What is gone leaves the index with the next run.")
 

@@ -31,7 +31,7 @@ def drop_old_index(flags: Flags) -> int:
                 terminal.say(f"{shown(one.generation.title)}: {one.words}")
             terminal.say("What was paid for stays in the store: such an index can be built again for $0.")
             agree_to_lose("Drop it?", "dropped", yes=flags.yes)
-            workspace.engine.drop_kept()
+            workspace.engine.index.drop_kept()
         if flags.json:
             terminal.result(lines_of({"dropped": [one.generation.title for one in kept], "bytes": size}))
         elif kept:

@@ -33,7 +33,7 @@ def search(flags: Flags) -> int:
     """
     query = flags.argument or ""
     with for_looking(flags) as look:
-        look.engine.search_settings()
+        look.engine.index.search_settings()
         hits = _ask(query, look, flags)
     if flags.json:
         results = [
@@ -46,7 +46,7 @@ def search(flags: Flags) -> int:
 
 
 def _ask(query: str, look: Look, flags: Flags) -> Sequence[SearchHit]:
-    price = look.engine.search_price(query)
+    price = look.engine.index.search_price(query)
     if flags.max_cost is not None and price > flags.max_cost:
         raise StoppedError(
             f"The query would cost {show_usd(price)}, above the cap of {show_usd(flags.max_cost)}; it was not sent.",
@@ -58,7 +58,7 @@ def _ask(query: str, look: Look, flags: Flags) -> Sequence[SearchHit]:
         return []
     look.store.places.within(None, flags.source or (), flags.schema or ())  # refused before a price is named
     trust.refuse_lure(look.settings, flags.trust_dotenv)
-    asked = look.engine.search_settings()
+    asked = look.engine.index.search_settings()
     if asked != look.settings:
         terminal.say(
             f"The index that serves is of {shown(asked.model)}, so the query is embedded with that"
@@ -66,7 +66,7 @@ def _ask(query: str, look: Look, flags: Flags) -> Sequence[SearchHit]:
         )
     terminal.say(f"The query costs {show_usd(price)} ({asked.model}, {asked.host}).")
     kinds: dict[str | None, Kind] = {kind: kind for kind in get_args(Kind)}
-    return look.engine.search(
+    return look.engine.index.search(
         query, kinds.get(flags.kind), flags.limit or LIMIT, sources=flags.source or (), schemas=flags.schema or ()
     )
 

@@ -56,7 +56,7 @@ def compare(engine: Engine, *, repair: bool) -> VerifyReport:
     never_made = settings.chroma_url is None and not settings.vectors_directory.exists()
     if never_made and not store.items.counts().total("indexed") and not store.generations.searchable():
         return VerifyReport()  # nothing is claimed, and nothing is there: no need to make an index for that
-    return engine.verify(repair)
+    return engine.index.verify(repair)
 
 
 def price_words(engine: Engine) -> str:
