@@ -294,3 +294,9 @@ def test_chroma_cannot_be_used(local: Command, tmp_path: Path) -> None:
     assert done.code == 2 and "CHROMA_PERSIST_DIRECTORY" in done.error
     # What was paid for is not lost by it: with a folder it is delivered.
     assert local("--batch-index", "--yes").code == 0
+
+
+def test_a_cap_of_nothing_is_named_as_what_it_is(command: Command, server: RehearsalServer) -> None:
+    done = command("--batch-index", "--yes", "--max-cost", "0")
+    assert done.code == 4 and server.ledger() == []
+    assert "The cap of $0 is reached" in done.err

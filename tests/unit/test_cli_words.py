@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 
 from batch_manager.cli.actions import index
+from batch_manager.cli.lane_words import saved_words
 from batch_manager.cli.lines import bar, eta, money, total_line
 from batch_manager.cli.logs import log_to_file, redacted
 from batch_manager.cli.plain_json import lines_of, number
-from batch_manager.cli.report import results_report, run_exit_code
+from batch_manager.cli.report import report_lines, results_report, run_exit_code
 from batch_manager.engine import Failure, RunResults
 from batch_manager.errors import QuoteChanged
 from batch_manager.events import RunState, RunView
@@ -190,3 +191,18 @@ def test_a_quote_that_changed_is_asked_for_again(monkeypatch: pytest.MonkeyPatch
     flags: Any = SimpleNamespace(yes=True, trust_dotenv=False)
     assert index._ask_and_run(workspace, Scope(), flags) == "ran second"
     assert asked == ["first", "second"]
+
+
+def test_the_half_price_lane_never_saves_less_than_nothing() -> None:
+    assert list(saved_words(Decimal("0.5"), Decimal(0))) == ["$0.50 saved by the half-price lane"]
+    assert list(saved_words(Decimal("-0.000042"), Decimal("0.00006"))) == [
+        "the half-price lane cost $0.000042 more than it saved",
+        "$0.00006 paid twice: answers that came after their texts were moved to the other lane",
+    ]
+    assert list(saved_words(Decimal(0), Decimal(0))) == []
+
+
+def test_the_last_line_of_a_run_names_the_money_that_is_held() -> None:
+    lines = list(report_lines(dataclasses.replace(ALL_DONE, estimated_cost=Decimal(0), held=Decimal("0.00004"))))
+    assert lines[-1].endswith("$0 estimated + $0.00004 held, no answer came")
+    assert "held" not in "".join(report_lines(ALL_DONE))

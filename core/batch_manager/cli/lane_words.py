@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from batch_manager.cli.lines import duration
@@ -56,6 +58,21 @@ def batch_words(job: JobView) -> str:
     if job.problem:
         parts.append(shown(f"{job.problem} {job.next_step}".strip(), 600))
     return " · ".join(parts)
+
+
+def saved_words(saved: Decimal, doubled: Decimal) -> Iterator[str]:
+    """What the half-price lane saved, or cost more than it saved, and what was paid twice. Pure.
+
+    Args:
+        saved: USD that it saved, less what was paid twice.
+        doubled: USD of that.
+    """
+    if saved > 0:
+        yield f"{show_usd(saved)} saved by the half-price lane"
+    elif saved < 0:
+        yield f"the half-price lane cost {show_usd(-saved)} more than it saved"
+    if doubled:
+        yield f"{show_usd(doubled)} paid twice: answers that came after their texts were moved to the other lane"
 
 
 def batch_report(job: JobView) -> dict[str, Any]:

@@ -65,10 +65,11 @@ def report_lines(results: RunResults, *, rehearsal: bool = False) -> Iterator[st
         yield "REHEARSAL: pretend dollars"
     done = (("tables", results.tables), ("relationships", results.relationships))
     yield from terminal.columns([(name, f"{sum(one.values()):,} of {len(one):,} indexed") for name, one in done])
+    held = f" + {show_usd(results.held)} held, no answer came" if results.held else ""
     yield (
         f"{results.requests:,} requests · {results.billed_tokens:,} tokens billed,"
         f" {results.estimated_tokens:,} estimated · {show_usd(results.cost)} billed,"
-        f" {show_usd(results.estimated_cost)} estimated"
+        f" {show_usd(results.estimated_cost)} estimated{held}"
     )
     if not results.failures:
         return

@@ -125,8 +125,9 @@ class Books:
 
     def _left(self) -> str:
         left, tokens = self.store.work.left(self.run_id)
-        cap, cost = show_usd(self.quote.cap or self.quote.cost), show_usd(self.quote.price.cost(tokens))
-        return f"The cap of {cap} is reached: {left:,} texts are left, which would cost {cost}."
+        cap = self.quote.cost if self.quote.cap is None else self.quote.cap  # a cap of $0 is one
+        cost = show_usd(self.quote.price.cost(tokens))
+        return f"The cap of {show_usd(cap)} is reached: {left:,} texts are left, which would cost {cost}."
 
     def answered(
         self, held: Reservation, batch: BatchProgress, inputs: Sequence[Input], answer: Answer, seconds: float

@@ -34,6 +34,8 @@ class RunResults:
     estimated_cost: Decimal
     cost: Decimal
     failures: list[Failure]
+    held: Decimal = Decimal(0)
+    """USD held for requests whose answer never came: they may be billed all the same."""
 
 
 EMPTY = RunResults({}, {}, 0, 0, 0, Decimal(0), Decimal(0), [])
@@ -66,6 +68,7 @@ def collect(store: DocumentationStore, view: RunView, billed_tokens: int) -> Run
         estimated_cost=view.quoted,
         cost=view.billed,
         failures=failures,
+        held=view.reserved,
     )
 
 
@@ -80,7 +83,7 @@ def collect_runs(store: DocumentationStore, run_ids: Sequence[int], waiting: Col
     outcome: dict[Kind, dict[str, bool]] = {"table": {}, "relationship": {}}
     failures: list[Failure] = []
     requests = billed_tokens = estimated_tokens = 0
-    cost = estimated = Decimal(0)
+    cost = estimated = held = Decimal(0)
     for run in store.ledger.bill().runs:
         if run.id not in run_ids:
             continue
@@ -88,6 +91,7 @@ def collect_runs(store: DocumentationStore, run_ids: Sequence[int], waiting: Col
         billed_tokens += run.spent.tokens
         estimated_tokens += run.estimated_tokens
         cost += run.spent.billed
+        held += Decimal(0) if run.id in waiting else run.spent.held  # a batch under way is no lost answer
         estimated += run.estimated
         for kind, name, stage, code, message, next_step in store.items.of_run(run.id):
             if stage in ("skipped", "gone") or (run.id in waiting and stage not in ("indexed", "failed")):
@@ -105,4 +109,5 @@ def collect_runs(store: DocumentationStore, run_ids: Sequence[int], waiting: Col
         estimated_cost=estimated,
         cost=cost,
         failures=failures,
+        held=held,
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from batch_manager.cli import terminal, trust
 from batch_manager.cli.ask import agree
 from batch_manager.cli.guard import INTERRUPTED
-from batch_manager.cli.lane_words import batch_report, batch_words
+from batch_manager.cli.lane_words import batch_report, batch_words, saved_words
 from batch_manager.cli.opening import for_work
 from batch_manager.cli.plain_json import lines_of
 from batch_manager.cli.report import report_lines, results_report
@@ -19,7 +19,6 @@ from batch_manager.errors import QuoteChanged
 from batch_manager.events import Notice
 from batch_manager.half_price.lane import LONGEST_WAIT
 from batch_manager.half_price.planning import interval
-from batch_manager.pricing import show_usd
 
 if TYPE_CHECKING:
     from batch_manager.cli.flags import Flags
@@ -133,9 +132,8 @@ def _report(workspace: Workspace, flags: Flags, found: Collected, settled: tuple
         terminal.result(batch_words(one) for one in (*settled, *found.under_way))
         if settled:
             terminal.result(report_lines(results, rehearsal=workspace.settings.mode == "rehearsal"))
-            terminal.result([f"{show_usd(saved)} saved by the half-price lane"])
-        if doubled:
-            terminal.result([f"{show_usd(doubled)} of it for answers that came after they were moved: paid twice"])
+        if settled or doubled:
+            terminal.result(saved_words(saved, doubled))
     if found.fatal is not None:
         terminal.say(f"error: {found.fatal[1]} {found.fatal[2]}".rstrip())
         return STOPPED

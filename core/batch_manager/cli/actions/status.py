@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from batch_manager.cli import terminal
 from batch_manager.cli.index_sizes import index_sizes
-from batch_manager.cli.lane_words import batch_report, batch_words, jobs_of
+from batch_manager.cli.lane_words import batch_report, batch_words, jobs_of, saved_words
 from batch_manager.cli.opening import for_looking, say_other_model
 from batch_manager.cli.plain_json import lines_of
 from batch_manager.cli.vector_counts import vector_counts
@@ -121,8 +122,8 @@ def _as_words(look: Look, counts: Counts, vectors: dict[Kind, int]) -> Iterator[
     for run in ledger.runs(RUNS):
         why = f" ({shown(run.reason)})" if run.reason else ""
         yield f"  run {run.id} of {run.agreed_at}: {run.state}{why}, {run.requests:,} requests, {show_usd(run.spent)}"
-    if saved := ledger.bill().saved:
-        yield f"  the half-price lane saved {show_usd(saved)}"
+    bill = ledger.bill()
+    yield from (f"  {line}" for line in saved_words(bill.saved, sum((run.doubled for run in bill.runs), Decimal(0))))
     for job in jobs_of(look):
         yield f"under way  {batch_words(job)}"
     answers, size = look.store.answers.size()
