@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
+from batch_manager.rehearsal.rules import read_rules
+
 BATCH_FAULTS: Mapping[str, str] = {
     "lost_upload": "the file is stored, then the connection is cut: its id never arrives",
     "lost_create": "the batch is created, then the connection is cut: its id never arrives",
@@ -66,23 +68,10 @@ def parse_batch_rules(rules: Iterable[Mapping[str, Any]]) -> tuple[BatchRule, ..
     Raises:
         ValueError: A rule has an unknown fault or key, or a value out of range; the message says which.
     """
-    if isinstance(rules, Mapping | str | bytes):
-        raise ValueError("batch_faults must be a list of rules")
-    return tuple(_parse(number, rule) for number, rule in enumerate(rules, start=1))
+    return tuple(_parse(where, values) for where, values in read_rules(rules, "batch_faults", BATCH_FAULTS, _FIELDS))
 
 
-def _parse(number: int, rule: Mapping[str, Any]) -> BatchRule:
-    where = f"batch fault rule {number}"
-    if not isinstance(rule, Mapping):
-        raise ValueError(f"{where}: must be an object, not {type(rule).__name__}")
-    if rule.get("fault") not in BATCH_FAULTS:
-        raise ValueError(f"{where}: unknown fault {rule.get('fault')!r}; allowed: {', '.join(BATCH_FAULTS)}")
-    unknown = sorted(str(key) for key in rule if key not in _FIELDS)
-    if unknown:
-        raise ValueError(f"{where}: unknown key {unknown[0]!r}; allowed: {', '.join(sorted(_FIELDS))}")
-    values = dict(rule)
-    at = values.get("at", ())
-    values["at"] = tuple(at) if isinstance(at, list | tuple) else (at,)
+def _parse(where: str, values: dict[str, Any]) -> BatchRule:
     share = values.get("share", 0.5)
     checks = {
         "at": all(isinstance(one, int) and one >= 1 for one in values["at"]),
@@ -95,7 +84,7 @@ def _parse(number: int, rule: Mapping[str, Any]) -> BatchRule:
     }
     for key, fine in checks.items():
         if not fine:
-            raise ValueError(f"{where} ({rule['fault']}): wrong value for {key!r}: {values[key]!r}")
+            raise ValueError(f"{where}: wrong value for {key!r}: {values[key]!r}")
     return BatchRule(**values)
 
 

@@ -18,6 +18,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
+from batch_manager.rehearsal.rules import read_rules
+
 FAULTS: Mapping[str, str] = {
     "rate_limit": "429 rate_limit_exceeded, with retry-after",
     "overloaded": "503 server_is_overloaded",
@@ -100,26 +102,12 @@ def parse_rules(rules: Iterable[Mapping[str, Any]]) -> tuple[Rule, ...]:
     Raises:
         ValueError: A rule has an unknown fault or key, or a value out of range; the message says which.
     """
-    if isinstance(rules, Mapping | str | bytes):
-        raise ValueError("faults must be a list of rules")
-    return tuple(_parse(number, rule) for number, rule in enumerate(rules, start=1))
+    return tuple(_parse(where, values) for where, values in read_rules(rules, "faults", FAULTS, _FIELDS))
 
 
-def _parse(number: int, rule: Mapping[str, Any]) -> Rule:
-    where = f"fault rule {number}"
-    if not isinstance(rule, Mapping):
-        raise ValueError(f"{where}: must be an object, not {type(rule).__name__}")
-    fault = rule.get("fault")
-    if not isinstance(fault, str) or fault not in FAULTS:
-        raise ValueError(f"{where}: unknown fault {fault!r}; allowed: {', '.join(FAULTS)}")
-    unknown = sorted(str(key) for key in rule if key not in _FIELDS)
-    if unknown:
-        raise ValueError(f"{where} ({fault}): unknown key {unknown[0]!r}; allowed: {', '.join(sorted(_FIELDS))}")
-    values = dict(rule)
-    if fault == "rate_limit":
+def _parse(where: str, values: dict[str, Any]) -> Rule:
+    if values["fault"] == "rate_limit":
         values.setdefault("retry_after", 1.0)
-    at = values.get("at", ())
-    values["at"] = tuple(at) if isinstance(at, list | tuple) else (at,)
     checks: dict[str, bool] = {
         "rate": _number(values.get("rate", 1.0)) and 0 <= values.get("rate", 1.0) <= 1,
         "at": all(_whole(n) and n >= 1 for n in values["at"]),
@@ -138,9 +126,9 @@ def _parse(number: int, rule: Mapping[str, Any]) -> Rule:
     }
     wrong = [key for key, fine in checks.items() if not fine]
     if wrong:
-        raise ValueError(f"{where} ({fault}): wrong value for {wrong[0]!r}: {values[wrong[0]]!r}")
-    if fault == "poison" and not values.get("contains"):
-        raise ValueError(f"{where} (poison): `contains` must say which text is refused")
+        raise ValueError(f"{where}: wrong value for {wrong[0]!r}: {values[wrong[0]]!r}")
+    if values["fault"] == "poison" and not values.get("contains"):
+        raise ValueError(f"{where}: `contains` must say which text is refused")
     return Rule(**values)
 
 
