@@ -117,9 +117,9 @@ def test_a_kill_at_each_step(
         assert half_done == (state == "swapping")
         if half_done:
             with pytest.raises(UsageError, match="broken off in its last step"):
-                reader.search("case 1 of many")
+                reader.index.search("case 1 of many")
         else:
-            assert len(reader.search("case 1 of many")) == ITEMS
+            assert len(reader.index.search("case 1 of many")) == ITEMS
     with Workspace.open(settings, on_trouble="stop") as workspace:
         if half_done:  # finished by whoever opens the home for work next
             assert workspace.store.generations.beside() is None
