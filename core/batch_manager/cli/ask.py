@@ -121,9 +121,10 @@ def size_words(quote: Quote, settings: Settings) -> str:
 
 def says_yes(question: str) -> bool:
     """Ask on the terminal; anything but a y is a no."""
-    sys.stderr.write(f"{question} [y/N] ")
-    sys.stderr.flush()
     try:
+        # Within the try: a Ctrl-C may come as soon as the question can be read, before the wait for its answer begins.
+        sys.stderr.write(f"{question} [y/N] ")
+        sys.stderr.flush()
         answer = sys.stdin.readline()
     except EndRequested:
         raise
