@@ -107,6 +107,20 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
+class Rest:
+    """An interrupted run, of which a quote is the rest: under the same cap it goes on as that run.
+
+    Attributes:
+        cap: USD that it was agreed under, or None.
+        used: USD that it was billed, or that are held for it; part of that cap.
+    """
+
+    run_id: int
+    cap: Decimal | None
+    used: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class Quote:
     """What a yes agrees to.
 
@@ -119,6 +133,7 @@ class Quote:
         lane: `now`, or `batch`: handed over at half the price, back within a day.
         shortened: Texts whose vectors are cut, for $0, from longer ones that were paid for.
         change: What becomes of the index, where another model or size than its own is meant.
+        rest: The interrupted run that this is the rest of; None where it is of none.
     """
 
     scope: Scope
@@ -144,11 +159,17 @@ class Quote:
     lane: Lane = "now"
     shortened: int = 0
     change: IndexChange | None = None
+    rest: Rest | None = None
+
+    @property
+    def used(self) -> Decimal:
+        """USD of the cap that are used already, where an interrupted run goes on under it."""
+        return self.rest.used if self.rest is not None and self.rest.cap == self.cap else Decimal(0)
 
     @property
     def beyond_cap(self) -> bool:
         """The cap will stop the run before its end."""
-        return self.cap is not None and self.cost > self.cap
+        return self.cap is not None and self.cost + self.used > self.cap
 
     @property
     def nothing_to_do(self) -> bool:

@@ -17,6 +17,7 @@ from batch_manager.store import DocumentationStore
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from batch_manager.quote import Quote, Scope
     from batch_manager.rehearsal import RehearsalServer
     from batch_manager.settings import Settings
 
@@ -38,7 +39,7 @@ class Workspace:
         store: The documentation store.
         engine: The engine over it.
         half_price: The half-price lane.
-        cap: The cap that was given by a flag, in USD.
+        cap: The cap that was given, by a flag or with the last yes, in USD.
         busy: Why this workspace can only look, when another process writes in the home.
     """
 
@@ -119,6 +120,16 @@ class Workspace:
             lock.release()
             raise
         return cls(settings, store, engine, lock, server, None)
+
+    def quote(self, scope: Scope) -> Quote:
+        """What the scope would cost, under the cap that holds: the one that was given, else the interrupted run's own.
+
+        Raises:
+            SettingError: No price is known.
+            StoreError: The store can't be read.
+        """
+        quote = self.engine.quote(scope, self.cap)
+        return quote.with_cap(quote.rest.cap) if self.cap is None and quote.rest is not None else quote
 
     def close(self) -> None:
         """End everything in good order; safe to call twice."""

@@ -10,6 +10,9 @@ import pytest
 from textual import events
 from textual.widgets import Input
 
+from batch_manager.engine.agreement import agree
+from batch_manager.pricing import show_usd
+from batch_manager.quote import Scope
 from batch_manager.sources.collection import IterableSource
 from batch_manager_tui.screens import confirm_spend
 from batch_manager_tui.screens.confirm_spend import read_cap
@@ -151,6 +154,27 @@ async def test_the_cap_goes_with_the_yes(
         await driver.pilot.press("y")
         await driver.run_to_the_end()
         assert workspace.store.ledger.runs()[0].cap == Decimal("0.5")
+
+
+async def test_an_interrupted_run_goes_on_under_its_own_cap(
+    opens: Callable[..., Any], drives: Callable[..., Any], tables: Callable[..., Any]
+) -> None:
+    workspace = opens(tables(3), OPENAI_API_KEY="sk-test", OPENAI_BASE_URL="http://127.0.0.1:9/v1")
+    quote = workspace.engine.quote(Scope(), Decimal("0.000002"))
+    run = agree(workspace.store, quote, lambda: quote)
+    model, price = quote.space.model, quote.price.per_million
+    workspace.store.ledger.reserve(run.run_id, 1, 1, model, 1, 50, price, 1_000_000)
+    workspace.store.ledger.recover()  # as after a kill
+    async with drives(workspace) as driver:
+        assert "$0.000002, $0.000001 of it used" in " ".join(driver.screen_text().split())
+        await driver.press("s")
+        await driver.asked()
+        text = driver.screen_text()
+        assert "$0.000002, $0.000001 of it used by run 1, which" in text
+        assert f"spend {show_usd(quote.cost)} " not in text and "spend $0.000001 at most" in text
+        assert driver.app.screen.quote.cap == quote.cap
+        await driver.press("c", *["backspace"] * 9, "enter")  # and it can be taken off
+        assert "used by run" not in driver.screen_text() and f"spend {show_usd(quote.cost)} " in driver.screen_text()
 
 
 async def test_without_a_key_nothing_is_asked(

@@ -145,14 +145,13 @@ class Desk:
 
     async def price(self, back: BackRoom) -> None:
         """Make the quote of what is chosen now; where that is nothing but failed items, of a retry."""
-        engine = self._opened().engine
-        cap = self._opened().cap
+        opened = self._opened()
         scope = self.selection.pending_scope()
         try:
-            quote = await back.quote(engine.quote, scope, cap)
+            quote = await back.quote(opened.quote, scope)
             heading = self._heading(quote)
             if quote.nothing_to_do and self.counts.total("failed"):
-                retry = await back.quote(engine.quote, self.selection.failed_scope(), cap)
+                retry = await back.quote(opened.quote, self.selection.failed_scope())
                 if not retry.nothing_to_do:
                     quote = retry
                     heading = f"{retry.items or _chosen(retry):,} failed" + (", to retry with r" if retry.items else "")

@@ -29,7 +29,7 @@ async def ask_and_start(app: BatchManagerApp, scope: Scope, title: str) -> bool:
     warning = f"CAREFUL: {lure}" if lure else ""
     try:
         while True:
-            quote = await app.back.quote(engine.quote, scope, app.workspace.cap)
+            quote = await app.back.quote(app.workspace.quote, scope)
             await app.back.quote(engine.check, scope)
             if scope.which == "failed" and not quote.items and quote.unsendable_count:
                 app.say("None of what failed can be sent: enter on an item says why.", "warning")

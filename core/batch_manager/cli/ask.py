@@ -80,7 +80,7 @@ def quote_lines(quote: Quote, settings: Settings, other: Quote | None = None) ->
         ("price", price),
         ("model", shown(quote.space.model)),
         ("sent to", shown(quote.host)),
-        ("cap", "none" if quote.cap is None else show_usd(quote.cap)),
+        ("cap", _cap_words(quote)),
     ]
     if quote.lane == "batch":
         rows.append(("back", "within 24 h; --collect takes it in"))
@@ -104,6 +104,15 @@ def quote_lines(quote: Quote, settings: Settings, other: Quote | None = None) ->
     if settings.lure:
         lines.append(f"CAREFUL: {settings.lure}")
     return lines
+
+
+def _cap_words(quote: Quote) -> str:
+    words, rest = "none" if quote.cap is None else show_usd(quote.cap), quote.rest
+    if rest is None or rest.cap is None:
+        return words
+    if rest.cap == quote.cap:
+        return f"{words}, {show_usd(rest.used)} of it used by run {rest.run_id:,}, which goes on"
+    return f"{words} (run {rest.run_id:,}, which was interrupted, had {show_usd(rest.cap)})"
 
 
 def _requests_row(quote: Quote, settings: Settings) -> tuple[str, str]:

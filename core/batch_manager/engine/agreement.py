@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 from batch_manager.engine.budget import Budget
 from batch_manager.errors import QuoteChanged
-from batch_manager.pricing import to_pico
-from batch_manager.quote import Quote
+from batch_manager.pricing import Price, to_pico
+from batch_manager.quote import Quote, Rest, Scope
 from batch_manager.store import DocumentationStore
-from batch_manager.store.ledger import RunRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +38,7 @@ def agree(store: DocumentationStore, quote: Quote, quote_again: Callable[[], Quo
     """
     cap = None if quote.cap is None else to_pico(quote.cap)
     unfinished = store.ledger.unfinished()
+    rest = None
     with store.transaction():
         if quote_again().fingerprint != quote.fingerprint:
             raise QuoteChanged(
@@ -47,8 +47,10 @@ def agree(store: DocumentationStore, quote: Quote, quote_again: Callable[[], Quo
             )
         space_id = store.answers.space_id(quote.space, make=True)
         store.generations.begin(quote.space, space_id)
-        if quote.lane == "now" and unfinished is not None and _goes_on(store, unfinished, quote, space_id):
-            run_id = unfinished.id
+        if quote.lane == "now":
+            rest = rest_of(store, quote.scope, space_id, quote.price)
+        if rest is not None and rest.cap == quote.cap:
+            run_id = rest.run_id
             store.work.withdraw(run_id)
             store.ledger.reopen_run(run_id)
         else:
@@ -60,9 +62,13 @@ def agree(store: DocumentationStore, quote: Quote, quote_again: Callable[[], Quo
     return Agreed(run_id, space_id, Budget(cap, totals.billed_pico, totals.held_pico))
 
 
-def _goes_on(store: DocumentationStore, run: RunRow, quote: Quote, space_id: int) -> bool:
-    """Whether the quote is the rest of that run."""
-    then = (run.space_id, run.which, run.price, run.cap)
-    if then != (space_id, quote.scope.which, quote.price.per_million, quote.cap):
-        return False
-    return store.work.within(quote.scope, space_id, run.id)
+def rest_of(store: DocumentationStore, scope: Scope, space_id: int, price: Price) -> Rest | None:
+    """The interrupted run of which a scope is the rest, whatever its cap; None where it is of none.
+
+    Raises:
+        StoreError: The store can't be read.
+    """
+    run = store.ledger.unfinished()
+    if run is None or (run.space_id, run.which, run.price) != (space_id, scope.which, price.per_million):
+        return None
+    return Rest(run.id, run.cap, run.spent) if store.work.within(scope, space_id, run.id) else None

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from batch_manager.embedding import space_of
+from batch_manager.engine.agreement import rest_of
 from batch_manager.engine.generations import change_of, seen_for
 from batch_manager.packing import MAX_REQUEST_TOKENS, Limits
 from batch_manager.pricing import price_of
@@ -51,13 +52,15 @@ def quote_of(
     """
     price, space = price_of(settings), space_of(settings)
     limits = limits_of(settings, store)
-    work = store.work.find(scope, store.answers.space_id(space), limits, seen_for(store, space))
+    space_id = store.answers.space_id(space)
+    work = store.work.find(scope, space_id, limits, seen_for(store, space))
     quote = make_quote(scope, work, space, settings.host, price, limits, cap)
     speed = _speed(settings, store, account_tokens)
     return replace(
         quote,
         seconds=run_seconds(quote.requests, quote.tokens, quote.items, speed),
         change=change_of(settings, store, space, work) if scope.whole else None,
+        rest=rest_of(store, scope, space_id, price),
     )
 
 

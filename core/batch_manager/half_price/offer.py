@@ -44,5 +44,6 @@ def at_price(quote: Quote, price: Price, queue: int | None = None) -> Quote:
         fingerprint=base,
         seconds=None,
         lane="batch",
+        rest=None,  # an interrupted run of the other lane doesn't go on here
     )
     return half.with_cap(quote.cap)

@@ -19,7 +19,7 @@ from batch_manager_tui.display import count, duration, shown, wrap
 from batch_manager_tui.screens.base import AppModal, TooSmall
 from batch_manager_tui.widgets.box import Box
 from batch_manager_tui.widgets.choices import Choices
-from batch_manager_tui.widgets.cost_lines import change_lines, labelled, requests_words, where_lines
+from batch_manager_tui.widgets.cost_lines import change_lines, labelled, requests_words, where_lines, wrapped
 from batch_manager_tui.widgets.strips import Line, Lines
 
 QUIET_BEFORE = 0.4
@@ -207,7 +207,7 @@ class ConfirmSpend(AppModal[Quote | None]):
         if not quote.cost:
             return "go, for $0"
         if quote.cap is not None and quote.beyond_cap:
-            return f"spend {show_usd(quote.cap)} at most"
+            return f"spend {show_usd(max(Decimal(0), quote.cap - quote.used))} at most"
         return f"spend {show_usd(quote.cost)}"
 
     def _show(self) -> None:
@@ -260,11 +260,7 @@ def question_lines(quote: Quote, title: str, warning: str, width: int, other: Qu
         else labelled("requests", requests_words(quote, ""), width),
         *where_lines(quote, width),
     ]
-    cap = "none" if quote.cap is None else show_usd(quote.cap)
-    if quote.beyond_cap:
-        lines.append(labelled("cap", f"{cap}: stops there, before the end", width, "warning"))
-    else:
-        lines.append(labelled("cap", cap, width))
+    lines += wrapped("cap", _cap_words(quote), width, "warning" if quote.beyond_cap else "")
     free = []
     if quote.reused:
         free.append(f"{quote.reused:,} paid for before")
@@ -280,6 +276,13 @@ def question_lines(quote: Quote, title: str, warning: str, width: int, other: Qu
         words = f"{quote.unsendable_count:,} can't be sent: {names}{more}"
         lines.append(labelled("left out", words, width, "warning"))
     return lines
+
+
+def _cap_words(quote: Quote) -> str:
+    words = "none" if quote.cap is None else show_usd(quote.cap)
+    if quote.used and quote.rest is not None:
+        words += f", {show_usd(quote.used)} of it used by run {quote.rest.run_id:,}, which goes on"
+    return f"{words}: stops there, before the end" if quote.beyond_cap else words
 
 
 def _other_lane(other: Quote | None, width: int) -> list[Line]:

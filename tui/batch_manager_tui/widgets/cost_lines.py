@@ -50,7 +50,7 @@ def quote_lines(quote: Quote, heading: str, spent: Decimal, width: int, half: De
     lines += change_lines(quote, width)
     lines.append([])
     lines += where_lines(quote, width)
-    lines.append(_cap(quote.cap, quote.beyond_cap))
+    lines += wrapped("cap", _cap_words(quote), width, "warning" if quote.beyond_cap else "")
     lines.append(labelled("spent", f"{show_usd(spent)} in all runs", width))
     return lines
 
@@ -164,11 +164,11 @@ def _asides(quote: Quote) -> list[Line]:
     return lines
 
 
-def _cap(cap: Decimal | None, beyond: bool) -> Line:
-    if cap is None:
-        return [(pad("cap", LABEL), "soft"), ("none", "")]
-    words = f"{show_usd(cap)}, reached before the end" if beyond else show_usd(cap)
-    return [(pad("cap", LABEL), "soft"), (words, "warning" if beyond else "")]
+def _cap_words(quote: Quote) -> str:
+    words = "none" if quote.cap is None else show_usd(quote.cap)
+    if quote.used:
+        words += f", {show_usd(quote.used)} of it used"
+    return f"{words}, reached before the end" if quote.beyond_cap else words
 
 
 def _limit(noun: str, left: int | None, limit: int, width: int) -> Line:
