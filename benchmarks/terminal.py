@@ -18,8 +18,15 @@ import termios
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 COLUMNS, ROWS = 120, 40
+
+
+def _same_weight(process: int) -> None:
+    """Linux weighs sessions, and a new one counts as much as any other, however nice its processes are."""
+    with contextlib.suppress(OSError):  # another system, or not ours to say
+        Path(f"/proc/{process}/autogroup").write_text(str(os.nice(0)))
 
 
 class OnTerminal:
@@ -38,6 +45,7 @@ class OnTerminal:
             list(command), stdin=theirs, stdout=theirs, stderr=theirs, env=settings, start_new_session=True
         )
         os.close(theirs)
+        _same_weight(self._process.pid)
         self._seen = bytearray()
         self._changed = threading.Condition()
         self._times: list[tuple[int, float]] = []

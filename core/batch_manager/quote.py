@@ -86,7 +86,7 @@ class Work:
         texts: Distinct inputs to send.
         bytes: Their UTF-8 bytes.
         requests: Requests that they take.
-        digest: A hash over the hashes of these texts, in the order of the store.
+        digest: A hash over these texts' marks in the store, in its order.
         reused: Items that cost nothing, since every text of theirs was paid for before.
         duplicates: Items whose text travels with another item's.
         shortened: Texts whose vectors are cut from longer ones that were paid for.

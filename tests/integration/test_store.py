@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from batch_manager.documents import KINDS, Column, Document
 from batch_manager.errors import InputError, StoreError
-from batch_manager.packing import Limits
+from batch_manager.packing import Limits, pack
 from batch_manager.pricing import Price
 from batch_manager.quote import Scope, Space, make_quote
 from batch_manager.settings import Settings
@@ -31,11 +31,12 @@ from batch_manager.sources.collection import IterableSource
 from batch_manager.sources.export import write_jsonl
 from batch_manager.sources.jsonl import JsonlSource
 from batch_manager.sources.watch import Watch
-from batch_manager.store import DocumentationStore, database
+from batch_manager.store import DocumentationStore, database, weighing
 from batch_manager.store.answers import Deliverable
 from batch_manager.store.intake import Brought
 from batch_manager.store.items import ItemFilter
 from batch_manager.store.migrations import MIGRATIONS
+from batch_manager.store.scopes import runs_of
 
 PENDING = Scope()
 SPACE = Space("openai", "https://api.openai.com/v1", "text-embedding-3-small", 3)
@@ -355,6 +356,14 @@ class TestLists:
         assert row.message
 
 
+class TestScopes:
+    def test_runs_of_ids_are_named_by_their_ends(self) -> None:
+        assert runs_of([]) == []
+        assert runs_of([1, 2, 3, 7, 9, 10]) == [(1, 3), (7, 7), (9, 10)]
+        assert runs_of(range(5, 90_000)) == [(5, 89_999)]
+        assert runs_of(range(0, 100, 2)) is None
+
+
 class TestAnswers:
     def test_a_text_is_paid_for_once(self, store: DocumentationStore) -> None:
         twin = Document("relationship", "fk", tables=("a", "b"))
@@ -364,6 +373,33 @@ class TestAnswers:
         bring(store, table("users", "People."))
         found = store.work.find(Scope(), store.answers.space_id(SPACE), Limits())
         assert (found.items["table"], found.texts, found.reused) == (1, 0, 1)
+
+    @pytest.mark.parametrize("few", [0, 10**9])
+    def test_a_quote_adds_up_what_a_run_would_send(
+        self, store: DocumentationStore, monkeypatch: pytest.MonkeyPatch, few: int
+    ) -> None:
+        """By both ways of looking: through all texts, and item by item."""
+        monkeypatch.setattr(weighing, "FEW", few)
+        keys = [Document("relationship", f"fk{n}", tables=("a", "b"), documentation=f"Words {n}.") for n in range(6)]
+        twins = [table(f"twin{n}", "") for n in range(3)]
+        long = [table(f"long{n}", f"{n} and so on. " * 3000) for n in range(2)]
+        bad = table("bad", "Half \ud83d of one.")
+        bring(store, *[table(f"t{n}", f"Table {n}. " * n) for n in range(40)], bad, *keys, *twins, *long)
+        ids = store.items.ids()
+        index(store, Scope(ids=tuple(ids[3:9])))
+        space_id = store.answers.space_id(SPACE)
+        for meant in (None, tuple(ids[::2]), tuple(ids[5:]), (ids[0],), ()):
+            for scope in (Scope("pending", ids=meant), Scope("all", ids=meant), Scope("all", ("table",), meant)):
+                for limits in (Limits(), Limits(3, 9_000), Limits(7, 300)):
+                    found = store.work.find(scope, space_id, limits)
+                    inputs = [one for one, _ in store.work.texts(scope, space_id)]
+                    assert (found.texts, found.requests) == (len(inputs), len(list(pack(inputs, limits))))
+                    assert sum(found.tokens.values()) == sum(one.tokens for one in inputs)
+                    assert found.bytes == sum(one.bytes for one in inputs)
+                    if scope.which == "all" and len(scope.kinds) == 2:
+                        assert sum(found.items.values()) + found.unsendable_count == len(
+                            ids if meant is None else meant
+                        )
 
     def test_another_space_is_another_price(self, store: DocumentationStore) -> None:
         bring(store, table("users", "People."))

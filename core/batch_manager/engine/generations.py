@@ -19,7 +19,7 @@ from batch_manager.index_change import IndexChange, disk_need
 from batch_manager.quote import Scope, Space, Work
 from batch_manager.store import DocumentationStore
 from batch_manager.store.generations import Generation, half_done, seen_stage, title_of
-from batch_manager.store.work import Seen
+from batch_manager.store.scopes import Seen
 from batch_manager.vectors import VectorStore, row_id
 
 if TYPE_CHECKING:

@@ -291,4 +291,9 @@ MIGRATIONS: tuple[tuple[Statement, ...], ...] = (
         " FROM meta WHERE key = 'index_space') m",
         "DELETE FROM meta WHERE key = 'index_space'",
     ),
+    (
+        # What can be sent of a stage is told by the index alone; a quote asks for it at every mark.
+        "DROP INDEX item_stage",
+        "CREATE INDEX item_stage ON item (stage, id, kind, problem)",
+    ),
 )

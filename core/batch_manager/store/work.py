@@ -2,52 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import compress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from batch_manager.documents import KINDS, PROBLEMS, Kind
-from batch_manager.packing import Input, Limits, RequestCount
-from batch_manager.quote import Scope, Unsendable
+from batch_manager.documents import PROBLEMS
+from batch_manager.packing import Input, Limits
+from batch_manager.quote import Scope
 from batch_manager.quote import Work as Found
 from batch_manager.store.database import now, translated
 from batch_manager.store.failures import note_attempts
+from batch_manager.store.scopes import AS_IT_IS, Seen, scope_conditions
+from batch_manager.store.weighing import Weighing
 
 if TYPE_CHECKING:
     import peewee
-
-NAMED_UNSENDABLE = 200
-"""Unsendable items that a quote names; more of them are counted."""
 
 PAGE = 4_000
 """Rows that are held at a time."""
 
 _UNANSWERED = "NOT EXISTS (SELECT 1 FROM answer a WHERE a.text_id = t.id AND a.space_id = ?)"
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """How a scope is looked at, before anything of it is begun.
-
-    Attributes:
-        longer: Spaces whose answers the space's own can be cut from, for $0.
-        stage: SQL over `item AS i` for an item's stage, where another index is meant than the one that is worked on
-            (`generations.seen_stage`).
-    """
-
-    longer: tuple[int, ...] = ()
-    stage: str = "i.stage"
-
-    def unanswered(self, space_id: int, text: str = "t.id") -> str:
-        """SQL: no answer of the text is kept, nor one that the space's own could be cut from."""
-        spaces = ", ".join(f"{one:d}" for one in (space_id, *self.longer))
-        return f"NOT EXISTS (SELECT 1 FROM answer a WHERE a.text_id = {text} AND a.space_id IN ({spaces}))"
-
-
-AS_IT_IS = Seen()
 
 
 class Work:
@@ -57,7 +31,7 @@ class Work:
         self._db = database
 
     def find(self, scope: Scope, space_id: int, limits: Limits, seen: Seen = AS_IT_IS) -> Found:
-        """What the scope holds, for a quote; read in one pass, of which little is held at a time.
+        """What the scope holds, for a quote.
 
         Args:
             scope: Which items.
@@ -65,69 +39,8 @@ class Work:
             limits: Ceilings of a request.
             seen: How it is looked at.
         """
-        where, values = scope_conditions(scope, *self._handed(space_id), stage=seen.stage)
-        sendable = f"{where} AND i.problem IS NULL"
-        tokens: dict[Kind, int] = dict.fromkeys(KINDS, 0)
-        items: dict[Kind, int] = dict.fromkeys(KINDS, 0)
-        texts = size = uses = 0
-        requests, digest = RequestCount(limits), hashlib.sha256()
         with translated():
-            rows = self._db.execute_sql(
-                "SELECT t.tokens, t.bytes, t.hash, u.related, u.uses FROM"
-                " (SELECT p.text_id, min(i.kind = 'relationship') AS related, count(*) AS uses FROM item i"
-                f" JOIN part p ON p.item_id = i.id WHERE {sendable} GROUP BY p.text_id) u"
-                f" CROSS JOIN text t INDEXED BY text_size ON t.id = u.text_id WHERE"
-                f" {seen.unanswered(space_id)} ORDER BY u.text_id",
-                values,
-            )
-            while page := rows.fetchmany(PAGE):
-                counts, sizes, hashes, related, used = zip(*page, strict=True)
-                of_relationships = sum(compress(counts, related))
-                tokens["relationship"] += of_relationships
-                tokens["table"] += sum(counts) - of_relationships
-                texts += len(page)
-                size += sum(sizes)
-                uses += sum(used)
-                digest.update("".join(hashes).encode("ascii"))
-                requests.add(max(count, -(-length // 4)) for count, length in zip(counts, sizes, strict=True))
-            for kind, number in self._db.execute_sql(
-                f"SELECT i.kind, count(*) FROM item i WHERE {sendable} GROUP BY +i.kind", values
-            ):
-                items[kind] = number
-            with_unanswered = self._db.execute_sql(
-                f"SELECT count(*) FROM item i WHERE {sendable} AND EXISTS (SELECT 1 FROM part p"
-                f" WHERE p.item_id = i.id AND {seen.unanswered(space_id, 'p.text_id')})",
-                values,
-            ).fetchone()[0]
-            shortened = 0
-            if seen.longer:
-                # Answered all in all, but not in the space itself.
-                shortened = self._db.execute_sql(
-                    "SELECT count(DISTINCT t.id) FROM item i JOIN part p ON p.item_id = i.id JOIN text t"
-                    f" ON t.id = p.text_id WHERE {sendable} AND NOT {seen.unanswered(space_id)} AND {_UNANSWERED}",
-                    [*values, space_id],
-                ).fetchone()[0]
-            unsendable_count = self._db.execute_sql(
-                f"SELECT count(*) FROM item i WHERE {where} AND i.problem IS NOT NULL", values
-            ).fetchone()[0]
-            unsendable = self._db.execute_sql(
-                f"SELECT i.id, i.kind, i.name, i.problem FROM item i WHERE {where} AND i.problem IS NOT NULL"
-                " ORDER BY i.id LIMIT ?",
-                [*values, NAMED_UNSENDABLE],
-            ).fetchall()
-        return Found(
-            items=items,
-            tokens=tokens,
-            texts=texts,
-            bytes=size,
-            requests=requests.total(),
-            digest=digest.hexdigest(),
-            reused=sum(items.values()) - with_unanswered,
-            duplicates=uses - texts,
-            shortened=shortened,
-            unsendable=tuple(Unsendable(*row) for row in unsendable),
-            unsendable_count=unsendable_count,
-        )
+            return Weighing(self._db, scope, space_id, seen, self._handed(space_id)).found(limits)
 
     def texts(self, scope: Scope, space_id: int, seen: Seen = AS_IT_IS) -> Iterator[tuple[Input, str]]:
         """The texts that the scope would send, with their hashes, in the order of a run."""
@@ -236,26 +149,3 @@ class Work:
                 "SELECT id, body FROM text WHERE id IN (SELECT value FROM json_each(?))", [json.dumps(text_ids)]
             )
             return {row[0]: row[1] for row in rows}
-
-
-def scope_conditions(scope: Scope, *handed: int, stage: str = "i.stage") -> tuple[str, list[Any]]:
-    """The scope as SQL over `item AS i`, without items that wait for one of the runs that are handed over."""
-    stages = {
-        "pending": f"{stage} IN ('pending', 'answered')",
-        "failed": f"{stage} = 'failed'",
-        "all": f"{stage} NOT IN ('skipped', 'gone')",
-    }
-    clauses = [stages[scope.which]]
-    values: list[Any] = []
-    if len(scope.kinds) == 1:
-        clauses.append("i.kind = ?")
-        values.append(scope.kinds[0])
-    if scope.ids is not None:
-        clauses.append("i.id IN (SELECT value FROM json_each(?))")
-        values.append(json.dumps(list(scope.ids)))
-    for run_id in handed:
-        clauses.append(
-            "NOT EXISTS (SELECT 1 FROM part hp JOIN run_text h ON h.text_id = hp.text_id"
-            f" WHERE hp.item_id = i.id AND h.run_id = {run_id:d} AND h.state = 'planned')"
-        )
-    return " AND ".join(clauses), values
