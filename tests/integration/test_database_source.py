@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.dialects import registry
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine.reflection import Inspector
 
 from batch_manager.documents import Column, Constraint, Document, from_payload, to_payload
@@ -496,6 +498,39 @@ def test_a_missing_driver_says_what_to_install(monkeypatch: pytest.MonkeyPatch) 
     assert error.next_step.endswith("pip install 'batch-manager[mysql]'")
     error = refusal(f"mssql+pyodbc://ann:{IN_URL}@localhost/shop")
     assert (error.code, "pip install 'pyodbc'" in error.next_step) == ("missing_driver", True)
+
+
+class OtherDialect(SQLiteDialect_pysqlite):
+    """A database that no catalog of ours knows: its inspector is all there is, and it can't tell everything."""
+
+    name = "other"
+    supports_statement_cache = False
+
+    def get_check_constraints(self, *_: Any, **__: Any) -> Any:
+        raise NotImplementedError
+
+    def get_table_comment(self, *_: Any, **__: Any) -> Any:
+        raise NotImplementedError
+
+
+def test_any_other_dialect_is_read_as_far_as_its_inspector_goes(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = build(
+        """
+        CREATE TABLE users (id INTEGER PRIMARY KEY, mail VARCHAR(80) NOT NULL, UNIQUE (mail), CHECK (mail <> ''));
+        CREATE TABLE orders (id INTEGER PRIMARY KEY, user_id INTEGER NOT NULL REFERENCES users (id));
+        CREATE VIEW big_orders AS SELECT id FROM orders;
+        """
+    )
+    monkeypatch.setitem(registry.impls, "other", lambda: OtherDialect)
+    found = scan(url.replace("sqlite:", "other:"))
+    assert list(found) == ["big_orders", "orders", "users", "orders_user_id_fk"]
+    assert found["users"].columns == (
+        Column("id", "INTEGER", primary_key=True, nullable=True),
+        Column("mail", "VARCHAR(80)", nullable=False),
+    )
+    assert [one.kind for one in found["users"].constraints] == ["unique"]
+    link = found["orders_user_id_fk"]
+    assert (link.type, link.tables, link.constrained) == ("many-to-one", ("orders", "users"), ("user_id",))
 
 
 def test_titles_show_where_and_never_the_secret(tmp_path: Path) -> None:
