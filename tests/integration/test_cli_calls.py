@@ -83,7 +83,15 @@ def test_looking_imports_no_client_no_index_no_screen(command: Command) -> None:
     assert command("--import", "-", text=jsonl(*THREE)).code == 0
     for action in ("--status", "--estimate-costs"):
         loaded = modules(command, action)
-        assert not loaded & {"openai", "chromadb", "textual", "sqlalchemy", "batch_manager_tui"}, action
+        assert not loaded & {
+            "openai",
+            "chromadb",
+            "textual",
+            "sqlalchemy",
+            "psycopg",
+            "pymysql",
+            "batch_manager_tui",
+        }, action
 
 
 NONSENSE = [

@@ -5,10 +5,9 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-import peewee
-
 from batch_manager.store.database import BUSY_SECONDS, connect_for_looking, has_content, refuse_foreign
 from batch_manager.store.migrations import MIGRATIONS
+from batch_manager.store.orm import peewee
 
 
 class LookingDatabase(peewee.SqliteDatabase):
