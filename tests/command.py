@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-TIMEOUT = 60.0
+TIMEOUT = 110.0
 PAYING_KEY = "sk-test-0123456789abcdef"
 
 THREE: tuple[dict[str, Any], ...] = (
