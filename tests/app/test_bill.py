@@ -114,3 +114,12 @@ def test_a_little_money_is_still_to_be_seen() -> None:
     lines = spend_lines(Bill((), (("2026-11-01", much), ("2026-11-02", little)), (), much + little), 60)
     small = next(line for line in lines if line and line[0][0].startswith("2026-11-02"))
     assert small[1] == ("━", "accent")
+
+
+def test_held_money_is_told_apart_from_what_is_billed() -> None:
+    spent = Spent(Decimal("0.30"), Decimal("0.10"), 20, 2)
+    bill = Bill((), (("2026-11-01", spent),), (("small", spent),), spent)
+    lines = ["".join(text for text, _ in line) for line in spend_lines(bill, 60)]
+    at = next(number for number, line in enumerate(lines) if line.startswith("small"))
+    assert lines[at].endswith(" $0.30") and lines[at + 1].endswith(" +$0.10 held")
+    assert "$0.40" not in " ".join(lines)

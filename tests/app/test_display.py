@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+from batch_manager.events import BatchView
 from batch_manager_tui.display import clip, clip_middle, count, duration, fit, shown, span, wrap
+from batch_manager_tui.widgets.batch_bars import batch_line
 
 TEXTS = st.text(st.characters(codec=None), max_size=60)
 
@@ -73,3 +75,11 @@ def test_words_for_people() -> None:
     assert span(19, 36) == "19–36 s"
     assert span(50, 80) == "50 s–1 min 20 s"
     assert span(12, 12.1) == "12 s"
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_a_batch_with_a_failed_text_is_not_called_indexed(width: int) -> None:
+    batch = BatchView(1, "indexed", 20, 500, answered=19, indexed=19, failed=1, tries=8, seconds=2.0)
+    words = "".join(text for text, _ in batch_line(batch, width))
+    assert "■ 1 failed" in words and "19/20" in words and "✓" not in words
+    assert words.count("failed") == 1

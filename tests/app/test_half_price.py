@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from batch_manager.pricing import show_usd
+from batch_manager.quote import Scope
 from batch_manager.rehearsal import RehearsalOptions, RehearsalServer
 
 
@@ -29,7 +30,7 @@ def server(shared: RehearsalServer) -> RehearsalServer:
 @pytest.fixture
 def paid(opens: Any, server: RehearsalServer) -> Callable[..., Any]:
     """Opens a home that sends to the server."""
-    return lambda documents=(): opens(documents, OPENAI_BASE_URL=server.base_url, OPENAI_API_KEY="sk-test")
+    return lambda documents=(), key="sk-test": opens(documents, OPENAI_BASE_URL=server.base_url, OPENAI_API_KEY=key)
 
 
 async def hand_over(driver: Any) -> None:
@@ -95,11 +96,44 @@ async def test_a_batch_is_cancelled(paid: Any, drives: Any, tables: Any, server:
     workspace = paid(tables(3))
     async with drives(workspace) as driver:
         await hand_over(driver)
-        await driver.press("h", "x")
+        await driver.press("s")
+        assert "3 items are in a half-price batch since 20" in driver.notice and ": h looks." in driver.notice
+        assert "3 items are in" in " ".join(driver.screen_text().split())  # beside the price as well
+        await driver.press("h", "w")
+        assert "nothing to give up" in driver.notice
+        await driver.press("x")
+        await driver.until(lambda: "Cancel this batch?" in driver.screen_text())
+        assert "3 requests not done yet" in driver.screen_text()
+        await driver.press("n")
+        assert "Nothing was cancelled" in driver.notice and not workspace.store.jobs.under_way()[0].cancel_asked
+        await driver.press("x", "y")
         await driver.until(lambda: "cancelling" in driver.screen_text() or not workspace.half_price.jobs())
         await driver.press("l")
         await driver.until(lambda: not workspace.half_price.jobs())
         assert workspace.engine.quote(driver.app.main.desk.selection.pending_scope()).items == 3
+
+
+async def test_a_batch_that_this_key_cant_see_is_given_up(
+    paid: Any, drives: Any, tables: Any, server: RehearsalServer
+) -> None:
+    workspace = paid(tables(3))
+    half = workspace.half_price
+    half.start(half.quote(Scope()))
+    workspace.close()
+    other = paid(key="sk-other")
+    async with drives(other) as driver:
+        await driver.press("h", "l")
+        await driver.until(lambda: "another organisation" in " ".join(driver.screen_text().split()))
+        await driver.press("w")
+        await driver.until(lambda: "Give up this batch?" in driver.screen_text())
+        text = " ".join(driver.screen_text().split())
+        assert "3 items would be pending" in text and "$0.000" in text
+        await driver.press("n")
+        assert other.store.jobs.held() > 0
+        await driver.press("w", "y")
+        await driver.until(lambda: "pending again" in driver.notice)
+        assert other.store.jobs.held() == 0 < other.store.ledger.held()
+        assert other.engine.quote(Scope()).items == 3
 
 
 async def test_where_there_is_no_such_lane(local: Any, drives: Any, tables: Any) -> None:

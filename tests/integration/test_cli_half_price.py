@@ -50,7 +50,13 @@ def test_the_price_of_both_lanes(command: Command, server: RehearsalServer) -> N
 
 def test_handed_over_and_collected(command: Command, server: RehearsalServer) -> None:
     server.set_options(batch_seconds=1000)
-    done = command("--batch-index", "--lane", "batch", "--yes", "--json")
+    with command.at_terminal("--batch-index", "--json") as terminal:
+        terminal.wait_for("Send it? [y/h/N]")
+        terminal.type(b"h\n")  # the other lane is another question
+        terminal.wait_for("Hand it over? [y/h/N]")
+        assert server.totals()["requests"] == 0
+        terminal.type(b"y\n")
+        done = terminal.end()
     assert done.code == 5, done.err
     (batch,) = done.json["batches"]
     assert batch["state"] == "validating" and batch["total"] == 3 and not batch["over"]
@@ -60,6 +66,7 @@ def test_handed_over_and_collected(command: Command, server: RehearsalServer) ->
     assert done.code == 5 and "in progress" in done.out and "expires" in done.out
     status = command("--status", "--json").json
     assert status["batches"][0]["done"] == 1 and status["tables"]["pending"] == 2
+    assert status["in_batches"]["items"] == 3 and status["in_batches"]["since"] == batch["since"]
     server.advance(500)
     done = command("--collect", "--wait", "--json")
     assert done.code == 0, done.err
@@ -79,9 +86,28 @@ def test_nothing_is_asked_for_twice_and_cancelled_by_a_flag(command: Command, se
     assert command("--batch-index", "--lane", "batch", "--yes").code == 5
     again = command("--batch-index", "--yes")
     assert again.code == 0 and "Nothing to do" in again.err  # it is nobody else's to send
+    assert "3 items are in a half-price batch since 20" in again.err and "--collect takes it in" in again.err
+
+    assert command("--check").code == 1 and "3 items are in" in command("--status").out
     done = command("--collect", "--cancel", "--wait", "--json")
     assert done.code == 1 and done.json["batches"][0]["state"] == "cancelled"
     assert command("--estimate-costs", "--json").json["total_pending"] == 3
+
+
+def test_what_another_organisation_has_is_given_up_after_asking(command: Command, server: RehearsalServer) -> None:
+    server.set_options(key=None, batch_seconds=1000)
+    assert command("--batch-index", "--lane", "batch", "--yes").code == 5
+    other = command.but(OPENAI_API_KEY="sk-other-0123456789")
+    done = other("--collect", "--wait", "--give-up")  # it doesn't wait for what it can't see
+    assert done.code == 3 and "another organisation" in done.err and "3 items would be pending again" in done.err
+    assert "may then pay for them twice" in done.err
+    done = other("--collect", "--give-up", "--yes", "--json")
+    report = exact(done.out)
+    assert done.code == 1 and report["batches"][0]["state"] == "given up"
+    assert report["lanes"]["batch"]["held_usd"] == report["usage"]["estimated_cost_usd"] > 0
+    status = command("--status", "--json").json
+    assert status["in_batches"] == {"items": 0, "batches": 0, "since": None} and status["spent_usd"] > 0
+    server.set_options(key=PAYING_KEY)
 
 
 def test_the_cap_and_a_wrong_key(command: Command, server: RehearsalServer) -> None:
@@ -92,7 +118,8 @@ def test_the_cap_and_a_wrong_key(command: Command, server: RehearsalServer) -> N
 
 
 def test_what_makes_no_sense(command: Command) -> None:
-    for call in (["--rebuild-indexes", "--lane", "batch"], ["--status", "--wait"], ["--collect", "--yes"]):
+    wrong = (["--rebuild-indexes", "--lane", "batch"], ["--status", "--wait"], ["--collect", "--yes"])
+    for call in (*wrong, ["--status", "--give-up"]):
         with pytest.raises(SystemExit):
             read_flags(call)
     done = command("--batch-index", "--lane", "batch", "--yes", "--provider", "local")
@@ -121,6 +148,10 @@ def test_killed_while_it_hands_over_and_while_it_collects(tmp_path: Path, server
     assert command("--batch-index", "--lane", "batch", "--yes").code in (0, 5)
     # A creation that was under way at a kill is "maybe submitted" for a minute, unless the list has it.
     done = command("--collect", "--wait", "--json")
+    if done.code == 5:  # then it is for somebody who looks at the server to say that there is none
+        assert command("--collect", "--give-up", "--yes").code == 1
+        assert command("--batch-index", "--lane", "batch", "--yes").code in (0, 5)
+        done = command("--collect", "--wait", "--json")
     assert done.code == 0, done.err
     assert command("--status", "--json").json["tables"] == {"pending": 0, "indexed": 40, "failed": 0}
     sent = [digest for entry in server.ledger() for digest in entry["hashes"]]

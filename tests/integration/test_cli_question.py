@@ -16,12 +16,12 @@ from command import Command, ends, tables
 
 @pytest.mark.parametrize(
     "keys",
-    [b"\n", b"n\n", b"no\n", b"maybe\n", b"\x04", b"\x03"],
-    ids=["enter", "n", "no", "maybe", "ctrl-d", "ctrl-c"],
+    [b"\n", b"n\n", b"h\n\n", b"maybe\n", b"\x04", b"\x03"],
+    ids=["enter", "n", "h", "maybe", "ctrl-d", "ctrl-c"],
 )
 def test_anything_but_y_is_no(command: Command, server: RehearsalServer, keys: bytes) -> None:
     with command.at_terminal("--batch-index") as terminal:
-        terminal.wait_for("[y/N]")
+        terminal.wait_for("[y/h/N]")
         assert "price" in terminal.seen and "$0.0000" in terminal.seen and "text-embedding-3-small" in terminal.seen
         terminal.type(keys)
         done = terminal.end()
@@ -31,7 +31,7 @@ def test_anything_but_y_is_no(command: Command, server: RehearsalServer, keys: b
 
 def test_sigterm_at_the_question_is_no_answer(command: Command, server: RehearsalServer) -> None:
     with command.at_terminal("--batch-index") as terminal:
-        terminal.wait_for("[y/N]")
+        terminal.wait_for("[y/h/N]")
         terminal.process.send_signal(signal.SIGTERM)
         done = terminal.end()
     assert (done.code, done.out) == (130, "") and server.ledger() == []
@@ -40,7 +40,7 @@ def test_sigterm_at_the_question_is_no_answer(command: Command, server: Rehearsa
 @pytest.mark.parametrize("keys", [b"y\n", b"Yes\n"])
 def test_y_spends_and_shows_bars(command: Command, server: RehearsalServer, keys: bytes) -> None:
     with command.at_terminal("--batch-index", "--json") as terminal:
-        terminal.wait_for("[y/N]")
+        terminal.wait_for("[y/h/N]")
         assert server.ledger() == []
         terminal.type(keys)
         done = terminal.end()
@@ -61,7 +61,7 @@ def test_a_key_lured_by_dotenv_is_named_in_the_question(command: Command, server
     with Command(command.home, {"OPENAI_API_KEY": command.environment["OPENAI_API_KEY"]}).at_terminal(
         "--batch-index"
     ) as terminal:
-        terminal.wait_for("[y/N]")
+        terminal.wait_for("[y/h/N]")
         assert "CAREFUL" in terminal.seen and ".env" in terminal.seen
         terminal.type(b"n\n")
         assert terminal.end().code == 3

@@ -177,8 +177,11 @@ def test_retry_after_is_honoured(tmp_path: Path, how: str) -> None:
 def test_after_its_tries_a_batch_is_split_and_the_one_fails(wire: Job, server: RehearsalServer) -> None:
     number = wire.store.items.counts().total() - 20
     server.set_faults([{"fault": "status", "status": 500, "contains": f"case {number} of"}])
+    said = wire.engine.subscribe()
     view = wire.run()
     assert (view.state, view.indexed, view.failed) == ("done", 19, 1)
+    halved = [one.message for one in said.drain() if isinstance(one, Notice) and "in halves" in one.message]
+    assert len(halved) == len({one.split()[1] for one in halved}) > 0  # once a batch
     (failed,) = wire.store.items.failures()
     assert failed.name == f"table_{number}"
     assert failed.code == "http_500" or failed.code == "server_error"

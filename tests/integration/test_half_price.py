@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from batch_manager.embedding.batch_api import BatchApi
 from batch_manager.errors import QuoteChanged, SettingError
+from batch_manager.pricing import show_usd
 from batch_manager.quote import Scope
 from batch_manager.rehearsal import RehearsalServer, expected_vector
 from jobs import options
@@ -87,6 +90,8 @@ def test_the_cap_binds(tmp_path: Path, server: RehearsalServer) -> None:
         run = home.store.ledger.runs()[0]
         assert run.state == "stopped" and "The cap of" in run.reason
         assert home.count("pending") == 10 - found.answered
+        rest = home.half.quote(Scope()).cost
+        assert found.left_over == (run.reason,) and f"which would cost {show_usd(rest)}." in run.reason
 
 
 def test_a_yes_binds_to_what_was_quoted(tmp_path: Path, server: RehearsalServer) -> None:
@@ -256,6 +261,31 @@ def test_what_cant_be_known_is_maybe_submitted(tmp_path: Path, server: Rehearsal
         assert server.totals()["inputs"] == 4
 
 
+def test_a_list_that_lags_makes_no_second_batch(
+    tmp_path: Path, server: RehearsalServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create, created = BatchApi.create, []
+
+    async def counted(self: BatchApi, file: str, plan: str) -> Any:
+        created.append(plan)
+        return await create(self, file, plan)
+
+    monkeypatch.setattr(BatchApi, "create", counted)
+    server.set_options(batch_faults=[{"fault": "lost_create", "times": 1}, {"fault": "unlisted"}])
+    with lane(tmp_path, server, vectors=Memory()) as home:
+        home.bring(4)
+        cost = home.half.quote(Scope()).cost
+        home.hand_over()
+        home.half.cancel()  # even then: only somebody who knows may say that there is none
+        (one,) = home.half.collect().under_way
+        assert (one.state, one.unseen) == ("maybe submitted", True) and "give it up" in one.next_step
+        assert len(created) == 1 and home.store.jobs.held() == cost
+        assert home.half.give_up([one.id + 1]) == () and home.half.waiting().items == 4
+        assert [ended.state for ended in home.half.give_up([one.id])] == ["given up"]
+        assert home.store.jobs.held() == 0 and home.store.ledger.held() == home.store.ledger.spent() == cost
+        assert home.engine.quote(Scope()).items == 4 and home.store.jobs.handed_runs() == []
+
+
 def test_a_key_of_another_organisation(tmp_path: Path, server: RehearsalServer) -> None:
     server.set_options(batch_seconds=10)
     memory = Memory()
@@ -265,9 +295,12 @@ def test_a_key_of_another_organisation(tmp_path: Path, server: RehearsalServer) 
     server.advance(10)
     with lane(tmp_path, server, vectors=memory, OPENAI_API_KEY="sk-other") as home:
         (one,) = home.half.collect().under_way
-        assert "another organisation" in one.problem and "key" in one.next_step
+        assert "another organisation" in one.problem and "key" in one.next_step and one.unseen
         assert home.store.jobs.held() > 0 and home.count("indexed") == 0
+        waiting = home.half.waiting()
+        assert (waiting.items, waiting.batches, waiting.since) == (4, 1, one.since)
     with lane(tmp_path, server, vectors=memory) as home:
+        assert home.half.give_up([one.id + 1]) == ()
         assert home.half.collect().answered == 4
 
 

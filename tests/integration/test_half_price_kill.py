@@ -88,8 +88,13 @@ def life(home: Path, server: RehearsalServer, memory: Memory, steps: Steps) -> N
             opened.hand_over()
         for _ in range(10):
             server.advance(100)
-            if not opened.half.collect().under_way:
+            found = opened.half.collect()
+            if not found.under_way:
                 return
+            if all(one.unseen for one in found.under_way):
+                # It ended before it asked for a batch, and can't know that: somebody looks at the server, and says so.
+                opened.half.give_up([one.id for one in found.under_way])
+                opened.hand_over()
         raise AssertionError(opened.half.jobs())
 
 
@@ -114,8 +119,9 @@ def prove(home: Path, empty: Path, server: RehearsalServer, at: int) -> Steps:
         assert opened.count("indexed") == ITEMS == len(memory.rows["table"]), where
         sent = [digest for entry in server.ledger() for digest in entry["hashes"]]
         assert len(sent) == len(set(sent)) == ITEMS, where
-        assert opened.store.ledger.spent() == batch_bill(server), where
-        assert opened.store.ledger.held() == opened.store.jobs.held() == 0, where
+        held = opened.store.ledger.held()
+        assert opened.store.ledger.spent() == batch_bill(server) + held, where
+        assert (held > 0) == (where == "create") and opened.store.jobs.held() == 0, where
         assert opened.store.jobs.handed_runs() == [] and opened.store.jobs.with_files(1) == [], where
         assert opened.half.quote(Scope()).nothing_to_do, where
     return steps

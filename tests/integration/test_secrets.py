@@ -196,7 +196,7 @@ def test_an_address_from_the_folders_env_is_named_in_the_question(command: Comma
     lured = _lure(command, server)
     lured("--import", "-", text=jsonl(*THREE))
     with lured.at_terminal("--batch-index") as terminal:
-        terminal.wait_for("[y/N]")
+        terminal.wait_for("[y/h/N]")
         assert "CAREFUL" in terminal.seen and ".env" in terminal.seen and "127.0.0.1" in terminal.seen
         terminal.type(b"n\n")
         assert terminal.end().code == 3

@@ -461,7 +461,8 @@ class TestLedger:
         totals = ledger.totals(run_id)
         assert (totals.requests, totals.billed_pico, totals.held_pico) == (3, 1_800_000, 2_000_000)
         assert [run.spent for run in ledger.runs()] == [ledger.spent()]
-        assert sum(one.usd for one in ledger.by_model()) == sum(one.usd for one in ledger.by_day()) == ledger.spent()
+        bill = ledger.bill()
+        assert sum(one.usd for _, one in bill.models) == sum(one.usd for _, one in bill.days) == ledger.spent()
 
     def test_after_a_crash_nothing_is_free(self, store: DocumentationStore) -> None:
         bring(store, table("users", "People."))

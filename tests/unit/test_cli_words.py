@@ -8,7 +8,7 @@ import logging
 from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -173,24 +173,23 @@ def test_whose_word_the_address_is(tmp_path: Path, file: str, environment: dict[
 
 def test_a_quote_that_changed_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
-    monkeypatch.setattr(index, "agree", lambda quote, *_, **__: asked.append(quote))
-    quotes = iter(["first", "second"])
+    monkeypatch.setattr(index, "agree", lambda quote, *_, **__: asked.append(quote.host))
+    first, second = (SimpleNamespace(host=name, scope=Scope()) for name in ("first", "second"))
 
-    def run(_: Any, quote: str) -> str:
-        if quote == "first":
+    def run(_: Any, quote: Any) -> str:
+        if quote is first:
             raise QuoteChanged("What would be sent has changed since the quote was made.")
-        return f"ran {quote}"
+        return f"ran {quote.host}"
 
     monkeypatch.setattr(index, "_run", run)
     workspace: Any = SimpleNamespace(
-        engine=SimpleNamespace(quote=lambda *_: next(quotes)),
-        half_price=SimpleNamespace(lanes_of=lambda _: SimpleNamespace(batch=None)),
+        engine=SimpleNamespace(quote=lambda *_: second),
         cap=None,
         settings=SimpleNamespace(),
     )
     flags: Any = SimpleNamespace(yes=True, trust_dotenv=False)
-    assert index._ask_and_run(workspace, Scope(), flags) == "ran second"
-    assert asked == ["first", "second"]
+    assert index._run_agreed(workspace, cast(Any, first), flags) == "ran second"
+    assert asked == ["second"]  # to the first one a yes was given already
 
 
 def test_the_half_price_lane_never_saves_less_than_nothing() -> None:

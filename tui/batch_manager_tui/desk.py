@@ -12,8 +12,10 @@ from batch_manager.events import RunView
 from batch_manager.half_price import JobView
 from batch_manager.quote import Quote
 from batch_manager.store.items import Counts
+from batch_manager.store.jobs import Waiting
 from batch_manager.store.ledger import RunRow
 from batch_manager_tui.backroom import BackRoom
+from batch_manager_tui.display import count
 from batch_manager_tui.selection import Selection
 from batch_manager_tui.situation import Pane, Situation
 from batch_manager_tui.widgets.cost_panel import CostState
@@ -39,6 +41,7 @@ class Desk:
         runs: The latest runs.
         unfinished: A run that was interrupted with work left.
         jobs: Batches at half the price that are under way.
+        waiting: Items that wait for them.
         quote: The newest quote, of `heading`.
         error: Why there is no quote.
         view: The run.
@@ -69,6 +72,7 @@ class Desk:
         self.runs: list[RunRow] = []
         self.unfinished: RunRow | None = None
         self.jobs: tuple[JobView, ...] = ()
+        self.waiting = Waiting()
         self.quote: Quote | None = None
         self.heading = ""
         self.error: BatchManagerError | None = None
@@ -96,7 +100,7 @@ class Desk:
 
     def cost_state(self) -> CostState:
         """The moment, as the cost panel shows it."""
-        return CostState(self.heading, self.quote, self.error, self.view, self.spent, self._half())
+        return CostState(self.heading, self.quote, self.error, self.view, self.spent, self._half(), self.waiting)
 
     def _half(self) -> Decimal | None:
         """What the quote would cost at half the price; None where that isn't offered."""
@@ -121,7 +125,9 @@ class Desk:
         """
         workspace, wanted = self._opened(), self.selection.wanted
 
-        def look() -> tuple[Counts, int, str, array[int], Decimal, list[RunRow], RunRow | None, tuple[JobView, ...]]:
+        def look() -> tuple[
+            Counts, int, str, array[int], Decimal, list[RunRow], RunRow | None, tuple[JobView, ...], Waiting
+        ]:
             store = workspace.store
             serving = store.generations.serving()
             return (
@@ -132,11 +138,13 @@ class Desk:
                 store.ledger.spent(),
                 store.ledger.runs(SHOWN_RUNS),
                 workspace.engine.unfinished(),
-                workspace.half_price.jobs(),
+                jobs := workspace.half_price.jobs(),
+                workspace.half_price.waiting() if jobs else Waiting(),
             )
 
         found = await back.read(look)
-        self.counts, self.searchable, self.serves, ids, self.spent, self.runs, self.unfinished, self.jobs = found
+        self.counts, self.searchable, self.serves, ids, self.spent, self.runs, self.unfinished = found[:7]
+        self.jobs, self.waiting = found[7:]
         return ids
 
     async def read_counts(self, back: BackRoom) -> None:
@@ -164,7 +172,7 @@ class Desk:
         chosen, total = _chosen(quote), self.counts.total("pending")
         if quote.change is not None and not self.selection.marks:
             which = "Back to a kept index" if quote.change.step == "back" else "Another index"
-            return f"{which}: {chosen:,} items"
+            return f"{which}: {count(chosen, 'item')}"
         sent = quote.items or chosen  # where none can be sent, the panel says so of all that was chosen
         marked = len(self.selection.marks)
         if marked and chosen < marked:

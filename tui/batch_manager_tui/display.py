@@ -13,6 +13,11 @@ from pathlib import Path
 from rich.cells import cell_len as cell_len
 from rich.cells import chop_cells
 
+from batch_manager.plural import counted
+
+count = counted
+"""A number with its noun."""
+
 ELLIPSIS = "…"
 
 MAX_COMBINING = 3
@@ -79,12 +84,6 @@ def wrap(text: str, width: int) -> list[str]:
     for paragraph in text.split("\n"):
         lines.extend(_wrapped(shown(paragraph), max(1, width)))
     return lines
-
-
-def count(number: int, noun: str, plural: str | None = None) -> str:
-    """`1 request`, `1,204 requests`."""
-    word = noun if number == 1 else (plural or noun + "s")
-    return f"{number:,} {word}"
 
 
 def duration(seconds: float) -> str:

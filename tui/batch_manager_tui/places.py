@@ -55,6 +55,9 @@ _OWN: dict[Place, tuple[Command, ...]] = {
         _command("half_price.look", ("l", "enter"), "look now", "Ask the server now", "Half price", "look", 10),
         _command("half_price.cancel", ("x",), "cancel", "End it; what is done is kept", "Half price", "cancel", 20),
         _command(
+            "half_price.give_up", ("w",), "give up", "Wait no longer for it; asks first", "Half price", "give_up", 40
+        ),
+        _command(
             "half_price.move", ("m",), "index now", "Price what is left in the fast lane", "Half price", "shift", 30
         ),
     ),

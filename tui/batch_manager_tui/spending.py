@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batch_manager.errors import BatchManagerError, QuoteChanged
+from batch_manager.half_price import waiting_words
 from batch_manager.quote import Quote, Scope
 from batch_manager_tui.display import count, shown
 from batch_manager_tui.screens.confirm_spend import ConfirmSpend
@@ -24,7 +25,7 @@ async def ask_and_start(app: BatchManagerApp, scope: Scope, title: str) -> bool:
     Returns:
         Whether a run was started.
     """
-    engine = app.workspace.engine
+    engine, half = app.workspace.engine, app.workspace.half_price
     lure = app.workspace.settings.lure
     warning = f"CAREFUL: {lure}" if lure else ""
     try:
@@ -34,11 +35,14 @@ async def ask_and_start(app: BatchManagerApp, scope: Scope, title: str) -> bool:
             if scope.which == "failed" and not quote.items and quote.unsendable_count:
                 app.say("None of what failed can be sent: enter on an item says why.", "warning")
                 return False
+            if quote.nothing_to_do and (words := waiting_words(await app.back.read(half.waiting))):
+                app.say(f"{words}: {app.keys.key('half_price')} looks. Nothing else is to be sent.", "warning")
+                return False
             if quote.nothing_to_do:
                 app.say("There is nothing to send: none of the chosen items is in that state.", "warning")
                 return False
             engine.warm()  # what a run needs loads while the question is read
-            lanes = None if scope.rebuilds else app.workspace.half_price.lanes_of(quote)
+            lanes = None if scope.rebuilds else half.lanes_of(quote)
             agreed = await app.push_screen_wait(ConfirmSpend(quote, title, warning, lanes))
             if agreed is None:
                 app.say("Nothing was sent.")
@@ -73,6 +77,7 @@ async def _hand_over(app: BatchManagerApp, agreed: Quote) -> bool:
         words = (
             f"{count(len(found.under_way), 'batch', 'batches')} handed over: {key} shows them. The app may be closed."
         )
-        app.say(words if found.under_way else f"{found.answered:,} came back at once.")
+        words = words if found.under_way else f"{found.answered:,} came back at once."
+        app.say(" ".join((*found.left_over, words)), "warning" if found.left_over else "info")
     app.main.reload()
     return True

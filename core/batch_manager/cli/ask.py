@@ -9,6 +9,7 @@ from batch_manager.cli import terminal, trust
 from batch_manager.cli.signals import EndRequested
 from batch_manager.errors import DeclinedError
 from batch_manager.index_change import change_words
+from batch_manager.plural import are, counted
 from batch_manager.pricing import show_usd
 from batch_manager.sources.shown import shown
 
@@ -16,35 +17,43 @@ if TYPE_CHECKING:
     from batch_manager.quote import Quote
     from batch_manager.settings import Settings
 
+YES = ("y", "yes")
 
-def agree(quote: Quote, settings: Settings, *, yes: bool, trusted: bool, other: Quote | None = None) -> None:
-    """Show the quote and get a yes.
+
+def agree(quote: Quote, settings: Settings, *, yes: bool, trusted: bool, other: Quote | None = None) -> Quote:
+    """Show the quote and get a yes; returns the quote that was agreed.
 
     Args:
         quote: What the yes binds to.
         settings: Those in force.
         yes: It was given beforehand (`--yes`).
         trusted: `--trust-dotenv`.
-        other: The same in the other lane, which is named beside it.
+        other: The same in the other lane, which is named beside it; `h` turns to it, and asks again.
 
     Raises:
         DeclinedError: No yes, or nobody to ask.
     """
-    for line in quote_lines(quote, settings, other):
-        terminal.say(line)
-    asks = not yes and terminal.can_ask()
-    if not asks:
-        trust.refuse_lure(settings, trusted)
-    if yes:
-        return
-    if not asks:
-        raise DeclinedError(
-            "There is no terminal to ask on, so nothing was sent.",
-            next_step="Add --yes to agree to the price beforehand, best with --max-cost.",
-            code="no_terminal",
-        )
-    if not says_yes("Send it?"):
-        raise DeclinedError("Declined; nothing was sent.", code="declined")
+    while True:
+        for line in quote_lines(quote, settings, other):
+            terminal.say(line)
+        asks = not yes and terminal.can_ask()
+        if not asks:
+            trust.refuse_lure(settings, trusted)
+        if yes:
+            return quote
+        if not asks:
+            raise DeclinedError(
+                "There is no terminal to ask on, so nothing was sent.",
+                next_step="Add --yes to agree to the price beforehand, best with --max-cost.",
+                code="no_terminal",
+            )
+        question = "Hand it over?" if quote.lane == "batch" else "Send it?"
+        answer = answer_to(question, "y/N" if other is None else "y/h/N")
+        if answer in YES:
+            return quote
+        if other is None or answer != "h":
+            raise DeclinedError("Declined; nothing was sent.", code="declined")
+        quote, other = other, quote
 
 
 def agree_to_lose(question: str, done: str, *, yes: bool) -> None:
@@ -84,18 +93,18 @@ def quote_lines(quote: Quote, settings: Settings, other: Quote | None = None) ->
     ]
     if quote.lane == "batch":
         rows.append(("back", "within 24 h; --collect takes it in"))
-    if other is not None and other.lane == "batch" and other.cost:
-        rows.append(("or", f"{show_usd(other.cost)} within 24 h, with --lane batch"))
+    if other is not None:
+        rows.append(("or", f"{show_usd(other.cost)} {'within 24 h' if other.lane == 'batch' else 'now'}: h"))
     if quote.change is not None:
         rows += [("index", shown(words, 200)) for words in change_words(quote, quote.change)]
     if quote.shortened:
-        rows.append(("for $0", f"{quote.shortened:,} texts are cut from longer vectors that were paid for"))
+        rows.append(("for $0", f"{are(quote.shortened, 'text')} cut from longer vectors that were paid for"))
     if quote.reused:
-        rows.append(("for $0", f"{quote.reused:,} items whose texts were paid for before"))
+        rows.append(("for $0", f"{counted(quote.reused, 'item')} paid for before"))
     if quote.duplicates:
-        rows.append(("for $0", f"{quote.duplicates:,} items whose text is another item's as well"))
+        rows.append(("for $0", f"{counted(quote.duplicates, 'item')} with another item's text"))
     if quote.unsendable_count:
-        rows.append(("not sent", f"{quote.unsendable_count:,} items that can't be (--estimate-costs says which)"))
+        rows.append(("not sent", f"{counted(quote.unsendable_count, 'item')}: --estimate-costs says which, and why"))
     lines = [f"  {line}" for line in terminal.columns(rows)]
     if settings.mode == "rehearsal":
         lines.insert(0, "REHEARSAL: pretend dollars; nothing leaves this machine.")
@@ -125,14 +134,19 @@ def size_words(quote: Quote, settings: Settings) -> str:
     """The size of requests that is in force; smaller than the setting where the server takes no more."""
     inputs = quote.limits.inputs
     found = ", as many as this server takes" if inputs < settings.batch_size else ""
-    return f"of {inputs:,} {'document' if inputs == 1 else 'documents'} at most{found}"
+    return f"of {counted(inputs, 'document')} at most{found}"
 
 
 def says_yes(question: str) -> bool:
     """Ask on the terminal; anything but a y is a no."""
+    return answer_to(question, "y/N") in YES
+
+
+def answer_to(question: str, answers: str) -> str:
+    """What is answered on the terminal, in small letters; empty for none. The answers are only shown."""
     try:
         # Within the try: a Ctrl-C may come as soon as the question can be read, before the wait for its answer begins.
-        sys.stderr.write(f"{question} [y/N] ")
+        sys.stderr.write(f"{question} [{answers}] ")
         sys.stderr.flush()
         answer = sys.stdin.readline()
     except EndRequested:
@@ -141,4 +155,4 @@ def says_yes(question: str) -> bool:
         answer = ""
     if not answer.endswith("\n"):
         terminal.say("")  # after an end of input or a Ctrl-C the cursor is still behind the question
-    return answer.strip().lower() in ("y", "yes")
+    return answer.strip().lower()

@@ -54,6 +54,7 @@ class Flags(argparse.Namespace):
     lane: str | None
     wait: bool
     cancel: bool
+    give_up: bool
 
     @property
     def indexes(self) -> bool:
@@ -119,7 +120,8 @@ def _add_actions(parser: argparse.ArgumentParser) -> None:
     add(index, "individual-index", "the same, one document a request")
     add(index, "retry-failed", "only what failed before")
     add(index, "rebuild-indexes", "every item again; what was paid for before costs $0")
-    words = "take in what was handed over at half the price (exit code 5: not all of it is back); see --wait, --cancel"
+    words = "take in what was handed over at half the price (exit code 5: not all of it is back); see --wait, --cancel,"
+    words += " --give-up"
     add(index, "collect", words)
     ask = parser.add_argument_group("actions: asking")
     add(ask, "estimate-costs", "print the price; sends and writes nothing")
@@ -169,6 +171,10 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     more("--repair", action="store_true", help="with --verify: mend what costs nothing")
     more("--wait", action="store_true", help="with --collect: look again, less and less often, until all is back")
     more("--cancel", action="store_true", help="with --collect: end what is under way; what is done is kept and paid")
+    words = (
+        "with --collect: wait no longer for batches that the server doesn't show; asks first, since they may be billed"
+    )
+    more("--give-up", action="store_true", help=words)
     more("--home", metavar="DIR", help="where the program keeps everything")
     more("--json", action="store_true", help="print the result as one JSON document")
     more("--version", action="version", version=f"batch-manager {__version__}")
@@ -242,7 +248,7 @@ def nonsense(flags: Flags) -> str | None:
         (
             "--yes",
             flags.yes,
-            (*run, "search", "scan", "import", "trim", "drop-old-index"),
+            (*run, "search", "scan", "import", "trim", "drop-old-index", *(("collect",) if flags.give_up else ())),
             "there is no question to answer",
         ),
         ("--max-cost", flags.max_cost is not None, (APP, *run, "search", "mcp"), "it spends nothing"),
@@ -258,6 +264,7 @@ def nonsense(flags: Flags) -> str | None:
         ("--lane", flags.lane is not None, ("batch-index", "retry-failed"), "it has one lane"),
         ("--wait", flags.wait, ("collect",), "it goes with --collect"),
         ("--cancel", flags.cancel, ("collect",), "it goes with --collect"),
+        ("--give-up", flags.give_up, ("collect",), "it goes with --collect"),
         ("--repair", flags.repair, ("verify",), "it goes with --verify"),
     )
     for option, given, goes_with, why in rules:

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from batch_manager.cli.lines import duration
+from batch_manager.half_price import waiting_words
 from batch_manager.half_price.lane import HalfPrice
 from batch_manager.pricing import show_usd
 from batch_manager.sources.shown import shown
@@ -15,6 +16,8 @@ from batch_manager.sources.shown import shown
 if TYPE_CHECKING:
     from batch_manager.cli.opening import Look
     from batch_manager.half_price import JobView, Lanes
+    from batch_manager.quote import Scope
+    from batch_manager.store.jobs import Waiting
 
 
 def lanes_words(lanes: Lanes) -> str:
@@ -39,6 +42,13 @@ def lanes_report(lanes: Lanes) -> dict[str, Any]:
         return {**report, "why_not": lanes.why_not}
     half = {"cost_usd": lanes.batch.cost, "within_seconds": 86_400, "batches": lanes.batch.requests}
     return {**report, "batch": half}
+
+
+def nothing_words(head: str, scope: Scope, waiting: Waiting) -> str:
+    """Why there is nothing to be done, and what is under way all the same. Pure."""
+    words = f"{head}: no item is {'failed' if scope.which == 'failed' else 'pending'}"
+    under_way = waiting_words(waiting)
+    return f"{words} but what is handed over: {under_way}. --collect takes it in." if under_way else f"{words}."
 
 
 def batch_words(job: JobView) -> str:
@@ -95,6 +105,16 @@ def batch_report(job: JobView) -> dict[str, Any]:
         "next_step": job.next_step or None,
         "files_left": list(job.files_left),
     }
+
+
+def waiting_of(look: Look) -> Waiting:
+    """What waits for batches in a home that is looked at."""
+    return HalfPrice(look.settings, look.store, look.engine).waiting()
+
+
+def waiting_report(waiting: Waiting) -> dict[str, Any]:
+    """The same as JSON values."""
+    return {"items": waiting.items, "batches": waiting.batches, "since": waiting.since}
 
 
 def jobs_of(look: Look) -> tuple[JobView, ...]:

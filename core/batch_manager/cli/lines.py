@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from batch_manager.events import BatchView, RunView
+from batch_manager.plural import counted
 from batch_manager.pricing import show_usd
 
 BAR = 20
@@ -17,7 +18,7 @@ def total_line(view: RunView) -> str:
         parts.append(f"{view.failed:,} failed")
     if view.answered > view.indexed:
         parts.append(f"{view.answered - view.indexed:,} answered")
-    parts.append(f"{view.batches_done:,} of {view.batches_total:,} batches")
+    parts.append(f"{view.batches_done:,} of {counted(view.batches_total, 'batch', 'batches')}")
     parts.append(money(view))
     if view.rate and view.active:
         parts.append(f"{view.rate:,.0f} items/s" if view.rate >= 10 else f"{view.rate:.1f} items/s")
@@ -30,10 +31,10 @@ def total_line(view: RunView) -> str:
 
 def batch_line(batch: BatchView) -> str:
     """One batch: number, state, size, tries, time, and what it waits for."""
-    parts = [f"batch {batch.number}: {batch.state}", f"{batch.items:,} inputs", f"{batch.tokens:,} tokens"]
+    parts = [f"batch {batch.number}: {batch.state}", counted(batch.items, "input"), counted(batch.tokens, "token")]
     if batch.failed:
         parts.append(f"{batch.failed:,} failed")
-    parts.append(f"{batch.tries} {'request' if batch.tries == 1 else 'requests'}")
+    parts.append(counted(batch.tries, "request"))
     parts.append(f"{batch.seconds:.1f} s")
     if batch.waits_for:
         parts.append(f"waits for {batch.waits_for}")

@@ -67,7 +67,7 @@ def report_lines(results: RunResults, *, rehearsal: bool = False) -> Iterator[st
     yield from terminal.columns([(name, f"{sum(one.values()):,} of {len(one):,} indexed") for name, one in done])
     held = f" + {show_usd(results.held)} held, no answer came" if results.held else ""
     yield (
-        f"{results.requests:,} requests · {results.billed_tokens:,} tokens billed,"
+        f"{terminal.counted(results.requests, 'request')} · {terminal.counted(results.billed_tokens, 'token')} billed,"
         f" {results.estimated_tokens:,} estimated · {show_usd(results.cost)} billed,"
         f" {show_usd(results.estimated_cost)} estimated{held}"
     )
@@ -80,7 +80,7 @@ def report_lines(results: RunResults, *, rehearsal: bool = False) -> Iterator[st
     for (code, words), failures in islice(shares.items(), LISTED):
         yield f"  {_names(failures)}: {code}: {shown(words, 600)}"
     if len(shares) > LISTED:
-        yield f"  … and {len(shares) - LISTED:,} more reasons (--json lists every item)"
+        yield f"  … and {terminal.counted(len(shares) - LISTED, 'more reason')} (--json lists every item)"
 
 
 def _names(failures: list[Failure]) -> str:

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterable, Sequence
 
+from batch_manager.plural import counted as counted
 from batch_manager.sources.shown import shown
 
 LINE = 2_000
@@ -92,8 +93,3 @@ def columns(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[st
         ).rstrip()
         for row in rows
     ]
-
-
-def counted(number: int, noun: str) -> str:
-    """A number with its noun: `1 request`, `2,048 requests`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -9,12 +9,13 @@ from math import ceil
 
 from batch_manager.documents import PROBLEMS
 from batch_manager.embedding import Answer
+from batch_manager.engine.budget import left_words
 from batch_manager.engine.control import Control
 from batch_manager.engine.progress import BatchProgress
 from batch_manager.errors import Refusal, StoreError, Verdict
 from batch_manager.home import free_bytes
 from batch_manager.packing import Input, Limits
-from batch_manager.pricing import show_usd
+from batch_manager.plural import counted
 from batch_manager.quote import Quote
 from batch_manager.store import DocumentationStore
 from batch_manager.store.answers import Delivered
@@ -126,8 +127,7 @@ class Books:
     def _left(self) -> str:
         left, tokens = self.store.work.left(self.run_id)
         cap = self.quote.cost if self.quote.cap is None else self.quote.cap  # a cap of $0 is one
-        cost = show_usd(self.quote.price.cost(tokens))
-        return f"The cap of {show_usd(cap)} is reached: {left:,} texts are left, which would cost {cost}."
+        return left_words(cap, left, self.quote.price.cost(tokens))
 
     def answered(
         self, held: Reservation, batch: BatchProgress, inputs: Sequence[Input], answer: Answer, seconds: float
@@ -196,5 +196,6 @@ class Books:
         """This server takes smaller requests than was thought; remembered for it."""
         self.store.set_note(f"limits:{self.quote.space.server}", f"{limits.inputs},{limits.tokens}")
         self._control.notice(
-            f"{self.quote.host} takes at most {limits.inputs} inputs and {limits.tokens:,} tokens a request.", "info"
+            f"{self.quote.host} takes {counted(limits.inputs, 'input')}, {limits.tokens:,} tokens a request at most.",
+            "info",
         )

@@ -7,6 +7,10 @@ released when the server refused, and stays held when nobody knows.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
+
+from batch_manager.plural import are
+from batch_manager.pricing import show_usd
 
 
 @dataclass(slots=True)
@@ -33,3 +37,8 @@ class Budget:
     def release(self, reserved: int) -> None:
         """The server refused, so nothing was billed."""
         self.held -= reserved
+
+
+def left_words(cap: Decimal, texts: int, cost: Decimal) -> str:
+    """What a cap that is reached leaves out, and its price."""
+    return f"The cap of {show_usd(cap)} is reached: {are(texts, 'text')} left, which would cost {show_usd(cost)}."

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from batch_manager.events import BatchState
+from batch_manager.plural import counted
 
 LOOK = 3.0
 """Seconds between two ETAs that are compared; a picture is made much more often."""
@@ -89,4 +90,4 @@ def why(longer: bool, slowest: Stage, batches: Sequence[Waiting]) -> str:
 
 
 def _batches(number: int) -> str:
-    return "1 batch" if number == 1 else f"{number:,} batches"
+    return counted(number, "batch", "batches")

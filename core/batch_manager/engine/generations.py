@@ -16,6 +16,7 @@ from batch_manager.embedding import space_of
 from batch_manager.embedding.shorten import can_be_cut_for, shorten
 from batch_manager.errors import UsageError
 from batch_manager.index_change import IndexChange, disk_need
+from batch_manager.plural import counted
 from batch_manager.quote import Scope, Space, Work
 from batch_manager.store import DocumentationStore
 from batch_manager.store.generations import Generation, half_done, seen_stage, title_of
@@ -203,8 +204,8 @@ async def settle(store: DocumentationStore, vectors: VectorStore, say: Callable[
         blocked = store.generations.blocked()
         if blocked.failed and not blocked.pending:
             say(
-                f"{blocked.failed:,} items failed under {built.title}, so the index of {serving.title} still serves."
-                " Try them again, or skip them."
+                f"{counted(blocked.failed, 'item')} failed under {built.title}, so the index of {serving.title} still"
+                " serves. Try them again, or skip them."
             )
         if not blocked.free:
             return False

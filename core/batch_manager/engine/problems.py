@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from batch_manager.embedding import require_key
 from batch_manager.engine.generations import require_same_model, say_building
 from batch_manager.errors import BatchManagerError, SettingError, UsageError
+from batch_manager.plural import counted
 from batch_manager.pricing import show_usd
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def _unfinished(engine: Engine) -> None:
     if run is not None:
         texts = engine.store.work.planned_count(run.id)
         raise UsageError(
-            f"Run {run.id:,} was interrupted with {texts:,} texts left; what was paid for is kept.",
+            f"Run {run.id:,} was interrupted with {counted(texts, 'text')} left; what was paid for is kept.",
             next_step="Start again to go on with it, under its quote and cap.",
             code="unfinished_run",
         )

@@ -71,6 +71,7 @@ class Sender:
         self._by_bytes = False
         self._turn = asyncio.Lock()
         self._exhausted: list[int] = []
+        self._halved: set[int] = set()
 
     async def send(self, batch: BatchProgress, inputs: Sequence[Input]) -> None:
         """Send a batch until each of its inputs is answered or failed, or the run stops."""
@@ -97,6 +98,12 @@ class Sender:
             await self._control.persist(lambda: self._books.failed(batch, inputs, refusal))
             return False
         batch.state = "splitting"
+        if batch.number not in self._halved:
+            self._halved.add(batch.number)
+            words = (
+                f"Batch {batch.number:,} was refused ({refusal.code}): it is sent in halves, to find the text at fault."
+            )
+            self._control.notice(words, "info")
         middle = len(inputs) // 2
         left, right = inputs[:middle], inputs[middle:]
         if refusal.verdict is not Verdict.SPLIT:

@@ -8,6 +8,6 @@ has (`submission`), so nothing is handed over twice and nothing is forgotten.
 The values that are shown stand here; the lane itself, which brings the engine with it, is imported from `lane`.
 """
 
-from batch_manager.half_price.views import Collected, JobView, Lanes
+from batch_manager.half_price.views import Collected, JobView, Lanes, waiting_words
 
-__all__ = ["Collected", "JobView", "Lanes"]
+__all__ = ["Collected", "JobView", "Lanes", "waiting_words"]

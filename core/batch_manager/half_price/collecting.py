@@ -6,32 +6,25 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from batch_manager.errors import RequestRefused, Verdict
 from batch_manager.half_price.desk import Desk
+from batch_manager.half_price.ends import ABSURD, Ends
 from batch_manager.half_price.lines import HASH, MAX_LINE, BrokenLine, Line, read_line
-from batch_manager.half_price.planning import enqueued_limit
-from batch_manager.half_price.submission import STRANGER
-from batch_manager.pricing import Price
+from batch_manager.half_price.submission import STRANGER, UNSEEN_STEP
+from batch_manager.plural import are
 from batch_manager.store.database import now
-from batch_manager.store.jobs import HandedRun, JobRow
-
-if TYPE_CHECKING:
-    from batch_manager.embedding.batch_api import RemoteBatch
+from batch_manager.store.job_row import JobRow
+from batch_manager.store.jobs import HandedRun
 
 ENDED = frozenset({"completed", "failed", "expired", "cancelled"})
-QUEUE_FULL = "token_limit_exceeded"
 LINES = 400
 """Lines of one transaction: some megabytes."""
 
 TRIES = 3
 """Times that a download is taken up again where it broke."""
 
-ABSURD = 10
-"""A usage that is this many times off our own count can't be true."""
-
-DRIFT = 1.02
 Kind = Literal["output", "error"]
 
 
@@ -76,6 +69,7 @@ class Collecting:
         self._desk = desk
         self._store = desk.store
         self._jobs = desk.store.jobs
+        self._ends = Ends(desk)
 
     async def look(self, job: JobRow, run: HandedRun) -> JobRow:
         """Ask how far a created batch is, and write it down.
@@ -89,15 +83,14 @@ class Collecting:
         batch = await desk.patiently(lambda: desk.api.look(name))
         if batch is None:
             if not await desk.patiently(lambda: desk.api.has_file(file)):
-                step = "Collect again with the key that it was submitted with; its cost stays held."
-                return self._jobs.change(job.id, problem=STRANGER, next_step=step)
+                return self._jobs.change(job.id, problem=STRANGER, next_step=UNSEEN_STEP, unseen=1)
             if _seconds_since(job.submitted_at) < desk.settle_seconds:
                 # A server that has just made it may not show it everywhere yet.
                 words = f"Batch {name} is not seen on the server yet."
                 return self._jobs.change(
                     job.id, problem=words, next_step="Collect again in a minute: then it is known."
                 )
-            return self._vanished(job)
+            return self._ends.vanished(job)
         if batch.status not in ENDED and job.cancel_asked and batch.status != "cancelling":
             await desk.patiently(lambda: desk.api.cancel(name))
         job = self._jobs.change(
@@ -107,6 +100,7 @@ class Collecting:
             completed=batch.completed,
             failed=batch.failed,
             looked_at=now(),
+            unseen=0,
             problem="",
             next_step="",
             **({} if batch.expires_at is None else {"expires_at": _iso(batch.expires_at)}),
@@ -114,7 +108,7 @@ class Collecting:
         if batch.status not in ENDED:
             return job
         if batch.status == "failed" and not batch.output_file and not batch.error_file:
-            return self._failed(job, batch, run)
+            return self._ends.failed(job, batch, run)
         return self._jobs.change(
             job.id,
             state="collecting",
@@ -137,14 +131,14 @@ class Collecting:
         except Damaged as damage:
             if not job.cancel_asked:
                 job = self._jobs.get(job.id)
-                words = f"The file of batch {job.batch_name} {damage}; {job.answered:,} results of it are kept."
+                words = f"The file of batch {job.batch_name} {damage}; {are(job.answered, 'result')} kept."
                 step = "Collect again; if it stays like that, cancel it: what is missing is then pending again."
                 return self._jobs.change(job.id, problem=words, next_step=step)
             job = self._jobs.get(job.id)
             doubt = f"Its file {damage}, and the server didn't say what the batch was billed."
         if words := odd.words():
             self._desk.tell(f"Batch {job.batch_name}: lines that were not kept: {words}.", "warning")
-        return self.settle(job, run, job.status, doubt)
+        return self._ends.settle(job, run, job.status, doubt)
 
     async def delete_files(self, job: JobRow) -> JobRow:
         """Delete what is left of a job on the server; what can't be deleted stays written down."""
@@ -256,93 +250,6 @@ class Collecting:
                 else:
                     found.refused.setdefault(key, []).append(line.text_id)
         return found
-
-    # Ends
-
-    def settle(self, job: JobRow, run: HandedRun, outcome: str, doubt: str = "") -> JobRow:
-        """A job is over: its bill, what came of it, and which files are to be deleted, all written down at once.
-
-        With a `doubt`, results may have been billed that nobody can count, unless the server told of the whole.
-        """
-        price = Price(run.price, "")
-        whole = job.usage_tokens or 0  # of the whole batch, results that can't be read included
-        tokens = max(job.tokens_billed, whole if whole <= job.tokens * ABSURD else 0)
-        files = [one for one in (job.input_file, job.output_file, job.error_file, *job.left_files) if one]
-        missing, _ = self._jobs.left(job.id)
-        with self._store.transaction():
-            self._jobs.mark(job.id, None, "returned", only=("planned", "moved"))
-            if job.request_id is not None and doubt and not whole:
-                self._jobs.settle(job.request_id, "unknown", None, None, doubt)
-            elif job.request_id is not None:
-                state = "answered" if tokens else "refused"
-                self._jobs.settle(job.request_id, state, tokens or None, price.pico(tokens), "")
-            job = self._jobs.change(
-                job.id,
-                state="settled",
-                outcome=outcome,
-                tokens_billed=tokens,
-                left_files=list(dict.fromkeys(files)),
-                problem="",
-                next_step="",
-            )
-        if missing and outcome == "completed":
-            words = f"Batch {job.batch_name} brought no result for {missing:,} texts; they are pending again."
-            self._desk.tell(words, "warning")
-        if job.answered == job.texts and tokens > job.tokens * DRIFT:
-            self._desk.note_drift(tokens / job.tokens)
-            more = (tokens / job.tokens - 1) * 100
-            self._desk.tell(f"The server billed {more:.1f}% more tokens than were counted.", "warning")
-        return job
-
-    def _failed(self, job: JobRow, batch: RemoteBatch, run: HandedRun) -> JobRow:
-        """The server didn't take it: nothing is billed. A full queue is waited for, or given smaller files."""
-        code, words = batch.error or ("failed", "The server gave no reason.")
-        words = self._desk.plain(words)
-        if code != QUEUE_FULL or job.cancel_asked or job.moved:
-            self._desk.tell(f"Batch {batch.name} failed: {words} Its texts are pending again.", "error")
-            return self.settle(job, run, "failed")
-        others = [one for one in self._jobs.under_way() if one.id != job.id and one.state == "created"]
-        limit = enqueued_limit(words)
-        if limit is None and not others:
-            limit = job.tokens // 2
-        assert job.request_id is not None
-        with self._store.transaction():
-            if limit is not None:
-                self._desk.learn_queue(limit)
-            self._jobs.settle(job.request_id, "refused", None, 0, words)
-            if limit is not None and job.tokens > limit and job.texts > 1:
-                self._jobs.unplan(job.id)
-                left = [job.input_file] if job.input_file else []
-                return self._jobs.change(job.id, state="settled", outcome="split", left_files=left, request_id=None)
-            step = "It is submitted again once there is room."
-            return self._jobs.change(
-                job.id,
-                state="uploaded",
-                request_id=None,
-                batch_name=None,
-                status="",
-                total=0,
-                problem=f"Waits for room: {words}",
-                next_step=step,
-            )
-
-    def _vanished(self, job: JobRow) -> JobRow:
-        """The server has the file and not the batch: nobody can say what it did, so its cost stays held."""
-        words = f"Batch {job.batch_name} has vanished from the server; its texts are pending again."
-        self._desk.tell(f"{words} Its cost stays held: compare with the account's usage page.", "error")
-        assert job.request_id is not None
-        with self._store.transaction():
-            self._jobs.mark(job.id, None, "returned", only=("planned", "moved"))
-            self._jobs.settle(job.request_id, "unknown", None, None, words)
-            left = [job.input_file] if job.input_file else []
-            return self._jobs.change(
-                job.id,
-                state="settled",
-                outcome="vanished",
-                left_files=left,
-                problem=words,
-                next_step="Index them again, and compare with the account's usage page.",
-            )
 
 
 async def _lines(pieces: AsyncIterator[bytes], start: int) -> AsyncIterator[tuple[bytes, int]]:

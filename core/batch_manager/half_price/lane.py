@@ -6,23 +6,23 @@ import asyncio
 import contextlib
 import logging
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from batch_manager.embedding import require_key
 from batch_manager.engine import Engine
 from batch_manager.engine.agreement import agree
-from batch_manager.errors import BatchManagerError, RequestRefused, SettingError, UsageError, Verdict
-from batch_manager.half_price.collecting import Collecting
+from batch_manager.errors import BatchManagerError, SettingError, UsageError
 from batch_manager.half_price.desk import SETTLE_SECONDS, Desk
+from batch_manager.half_price.ends import give_up
+from batch_manager.half_price.look import Look
 from batch_manager.half_price.offer import half_of
 from batch_manager.half_price.planning import FileLimits, interval
-from batch_manager.half_price.submission import Submission
 from batch_manager.half_price.views import Collected, JobView, Lanes, views_of
 from batch_manager.pricing import Price, batch_price_of
 from batch_manager.quote import Quote, Scope
-from batch_manager.store.jobs import HandedRun, JobRow
+from batch_manager.store.jobs import Waiting
 
 if TYPE_CHECKING:
     from batch_manager.settings import Settings
@@ -144,7 +144,7 @@ class HalfPrice:
         """
         mine = self._store.answers.space_id(self._engine.space)
         if not self._store.jobs.handed_runs() and not self._store.jobs.with_files(mine):
-            return Collected((), (), (), 0, 0)
+            return Collected()
         require_key(self._engine.settings)
         return self._engine.do(self._pass())
 
@@ -160,7 +160,26 @@ class HalfPrice:
         self._watching.set()
         self._engine.begin(self._watch())
 
+    def waiting(self) -> Waiting:
+        """What is handed over under these settings and not back, from the store alone."""
+        return self._store.jobs.waiting(self._store.answers.space_id(self._engine.space))
+
     # Change of mind
+
+    def give_up(self, job_ids: Collection[int]) -> tuple[JobView, ...]:
+        """Wait no longer for those of these batches that the server doesn't show: their texts are pending again.
+
+        Their cost stays held. Only for what somebody said yes to: they may be done, and billed, all the same, and to
+        send their texts again is then to pay twice. Blocks.
+
+        Raises:
+            StoreError: It could not be written.
+        """
+        return self._engine.do(self._give_up(frozenset(job_ids)))
+
+    def items_of(self, job_ids: Collection[int]) -> int:
+        """Items that wait for these batches."""
+        return len(self._store.jobs.awaited_items(list(job_ids)))
 
     def cancel(self, job_ids: tuple[int, ...] | None = None) -> None:
         """Ask for the end of batches, of all unless some are named; what is done is kept and paid, by `collect`."""
@@ -231,9 +250,25 @@ class HalfPrice:
         self._turn = self._turn or asyncio.Lock()
         async with self._turn, self._desk() as desk:
             try:
-                return await Pass(desk, self._engine).go()
+                return await Look(desk, self._engine).go()
             finally:
                 self.looks += 1
+
+    async def _give_up(self, job_ids: frozenset[int]) -> tuple[JobView, ...]:
+        self._turn = self._turn or asyncio.Lock()
+        ended: list[JobView] = []
+        async with self._turn:
+            for run in self._store.jobs.handed_runs():
+                gone = {job.id for job in self._store.jobs.of_run(run.id) if job.unseen and job.id in job_ids}
+                for job in self._store.jobs.of_run(run.id):
+                    if job.id in gone and job.state != "settled":
+                        give_up(self._store, job)
+                jobs = self._store.jobs.of_run(run.id)
+                ended += [one for one in views_of([(run, jobs)]) if one.id in gone]
+                in_no_job = next(self._store.jobs.unplanned(run.id), None)
+                if in_no_job is None and all(job.state == "settled" for job in jobs):
+                    self._store.jobs.close_run(run.id)
+        return tuple(ended)
 
     async def _watch(self) -> None:
         looks = 0
@@ -256,106 +291,3 @@ class HalfPrice:
     def _tell(self, words: str, level: str) -> None:
         log.log(logging.INFO if level == "info" else logging.WARNING, "%s", words)
         self._engine.notice(words, "warning" if level == "warning" else "error" if level == "error" else "info")
-
-
-class Pass:
-    """One look at everything that is under way."""
-
-    def __init__(self, desk: Desk, engine: Engine) -> None:
-        self._desk = desk
-        self._engine = engine
-        self._jobs = desk.store.jobs
-        self._submission = Submission(desk)
-        self._collecting = Collecting(desk)
-        self._fatal: tuple[str, str, str] | None = None
-
-    async def go(self) -> Collected:
-        """Look at each run of this space; then bring to the index what came."""
-        runs = self._jobs.handed_runs()
-        before = {job.id: job for run in runs for job in self._jobs.of_run(run.id)}
-        mine = self._desk.store.answers.space_id(self._desk.space)
-        for run in runs:
-            if run.space_id != mine:
-                words = f"Run {run.id:,} was handed over with {run.quote.get('model')} at {run.quote.get('host')}"
-                self._desk.tell(f"{words}: collect it with those settings.", "warning")
-            elif self._fatal is None:
-                await self._run(run)
-        for job in self._jobs.with_files(mine):
-            await self._collecting.delete_files(job)
-        await self._deliver()
-        return self._collected(runs, before)
-
-    async def _run(self, run: HandedRun) -> None:
-        self._submission.plan_run(run)
-        done: set[int] = set()
-        while waiting := [one for one in self._jobs.of_run(run.id) if one.state != "settled" and one.id not in done]:
-            job = waiting[0]
-            done.add(job.id)
-            try:
-                await self._job(job, run)
-            except RequestRefused as error:
-                self._jobs.change(job.id, problem=error.message, next_step=error.next_step)
-                self._desk.tell(str(error), "warning")
-                if error.refusal.verdict is Verdict.STOP:
-                    self._fatal = (error.code, error.message, error.next_step)
-                    return
-            except SettingError:
-                self._withdraw(run)
-                raise
-            self._submission.plan_run(run)  # what was too much for the account's queue is in no job again
-        if not any(one.state != "settled" for one in self._jobs.of_run(run.id)):
-            self._jobs.close_run(run.id)
-
-    async def _job(self, job: JobRow, run: HandedRun) -> None:
-        """As far as it goes now."""
-        if job.state in ("planned", "uploading", "uploaded") and (
-            job.cancel_asked or job.moved or not self._submission.within_cap(job, run)
-        ):
-            job = await self._submission.take_back(job)
-            await self._collecting.delete_files(self._collecting.settle(job, run, "withdrawn"))
-            return
-        job = await self._submission.advance(job, run)
-        if job.state == "created":
-            job = await self._collecting.look(job, run)
-        if job.state == "collecting":
-            job = await self._collecting.collect(job, run)
-        if job.state == "settled":
-            await self._collecting.delete_files(job)
-            await self._deliver()
-
-    def _withdraw(self, run: HandedRun) -> None:
-        """The server has no such API: nothing was submitted, and everything is pending again."""
-        for job in self._jobs.of_run(run.id):
-            if job.state in ("planned", "uploading", "uploaded"):
-                self._submission.path(job).unlink(missing_ok=True)
-                self._collecting.settle(job, run, "withdrawn")
-        if not any(one.state != "settled" for one in self._jobs.of_run(run.id)):
-            self._jobs.note_run(run.id, "the server has no Batch API")
-            self._jobs.close_run(run.id)
-
-    async def _deliver(self) -> None:
-        try:
-            await self._engine.index.deliver()
-        except BatchManagerError as error:
-            # The answers are in the journal, so nothing is lost: the next run or --verify --repair delivers them.
-            self._desk.tell(str(error), "warning")
-
-    def _collected(self, runs: list[HandedRun], before: dict[int, JobRow]) -> Collected:
-        after = [(run, self._jobs.of_run(run.id)) for run in runs]
-        views = views_of(after)
-        was_open = {job.id for job in before.values() if job.state != "settled"}
-        new = {job.id for _, jobs in after for job in jobs if job.id not in before}
-        answered = failed = 0
-        for _, jobs in after:
-            for job in jobs:
-                then = before.get(job.id)
-                answered += job.answered - (then.answered if then else 0)
-                failed += job.refused - (then.refused if then else 0)
-        return Collected(
-            under_way=tuple(one for one in views if not one.over),
-            settled=tuple(one for one in views if one.over and one.id in was_open | new),
-            runs=tuple(run.id for run in runs),
-            answered=answered,
-            failed=failed,
-            fatal=self._fatal,
-        )

@@ -11,20 +11,27 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from batch_manager.engine.budget import left_words
 from batch_manager.errors import RequestRefused, SettingError, StoreError, Verdict
 from batch_manager.half_price.desk import Desk
 from batch_manager.half_price.lines import request_line
 from batch_manager.half_price.planning import Sized, plan
 from batch_manager.home import free_bytes
-from batch_manager.pricing import Price, from_pico, show_usd
+from batch_manager.pricing import Price, from_pico
 from batch_manager.store.database import now
-from batch_manager.store.jobs import HandedRun, JobRow
+from batch_manager.store.job_row import JobRow
+from batch_manager.store.jobs import HandedRun
 
 if TYPE_CHECKING:
     from batch_manager.embedding.batch_api import RemoteBatch
 
 MAYBE = "Maybe submitted: the connection broke before the server's answer came."
 STRANGER = "This key sees neither the batch nor its file: it is of another organisation or project."
+UNSEEN_STEP = (
+    "Collect with the key that it was submitted with, or give it up (--collect --give-up); its cost stays held."
+)
+UNLISTED = "Maybe submitted: its creation was asked for, and the server's list, which may lag, doesn't show it."
+UNLISTED_STEP = "Collect again later, or give it up (--collect --give-up); its cost stays held."
 ROOM = 64 * 1024 * 1024
 """Bytes that must be free beside a file that is written."""
 
@@ -44,6 +51,8 @@ class Submission:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._jobs = desk.store.jobs
+        self.left_over: list[str] = []
+        """What the caps left out in this look, in words."""
 
     def plan_run(self, run: HandedRun) -> int:
         """Put what the run has in no job yet into jobs, as much as fits under its cap; returns how many jobs.
@@ -75,11 +84,11 @@ class Submission:
                 size, weight = sum(one.bytes for one in file), sum(one.tokens for one in file)
                 self._jobs.open(run.id, key, (one.text_id for one in file), weight, size)
             if left:
-                cap, cost = show_usd(from_pico(run.cap_pico or 0)), show_usd(price.cost(left_tokens))
-                reason = f"The cap of {cap} is reached: {len(left):,} texts are left, which would cost {cost}."
+                reason = left_words(from_pico(run.cap_pico or 0), len(left), price.cost(left_tokens))
                 self._jobs.give_back(run.id, left)
                 self._jobs.note_run(run.id, reason)
         if left:
+            self.left_over.append(reason)
             desk.tell(reason, "warning")
         return len(files)
 
@@ -118,9 +127,9 @@ class Submission:
         price = Price(run.price, "")
         if totals.billed_pico + totals.held_pico + self._desk.worst_cost(price, job.tokens) <= run.cap_pico:
             return True
-        cap, cost = show_usd(from_pico(run.cap_pico)), show_usd(price.cost(job.tokens))
-        reason = f"The cap of {cap} is reached: a batch of {job.texts:,} texts is left, which would cost {cost}."
+        reason = left_words(from_pico(run.cap_pico), job.texts, price.cost(job.tokens))
         self._jobs.note_run(run.id, reason)
+        self.left_over.append(reason)
         self._desk.tell(reason, "warning")
         return False
 
@@ -221,7 +230,7 @@ class Submission:
             batch = await desk.api.create(file, plan_name(job))
         except RequestRefused as error:
             if error.refusal.maybe_billed:
-                return await self._find_out(job, again=False)
+                return await self._find_out(job)
             self._release(job, error.message, error.next_step)
             if error.refusal.status in (400, 404) and not await desk.patiently(lambda: desk.api.has_file(file)):
                 step = "It is uploaded again when you collect."
@@ -235,8 +244,11 @@ class Submission:
             raise
         return self._created(job, batch)
 
-    async def _find_out(self, job: JobRow, *, again: bool = True) -> JobRow:
-        """Whether the server has the batch whose creation was asked for; if surely not, ask `again` where it may."""
+    async def _find_out(self, job: JobRow) -> JobRow:
+        """Whether the server has the batch whose creation was asked for.
+
+        It is never asked for a second time here: a list may lag behind, and then there would be two of one batch.
+        """
         desk = self._desk
         assert job.input_file is not None and job.submitted_at is not None
         file = job.input_file
@@ -248,16 +260,11 @@ class Submission:
                 await desk.patiently(lambda extra=extra: desk.api.cancel(extra.name))  # type: ignore[misc]
             return self._created(job, found[-1])
         if not await desk.patiently(lambda: desk.api.has_file(file)):
-            step = "Collect again with the key that it was submitted with; its cost stays held."
-            return self._jobs.change(job.id, problem=f"Maybe submitted. {STRANGER}", next_step=step)
+            return self._jobs.change(job.id, problem=f"Maybe submitted. {STRANGER}", next_step=UNSEEN_STEP, unseen=1)
         waited = (datetime.now(UTC) - datetime.fromisoformat(job.submitted_at)).total_seconds()
-        if waited < desk.settle_seconds or not again:
-            return self._jobs.change(job.id, problem=MAYBE, next_step="Collect again in a minute: then it is known.")
-        if job.cancel_asked or job.moved:
-            self._release(job, "It was never submitted.")
-            return self._jobs.get(job.id)
-        job = self._jobs.change(job.id, submitted_at=now())
-        return await self._create(job)
+        if waited < desk.settle_seconds:
+            return self._jobs.change(job.id, problem=MAYBE, next_step="Collect again in a minute.")
+        return self._jobs.change(job.id, problem=UNLISTED, next_step=UNLISTED_STEP, unseen=1)
 
     def _created(self, job: JobRow, batch: RemoteBatch) -> JobRow:
         expires = None if batch.expires_at is None else datetime.fromtimestamp(batch.expires_at, UTC).isoformat()
@@ -268,6 +275,7 @@ class Submission:
             status=batch.status,
             expires_at=expires,
             looked_at=now(),
+            unseen=0,
             problem="",
             next_step="",
         )

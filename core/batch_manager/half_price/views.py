@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
+from batch_manager.plural import are
 from batch_manager.pricing import Price, from_pico
 from batch_manager.quote import Quote
-from batch_manager.store.jobs import HandedRun, JobRow
+from batch_manager.store.job_row import JobRow
+from batch_manager.store.jobs import HandedRun, Waiting
 
 Shown = Literal[
     "waits", "uploading", "maybe submitted", "validating", "in progress", "finalizing", "cancelling", "collecting"
@@ -28,6 +30,7 @@ class JobView:
         estimated: USD at half the price, by our count; `billed` USD as far as results are in.
         since: When it was submitted, ISO 8601 in UTC; `expires` when the server gives it up; None before.
         over: Nothing more will come.
+        unseen: The server doesn't show it to this key; only giving it up ends the wait.
         problem: What stands in its way, with `next_step`; empty when nothing does.
         files_left: Files that could not be deleted on the server.
     """
@@ -48,6 +51,7 @@ class JobView:
     expires: str | None
     looked_at: str | None
     over: bool
+    unseen: bool
     problem: str
     next_step: str
     files_left: tuple[str, ...]
@@ -76,14 +80,16 @@ class Collected:
         settled: Batches that came to their end in this call.
         runs: Runs that had something under way when the call began.
         answered: Results that were kept in this call; `failed` requests that were refused.
+        left_over: What caps left out, with its price, in words.
         fatal: (code, words, next step) of an account's or a key's refusal; None without any.
     """
 
-    under_way: tuple[JobView, ...]
-    settled: tuple[JobView, ...]
-    runs: tuple[int, ...]
-    answered: int
-    failed: int
+    under_way: tuple[JobView, ...] = ()
+    settled: tuple[JobView, ...] = ()
+    runs: tuple[int, ...] = ()
+    answered: int = 0
+    failed: int = 0
+    left_over: tuple[str, ...] = ()
     fatal: tuple[str, str, str] | None = None
 
 
@@ -108,6 +114,7 @@ def view_of(job: JobRow, number: int, price: Decimal, cost_pico: int | None) -> 
         expires=job.expires_at,
         looked_at=job.looked_at,
         over=over,
+        unseen=job.unseen and not over,
         problem=job.problem,
         next_step=job.next_step,
         files_left=job.left_files if over else (),
@@ -139,3 +146,12 @@ def views_of(runs: list[tuple[HandedRun, list[JobRow]]]) -> tuple[JobView, ...]:
         for number, job in enumerate(jobs, start=1)
         if job.outcome != "split"
     )
+
+
+def waiting_words(waiting: Waiting) -> str:
+    """`3 items are in a half-price batch since 2026-11-24 19:03 UTC`; empty when nothing waits."""
+    if not waiting.batches:
+        return ""
+    batches = "a half-price batch" if waiting.batches == 1 else f"{waiting.batches:,} half-price batches"
+    since = f" since {waiting.since[:16].replace('T', ' ')} UTC" if waiting.since else ", not submitted yet"
+    return f"{are(waiting.items, 'item')} in {batches}{since}"

@@ -10,82 +10,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from batch_manager.pricing import from_pico
 from batch_manager.store.database import now, translated
+from batch_manager.store.job_row import COLUMNS, JobRow, read_row
 
 if TYPE_CHECKING:
     import peewee
-
-JobState = Literal["planned", "uploading", "uploaded", "creating", "created", "collecting", "settled"]
 
 PAGE = 1_000
 """Texts that are held at a time while a file is written."""
 
 
-@dataclass(frozen=True, slots=True)
-class JobRow:
-    """A job as it stands.
-
-    Attributes:
-        key: What the server is told of it, in the file's name and (with `request_id`) the batch's metadata.
-        state: How far it is; `outcome` how it ended, once it is settled: the server's word, or `vanished`,
-            `withdrawn`.
-        request_id: Its row in the ledger; None before anything was reserved.
-        texts: Inputs in it; `tokens` by our count.
-        input_file: The server's ids; None where there is none, or where it is deleted.
-        status: The server's word for where it is; empty before it was told.
-        total: Requests by the server's count; `completed` and `failed` of them are through.
-        submitted_at: When its creation was asked for; `looked_at` when the server last told of it.
-        expires_at: When the server gives it up.
-        output_offset: Bytes of the output file that are in the journal; `error_offset` of the error file.
-        tokens_billed: Tokens billed, as far as results are in; `usage_tokens` of the batch as a whole, when told.
-        answered: Results kept; `refused` failed.
-        cancel_asked: Somebody wants it cancelled.
-        moved: What wasn't done was moved to the other lane.
-        problem: What stands in its way, for people, with `next_step`.
-        left_files: Files that could not be deleted on the server.
-    """
-
-    id: int
-    run_id: int
-    key: str
-    state: JobState
-    outcome: str
-    request_id: int | None
-    texts: int
-    tokens: int
-    bytes: int
-    input_file: str | None
-    batch_name: str | None
-    output_file: str | None
-    error_file: str | None
-    status: str
-    total: int
-    completed: int
-    failed: int
-    planned_at: str
-    submitted_at: str | None
-    looked_at: str | None
-    expires_at: str | None
-    output_offset: int
-    error_offset: int
-    tokens_billed: int
-    usage_tokens: int | None
-    answered: int
-    refused: int
-    cancel_asked: bool
-    moved: bool
-    problem: str
-    next_step: str
-    left_files: tuple[str, ...]
-
-
-_COLUMNS = tuple(one.name for one in fields(JobRow))
-_SELECT = f"SELECT {', '.join(_COLUMNS)} FROM job"
+_SELECT = f"SELECT {', '.join(COLUMNS)} FROM job"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +38,19 @@ class HandedRun:
     cap_pico: int | None
     quote: dict[str, Any]
     agreed_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Items that wait for batches.
+
+    Attributes:
+        since: When the first of these batches was submitted, ISO 8601 in UTC; None while none is.
+    """
+
+    items: int = 0
+    batches: int = 0
+    since: str | None = None
 
 
 class Jobs:
@@ -205,7 +158,7 @@ class Jobs:
         Raises:
             StoreError: It could not be written.
         """
-        unknown = set(values) - set(_COLUMNS)
+        unknown = set(values) - set(COLUMNS)
         if unknown:
             raise TypeError(f"a job has no {', '.join(sorted(unknown))}")
         if "left_files" in values:
@@ -259,6 +212,19 @@ class Jobs:
                 [job_id],
             ).fetchone()
         return int(row[0]), int(row[1])
+
+    def waiting(self, space_id: int) -> Waiting:
+        """What is handed over in that space and not back."""
+        with translated():
+            row = self._db.execute_sql(
+                "SELECT count(DISTINCT p.item_id), count(DISTINCT r.job_id),"
+                " (SELECT min(j.submitted_at) FROM job j JOIN run o ON o.id = j.run_id"
+                " WHERE j.state != 'settled' AND o.state = 'handed' AND o.space_id = ?1)"
+                " FROM run JOIN run_text r ON r.run_id = run.id AND r.state = 'planned'"
+                " JOIN part p ON p.text_id = r.text_id WHERE run.state = 'handed' AND run.space_id = ?1",
+                [space_id],
+            ).fetchone()
+        return Waiting(int(row[0]), int(row[1]), row[2])
 
     def awaited_items(self, job_ids: Sequence[int]) -> list[int]:
         """Items that wait for texts of these jobs."""
@@ -314,15 +280,8 @@ class Jobs:
     def _rows(self, tail: str, values: Sequence[Any]) -> list[JobRow]:
         with translated():
             rows = self._db.execute_sql(f"{_SELECT} {tail}", values).fetchall()
-        return [_job(row) for row in rows]
+        return [read_row(row) for row in rows]
 
     def _change(self, sql: str, values: Sequence[Any]) -> int:
         with translated():
             return int(self._db.execute_sql(sql, values).rowcount)
-
-
-def _job(row: Sequence[Any]) -> JobRow:
-    values = dict(zip(_COLUMNS, row, strict=True))
-    values["left_files"] = tuple(json.loads(values["left_files"]))
-    values["cancel_asked"], values["moved"] = bool(values["cancel_asked"]), bool(values["moved"])
-    return JobRow(**values)

@@ -47,16 +47,6 @@ class RunRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Spend:
-    """Money and work under one heading (a model, a day)."""
-
-    key: str
-    requests: int
-    tokens: int
-    usd: Decimal
-
-
-@dataclass(frozen=True, slots=True)
 class RunTotals:
     """What a run's requests add up to; money in picodollars."""
 
@@ -206,22 +196,6 @@ class Ledger:
     def bill(self) -> Bill:
         """Every run with what was estimated and billed, and the sums by day and by model."""
         return read_bill(self._db)
-
-    def by_model(self) -> list[Spend]:
-        """Spend by model."""
-        return self._spend("model")
-
-    def by_day(self) -> list[Spend]:
-        """Spend by day (UTC)."""
-        return self._spend("substr(sent_at, 1, 10)")
-
-    def _spend(self, heading: str) -> list[Spend]:
-        with translated():
-            rows = self._db.execute_sql(
-                f"SELECT {heading}, count(*), coalesce(sum(tokens_billed), 0), {_SPENT} FROM request"
-                " GROUP BY 1 ORDER BY 1"
-            ).fetchall()
-        return [Spend(key, requests, tokens, from_pico(pico)) for key, requests, tokens, pico in rows]
 
     def _runs(self, tail: str, values: tuple[Any, ...], where: str = "") -> list[RunRow]:
         with translated():

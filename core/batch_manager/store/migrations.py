@@ -296,4 +296,8 @@ MIGRATIONS: tuple[tuple[Statement, ...], ...] = (
         "DROP INDEX item_stage",
         "CREATE INDEX item_stage ON item (stage, id, kind, problem)",
     ),
+    (
+        # A batch that the server doesn't show to this key: only the user can say what becomes of it.
+        "ALTER TABLE job ADD COLUMN unseen INTEGER NOT NULL DEFAULT 0",
+    ),
 )

@@ -9,8 +9,10 @@ from textual.containers import Vertical
 
 from batch_manager.errors import BatchManagerError
 from batch_manager.half_price import JobView
-from batch_manager_tui.display import shown
+from batch_manager.pricing import show_usd
+from batch_manager_tui.display import count, shown
 from batch_manager_tui.places import bindings_of
+from batch_manager_tui.screens.ask_yes import AskYes
 from batch_manager_tui.screens.base import PlaceScreen
 from batch_manager_tui.screens.confirm_spend import ConfirmSpend
 from batch_manager_tui.widgets.job_lines import empty_lines, job_heads, job_line, job_words
@@ -84,6 +86,16 @@ class HalfPriceScreen(PlaceScreen):
         else:
             self.run_worker(self._move(job), exclusive=True, group="deed")
 
+    def action_give_up(self) -> None:
+        """Wait no longer for a batch that the server doesn't show, after asking."""
+        job = self._job
+        if job is None:
+            self.say("No batch is under way.", "warning")
+        elif not job.unseen:
+            self.say("There is nothing to give up: the server shows this batch, or was not asked yet.", "warning")
+        else:
+            self.run_worker(self._give_up(job), exclusive=True, group="deed")
+
     @property
     def _job(self) -> JobView | None:
         at = self.query_one("#jobs", PickList).cursor
@@ -113,17 +125,46 @@ class HalfPriceScreen(PlaceScreen):
         if found.fatal is not None:
             self.say(shown(f"{found.fatal[1]} {found.fatal[2]}"), "error")
         else:
-            self.say(f"{found.answered:,} results came; {len(found.under_way):,} under way.")
+            came = (
+                f"{count(found.answered, 'result')} came; {count(len(found.under_way), 'batch', 'batches')} under way."
+            )
+            self.say(" ".join((came, *found.left_over)), "warning" if found.left_over else "info")
         self.reload()
         app.main.reload()
 
     async def _cancel(self, job: JobView) -> None:
+        left = count(max(0, job.total - job.done), "request")
+        words = f"Batch {job.run_id}.{job.number}: {left} not done yet. What is done is kept, and paid for."
+        if not await self.batch_app.push_screen_wait(AskYes("Cancel this batch?", words, "cancel it")):
+            self.say("Nothing was cancelled.")
+            return
         try:
             await self.batch_app.back.do(self.batch_app.workspace.half_price.cancel, (job.id,))
         except BatchManagerError as error:
             self.say(shown(str(error)), "error")
             return
         await self._look("Cancelling: what is done is kept and paid.")
+
+    async def _give_up(self, job: JobView) -> None:
+        app, half = self.batch_app, self.batch_app.workspace.half_price
+        try:
+            items = count(await app.back.read(half.items_of, (job.id,)), "item")
+            words = (
+                f"Batch {job.run_id}.{job.number}: {items} would be pending again, and {show_usd(job.estimated)} would"
+                " stay held: it may have been done and billed. Indexing them again may then pay for them twice."
+            )
+            if not await app.push_screen_wait(AskYes("Give up this batch?", words, "give it up")):
+                self.say("Nothing was given up.")
+                return
+            given_up = await app.back.do(half.give_up, (job.id,))
+        except BatchManagerError as error:
+            self.say(shown(str(error)), "error")
+            return
+        self.say(
+            f"{items} pending again; the money stays held." if given_up else "It is known by now: nothing given up."
+        )
+        self.reload()
+        app.main.reload()
 
     async def _move(self, job: JobView) -> None:
         app, half = self.batch_app, self.batch_app.workspace.half_price

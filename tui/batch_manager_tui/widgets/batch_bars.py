@@ -177,13 +177,15 @@ def rate_line(rates: Sequence[float], width: int) -> Line:
 def batch_line(batch: BatchView, width: int) -> Line:
     """One batch: number, state, bar or what it waits for, items, tokens, tries, seconds."""
     glyph, word = BATCH[batch.state]
+    part, said = _BATCH_PARTS[batch.state], ""
+    if batch.failed and batch.state in ("answered", "indexed"):
+        glyph, word, part, said = "■", f"{batch.failed:,} failed", "error", "failed"
     number = "$0" if batch.number == 0 else f"{batch.number:,}"
     line: Line = [
         (fit(number, max(3, len(number)), ">") + " ", "soft"),
-        (fit(f"{glyph} {word}", 13) + "  ", _BATCH_PARTS[batch.state]),
+        (fit(f"{glyph} {word}", 13) + "  ", part),
     ]
-    done = batch.indexed + batch.failed
-    figures = fit(f"{max(batch.answered, done):,}/{batch.items:,}", 8, ">")
+    figures = fit(f"{max(batch.answered, batch.indexed):,}/{batch.items:,}", 8, ">")
     if width >= 58:
         figures += fit(f"{batch.tokens:,} tok", 12, ">")
     if width >= 68:
@@ -201,7 +203,7 @@ def batch_line(batch: BatchView, width: int) -> Line:
         size = size if size >= 4 else 0
         line.append((fit(clip((" " if size else "") + waits, room - size - 1), room - size), "warning"))
     else:
-        failed = f" {batch.failed} failed" if batch.failed and room >= 20 else ""
+        failed = f" {batch.failed} failed" if batch.failed and not said and room >= 20 else ""
         size = min(room - len(failed), 40)
         drawn = bar(size, batch.indexed, batch.failed, batch.answered, batch.items)
         line += drawn if size >= 4 else [(" " * max(0, size), "")]

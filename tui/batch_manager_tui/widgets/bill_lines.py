@@ -110,8 +110,10 @@ def spend_lines(bill: Bill, width: int, height: int = 5) -> list[Line]:
     lines += [[], [("By model", "strong")], *_bars(bill.models, width)]
     lines += [[], [("By day (UTC)" if len(bill.days) < 2 else "Each day", "strong")], *_bars(bill.days[-DAYS:], width)]
     if len(bill.days) > DAYS:
-        earlier = sum((spent.usd for _, spent in bill.days[:-DAYS]), Decimal(0))
-        lines.append([(f"{count(len(bill.days) - DAYS, 'earlier day')}: {show_usd(earlier)}", "soft")])
+        earlier = sum((spent for _, spent in bill.days[:-DAYS]), Spent())
+        more = f" +{show_usd(earlier.held)} held" if earlier.held else ""
+        words = f"{count(len(bill.days) - DAYS, 'earlier day')}: {show_usd(earlier.billed)}{more}"
+        lines.append([(clip(words, width), "soft")])
     return lines
 
 
@@ -219,16 +221,20 @@ def _bars(sums: Sequence[tuple[str, Spent]], width: int) -> list[Line]:
     label = min(max(len(shown(key)) for key, _ in sums), max(10, width * 2 // 5)) + 1
     by_money = any(spent.usd for _, spent in sums)
     sizes = [spent.usd if by_money else Decimal(spent.tokens) for _, spent in sums]
-    words = [show_usd(spent.usd) if by_money else f"{spent.tokens:,}" for _, spent in sums]
+    words = [show_usd(spent.billed) if by_money else f"{spent.tokens:,}" for _, spent in sums]
     figures = max(len(one) for one in words) + 1
     room = max(4, width - label - figures)
     most = max(sizes) or Decimal(1)
     lines: list[Line] = []
-    for (key, _), size, word in zip(sums, sizes, words, strict=True):
+    for (key, spent), size, word in zip(sums, sizes, words, strict=True):
         full = int(size * room / most)
         full = max(full, 1) if size else 0  # a little is still to be seen
+        billed = int(full * spent.billed / size) if by_money and size else full  # the rest of the bar is held
         name = (fit(clip(shown(key), label - 1), label), "soft")
-        lines.append([name, ("━" * full, "accent"), ("─" * (room - full), "soft"), (fit(word, figures, ">"), "")])
+        bar = [("━" * billed, "accent"), ("━" * (full - billed), "warning"), ("─" * (room - full), "soft")]
+        lines.append([name, *bar, (fit(word, figures, ">"), "")])
+        if spent.held:
+            lines.append([(fit(f"+{show_usd(spent.held)} held", width, ">"), "warning")])
     return lines
 
 

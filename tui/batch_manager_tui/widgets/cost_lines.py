@@ -6,13 +6,17 @@ from decimal import Decimal
 
 from batch_manager.errors import BatchManagerError
 from batch_manager.events import RunView
+from batch_manager.half_price import waiting_words
 from batch_manager.index_change import change_words
 from batch_manager.pricing import PRICES, show_usd
 from batch_manager.quote import Quote, Share
 from batch_manager.settings import DEFAULT_MODEL
+from batch_manager.store.jobs import Waiting
 from batch_manager_tui.display import clip, clip_middle, count, duration, fit, pad, shown, wrap
 from batch_manager_tui.widgets.strips import Line
 from batch_manager_tui.widgets.words import RUN
+
+NONE = Waiting()
 
 GAUGE = 10
 """Cells of a gauge at most."""
@@ -24,7 +28,9 @@ LABEL = 10
 """Cells of the labels at the left."""
 
 
-def quote_lines(quote: Quote, heading: str, spent: Decimal, width: int, half: Decimal | None = None) -> list[Line]:
+def quote_lines(
+    quote: Quote, heading: str, spent: Decimal, width: int, half: Decimal | None = None, waiting: Waiting = NONE
+) -> list[Line]:
     """What the choice would cost.
 
     Args:
@@ -33,6 +39,7 @@ def quote_lines(quote: Quote, heading: str, spent: Decimal, width: int, half: De
         spent: USD over all runs so far.
         width: Cells.
         half: USD of the same at half the price, where that is offered.
+        waiting: Items that are handed over at half the price, and not in the quote.
     """
     lines: list[Line] = [[(heading, "strong")]]
     if quote.nothing_to_do:
@@ -47,6 +54,8 @@ def quote_lines(quote: Quote, heading: str, spent: Decimal, width: int, half: De
         lines.append([])
         lines += [_share("tables", quote.tables, width), _share("relations", quote.relationships, width)]
         lines += _asides(quote)
+    if words := waiting_words(waiting):
+        lines += [[(line, "soft")] for line in wrap(words, width)]
     lines += change_lines(quote, width)
     lines.append([])
     lines += where_lines(quote, width)

@@ -8,7 +8,8 @@ from decimal import Decimal
 from batch_manager.errors import BatchManagerError
 from batch_manager.events import RunView
 from batch_manager.quote import Quote
-from batch_manager_tui.widgets.cost_lines import error_lines, money_lines, quote_lines, run_lines
+from batch_manager.store.jobs import Waiting
+from batch_manager_tui.widgets.cost_lines import NONE, error_lines, money_lines, quote_lines, run_lines
 from batch_manager_tui.widgets.strips import Line, Lines
 
 FEW_ROWS = 12
@@ -26,6 +27,7 @@ class CostState:
         view: The run, active or over.
         spent: USD over all runs.
         half: USD of the quote at half the price, where that is offered.
+        waiting: Items that are handed over at half the price, and not in the quote.
     """
 
     heading: str = ""
@@ -34,6 +36,7 @@ class CostState:
     view: RunView = field(default_factory=RunView)
     spent: Decimal = Decimal(0)
     half: Decimal | None = None
+    waiting: Waiting = NONE
 
 
 class CostPanel(Lines):
@@ -63,7 +66,7 @@ def _lines(state: CostState, width: int) -> list[Line]:
         return error_lines(state.error, width)
     if state.quote is None:
         return [[("counting tokens…", "soft")]] if state.heading else []
-    lines = quote_lines(state.quote, state.heading, state.spent, width, state.half)
+    lines = quote_lines(state.quote, state.heading, state.spent, width, state.half, state.waiting)
     if state.view.run_id:
         lines += [[], [("the last run", "strong")], *money_lines(state.view, width)]
     return lines

@@ -13,7 +13,13 @@ STATE = 17
 COUNTS = 18
 NUMBER = 7
 
-_PARTS = {"completed": "success", "failed": "error", "vanished": "error", "maybe submitted": "warning"}
+_PARTS = {
+    "completed": "success",
+    "failed": "error",
+    "vanished": "error",
+    "given up": "warning",
+    "maybe submitted": "warning",
+}
 
 
 def job_heads(width: int) -> Line:

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from batch_manager.cli import terminal
 from batch_manager.cli.actions.verify import as_json, compare
+from batch_manager.cli.lane_words import waiting_of, waiting_report
 from batch_manager.cli.opening import for_looking
 from batch_manager.cli.plain_json import lines_of
 from batch_manager.engine import VerifyReport
 from batch_manager.errors import SettingError
+from batch_manager.half_price import waiting_words
 from batch_manager.index_change import change_words
 from batch_manager.pricing import show_usd
 from batch_manager.quote import Quote, Scope
@@ -21,6 +23,7 @@ from batch_manager.sources.shown import shown
 if TYPE_CHECKING:
     from batch_manager.cli.flags import Flags
     from batch_manager.cli.opening import Look
+    from batch_manager.store.jobs import Waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +32,14 @@ class Checked:
 
     Attributes:
         pending: Items that a run under these settings would work on.
+        waiting: What is handed over at half the price, and not back.
         failed: Items that failed and are in no index.
         quote: What is pending, priced; None where no price is known.
         report: Store and index compared.
     """
 
     pending: int
+    waiting: Waiting
     failed: int
     quote: Quote | None
     report: VerifyReport
@@ -47,7 +52,7 @@ class Checked:
     @property
     def fine(self) -> bool:
         """Nothing is left to be done."""
-        return not (self.pending or self.failed or self.report.found or self.changes)
+        return not (self.pending or self.waiting.batches or self.failed or self.report.found or self.changes)
 
 
 def check(flags: Flags) -> int:
@@ -76,7 +81,7 @@ def _checked(look: Look) -> Checked:
         pending = quote.items + quote.unsendable_count
     except SettingError as error:
         terminal.say(f"warning: {error}")
-    return Checked(pending, counts.total("failed"), quote, compare(look.engine, repair=False))
+    return Checked(pending, waiting_of(look), counts.total("failed"), quote, compare(look.engine, repair=False))
 
 
 def _as_json(checked: Checked) -> dict[str, Any]:
@@ -84,6 +89,7 @@ def _as_json(checked: Checked) -> dict[str, Any]:
     return {
         "fine": checked.fine,
         "pending": checked.pending,
+        "in_batches": waiting_report(checked.waiting),
         "failed": checked.failed,
         "untrue": checked.report.found,
         "estimated_cost_usd": Decimal(0) if quote is None else quote.cost,
@@ -108,6 +114,8 @@ def _as_words(checked: Checked) -> Iterator[str]:
         ],
         right=(1,),
     )
+    if words := waiting_words(checked.waiting):
+        yield f"{words}: --collect takes in what is back"
     if quote is not None and quote.change is not None:
         for words in change_words(quote, quote.change):
             yield f"index: {shown(words, 200)}"

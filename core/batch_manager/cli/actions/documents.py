@@ -62,11 +62,11 @@ def export_file(flags: Flags) -> int:
     with for_looking(flags) as look:
         count = write_jsonl(look.store.items.documents(), target)
     if target == "-":
-        terminal.say(f"{count:,} documents written.")
+        terminal.say(f"{terminal.counted(count, 'document')} written.")
     elif flags.json:
         terminal.result(lines_of({"exported": count, "file": str(expanded(target))}))
     else:
-        terminal.result([f"{count:,} documents written to {shown(target)}"])
+        terminal.result([f"{terminal.counted(count, 'document')} written to {shown(target)}"])
     return 0
 
 
@@ -159,8 +159,8 @@ def _plan_lines(quote: Quote | None) -> list[str]:
     if quote is None or not quote.items:
         return []
     return [
-        f"{quote.items:,} pending: {quote.tokens:,} tokens in {terminal.counted(quote.requests, 'request')},"
-        f" {show_usd(quote.cost)} with {shown(quote.space.model)}"
+        f"{quote.items:,} pending: {terminal.counted(quote.tokens, 'token')}"
+        f" in {terminal.counted(quote.requests, 'request')}, {show_usd(quote.cost)} with {shown(quote.space.model)}"
     ]
 
 

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from batch_manager.cli import terminal
 from batch_manager.cli.ask import size_words
-from batch_manager.cli.lane_words import lanes_report, lanes_words
+from batch_manager.cli.lane_words import lanes_report, lanes_words, waiting_of, waiting_report
 from batch_manager.cli.opening import for_looking, say_other_model
 from batch_manager.cli.plain_json import lines_of
 from batch_manager.documents import PROBLEMS
-from batch_manager.half_price import Lanes
+from batch_manager.half_price import Lanes, waiting_words
 from batch_manager.half_price.lane import HalfPrice
 from batch_manager.index_change import change_words
 from batch_manager.manager import processing_stats
+from batch_manager.plural import are
 from batch_manager.pricing import find_price, show_usd
 from batch_manager.quote import Quote, Scope
 from batch_manager.settings import DEFAULT_BASE_URL, DEFAULT_MODEL
@@ -56,6 +57,7 @@ def _as_json(quote: Quote, look: Look) -> dict[str, Any]:
         "estimated_tokens": quote.tokens,
         "model": quote.space.model,
         "price_per_million_tokens": quote.price.per_million,
+        "in_batches": waiting_report(waiting_of(look)),
         "lanes": lanes_report(_lanes(quote, look)),
         "failures": [_failure(row) for row in _unsendable(look)],
     }
@@ -71,20 +73,22 @@ def _as_words(quote: Quote, look: Look) -> Iterator[str]:
     price = f"{show_usd(quote.price.per_million)} per million tokens"
     yield f"{shown(quote.space.model)}: {price} ({quote.price.source})"
     yield lanes_words(_lanes(quote, look))
+    if words := waiting_words(waiting_of(look)):
+        yield f"{words}, and not counted here"
     if quote.change is not None:
         for words in change_words(quote, quote.change):
             yield f"index: {shown(words, 200)}"
     if quote.shortened:
-        yield f"{quote.shortened:,} texts are cut from longer vectors that were paid for: $0"
+        yield f"{are(quote.shortened, 'text')} cut from longer vectors that were paid for: $0"
     if quote.reused:
-        yield f"{quote.reused:,} items cost nothing: their texts were paid for before"
+        yield f"{are(quote.reused, 'item', ('costs', 'cost'))} nothing: paid for before"
     if look.settings.provider == "local":
         paid = find_price(DEFAULT_MODEL, DEFAULT_BASE_URL).cost(quote.tokens)
         yield f"With {DEFAULT_MODEL} at OpenAI it would be {show_usd(paid)}"
     if quote.beyond_cap and quote.cap is not None:
         yield f"The cap of {show_usd(quote.cap)} would stop the run before its end"
     if quote.unsendable_count:
-        yield f"{quote.unsendable_count:,} items can't be sent:"
+        yield f"{terminal.counted(quote.unsendable_count, 'item')} can't be sent:"
         for row in islice(_unsendable(look), 50):
             failure = _failure(row)
             yield f"  {row.kind} {shown(row.name)}: {failure['message']} {failure['next_step']}"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from batch_manager.cli import terminal, trust
-from batch_manager.cli.ask import agree
+from batch_manager.cli.ask import agree, agree_to_lose
 from batch_manager.cli.guard import INTERRUPTED
-from batch_manager.cli.lane_words import batch_report, batch_words, saved_words
+from batch_manager.cli.lane_words import batch_report, batch_words, nothing_words, saved_words
 from batch_manager.cli.opening import for_work
 from batch_manager.cli.plain_json import lines_of
 from batch_manager.cli.report import report_lines, results_report
@@ -17,13 +18,15 @@ from batch_manager.cli.signals import Stop
 from batch_manager.engine.results import RunResults, collect_runs
 from batch_manager.errors import QuoteChanged
 from batch_manager.events import Notice
+from batch_manager.half_price import Collected
 from batch_manager.half_price.lane import LONGEST_WAIT
 from batch_manager.half_price.planning import interval
+from batch_manager.pricing import show_usd
 
 if TYPE_CHECKING:
     from batch_manager.cli.flags import Flags
-    from batch_manager.half_price import Collected, JobView
-    from batch_manager.quote import Scope
+    from batch_manager.half_price import JobView
+    from batch_manager.quote import Quote, Scope
     from batch_manager.workspace import Workspace
 
 HANDED_OVER = 5
@@ -47,23 +50,36 @@ def hand_over(flags: Flags, scope: Scope) -> int:
         workspace.engine.check(scope)
         quote = half.quote(scope, workspace.cap)
         if quote.nothing_to_do:
-            words = f"Nothing to hand over: no item is {'failed' if scope.which == 'failed' else 'pending'}"
-            terminal.say(f"{words}{', but for what is under way' if half.jobs() else ''}.")
-            return HANDED_OVER if half.jobs() else 0
-        for again in range(ASKED_AGAIN):
+            terminal.say(nothing_words("Nothing to hand over", scope, half.waiting()))
+            return _report(workspace, flags, Collected(tuple(one for one in half.jobs() if not one.over)), ())
+        agreed = agree(quote, workspace.settings, yes=flags.yes, trusted=flags.trust_dotenv)
+        return hand_in(workspace, flags, agreed)
+
+
+def hand_in(workspace: Workspace, flags: Flags, quote: Quote) -> int:
+    """Hand over what was agreed, asking again when the store changed since; exit code 5 once the server has it.
+
+    Raises:
+        DeclinedError: No yes to what changed.
+        BatchManagerError: It could not begin.
+    """
+    half = workspace.half_price
+    for again in range(ASKED_AGAIN):
+        try:
+            found = half.start(quote)
+            break
+        except QuoteChanged as changed:
+            if again == ASKED_AGAIN - 1:
+                raise
+            terminal.say(changed.message)
+            quote = half.quote(quote.scope, workspace.cap)
             agree(quote, workspace.settings, yes=flags.yes, trusted=flags.trust_dotenv)
-            try:
-                found = half.start(quote)
-                break
-            except QuoteChanged as changed:
-                if again == ASKED_AGAIN - 1:
-                    raise
-                terminal.say(changed.message)
-                quote = half.quote(scope, workspace.cap)
-        code = _report(workspace, flags, found, found.settled)
-        if code == HANDED_OVER:
-            terminal.say("Handed over. The laptop may be closed; --collect takes in what is back.")
-        return code
+    code = _report(workspace, flags, found, found.settled)
+    if code == HANDED_OVER:
+        for words in found.left_over:
+            terminal.say(f"{words} They stay pending: index them now, or hand them over under a higher cap.")
+        terminal.say("Handed over. The laptop may be closed; --collect takes in what is back.")
+    return code
 
 
 def collect(flags: Flags) -> int:
@@ -92,7 +108,9 @@ def collect(flags: Flags) -> int:
                 for event in said.drain():
                     if isinstance(event, Notice):
                         terminal.say(event.message if event.level == "info" else f"warning: {event.message}")
-                if not flags.wait or not found.under_way or found.fatal or stop.asked:
+                # What the server doesn't show may never come: only a person can end that wait.
+                waits = any(not one.unseen for one in found.under_way)
+                if not flags.wait or not waits or found.fatal or stop.asked:
                     break
                 for one in found.under_way:
                     terminal.say(batch_words(one))
@@ -100,8 +118,30 @@ def collect(flags: Flags) -> int:
                 looks += 1
                 if stop.asked:
                     break
+        if flags.give_up and not stop.asked:
+            for one in _give_up(workspace, found, yes=flags.yes):
+                settled[one.id] = one
+            found = replace(found, under_way=tuple(one for one in found.under_way if one.id not in settled))
         code = _report(workspace, flags, found, tuple(settled.values()))
         return INTERRUPTED if stop.asked and code == HANDED_OVER else code
+
+
+def _give_up(workspace: Workspace, found: Collected, *, yes: bool) -> tuple[JobView, ...]:
+    """Ask whether to wait no longer for what the server doesn't show; returns the batches that are given up."""
+    half = workspace.half_price
+    unseen = [one for one in found.under_way if one.unseen]
+    if not unseen:
+        terminal.say("Nothing to give up: the server shows every batch that is under way.")
+        return ()
+    for one in unseen:
+        terminal.say(batch_words(one))
+    ids = [one.id for one in unseen]
+    items = terminal.counted(half.items_of(ids), "item")
+    held = show_usd(sum((one.estimated for one in unseen), Decimal(0)))
+    terminal.say(f"{items} would be pending again, and {held} would stay held: it may have been billed.")
+    terminal.say("Indexing these items again may then pay for them twice.")
+    agree_to_lose(f"Give up {terminal.counted(len(ids), 'batch', 'batches')}?", "given up", yes=yes)
+    return half.give_up(ids)
 
 
 def _pause(seconds: float, stop: Stop) -> None:
@@ -143,8 +183,10 @@ def _report(workspace: Workspace, flags: Flags, found: Collected, settled: tuple
 def _code(workspace: Workspace, found: Collected, results: RunResults) -> int:
     if found.under_way:
         return HANDED_OVER
-    capped = [run for run in workspace.store.ledger.bill().runs if run.id in found.runs and run.outcome == "stopped"]
-    if capped:
-        terminal.say(f"error: {capped[0].reason} Start again with a higher cap for the rest.")
+    stopped = [run for run in workspace.store.ledger.bill().runs if run.id in found.runs and run.outcome == "stopped"]
+    if stopped:
+        reason = stopped[0].reason
+        step = " Start again with a higher cap for the rest." if reason.startswith("The cap") else ""
+        terminal.say(f"error: {reason}{step}")
         return STOPPED
     return 1 if results.failures else 0

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from batch_manager.cli import progress, terminal
 from batch_manager.cli.ask import agree
+from batch_manager.cli.lane_words import nothing_words
 from batch_manager.cli.opening import for_work
 from batch_manager.cli.plain_json import lines_of
 from batch_manager.cli.report import report_lines, results_report, run_exit_code
@@ -26,6 +27,9 @@ WHICH: dict[str, Literal["pending", "failed", "all"]] = {
     "rebuild-indexes": "all",
 }
 
+TWO_LANES = ("batch-index", "retry-failed")
+"""Actions that may be done in either lane."""
+
 ASKED_AGAIN = 3
 """Times that a quote may change under the question before the call gives up."""
 
@@ -37,21 +41,26 @@ def index(flags: Flags) -> int:
         DeclinedError: No yes, or nobody to ask.
         BatchManagerError: It could not begin.
     """
+    scope = Scope(WHICH[flags.action])
     if flags.lane == "batch":
         from batch_manager.cli.actions.half_price import hand_over
 
-        return hand_over(flags, Scope(WHICH[flags.action]))
-    scope = Scope(WHICH[flags.action])
+        return hand_over(flags, scope)
     with for_work(flags) as workspace:
         engine, rehearsal = workspace.engine, workspace.settings.mode == "rehearsal"
         engine.check(scope)
         view = engine.view()
         if engine.quote(scope, workspace.cap).nothing_to_do:
-            terminal.say(f"Nothing to do: no item is {'failed' if scope.which == 'failed' else 'pending'}.")
+            terminal.say(nothing_words("Nothing to do", scope, workspace.half_price.waiting()))
         else:
             if flags.yes or terminal.can_ask():
                 engine.warm()  # Chroma's process and the client load while the quote is read
-            view = _ask_and_run(workspace, scope, flags)
+            agreed = _agreed(workspace, scope, flags)
+            if agreed.lane == "batch":
+                from batch_manager.cli.actions.half_price import hand_in
+
+                return hand_in(workspace, flags, agreed)
+            view = _run_agreed(workspace, agreed, flags)
         results = engine.results()
         if flags.json:
             terminal.result(lines_of(results_report(results)))
@@ -61,18 +70,25 @@ def index(flags: Flags) -> int:
         return run_exit_code(view, results)
 
 
-def _ask_and_run(workspace: Workspace, scope: Scope, flags: Flags) -> RunView:
-    """Quote, ask, run; and ask again when the store changed in between."""
+def _agreed(workspace: Workspace, scope: Scope, flags: Flags) -> Quote:
+    """The quote that somebody said yes to, in either lane."""
+    quote = workspace.engine.quote(scope, workspace.cap)
+    offered = flags.action in TWO_LANES and flags.lane is None and quote.cost > 0
+    other = workspace.half_price.lanes_of(quote).batch if offered else None
+    return agree(quote, workspace.settings, yes=flags.yes, trusted=flags.trust_dotenv, other=other)
+
+
+def _run_agreed(workspace: Workspace, quote: Quote, flags: Flags) -> RunView:
+    """Run; and ask again when the store changed since the yes."""
     for again in range(ASKED_AGAIN):
-        quote = workspace.engine.quote(scope, workspace.cap)
-        other = workspace.half_price.lanes_of(quote).batch
-        agree(quote, workspace.settings, yes=flags.yes, trusted=flags.trust_dotenv, other=other)
         try:
             return _run(workspace, quote)
         except QuoteChanged as changed:
             if again == ASKED_AGAIN - 1:
                 raise
             terminal.say(changed.message)
+            quote = workspace.engine.quote(quote.scope, workspace.cap)
+            agree(quote, workspace.settings, yes=flags.yes, trusted=flags.trust_dotenv)
     raise AssertionError("the loop returns or raises")
 
 

@@ -8,12 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 from batch_manager.cli import terminal
 from batch_manager.cli.index_sizes import index_sizes
-from batch_manager.cli.lane_words import batch_report, batch_words, jobs_of, saved_words
+from batch_manager.cli.lane_words import (
+    batch_report,
+    batch_words,
+    jobs_of,
+    saved_words,
+    waiting_of,
+    waiting_report,
+)
 from batch_manager.cli.opening import for_looking, say_other_model
 from batch_manager.cli.plain_json import lines_of
 from batch_manager.cli.vector_counts import vector_counts
 from batch_manager.documents import KINDS, Kind
 from batch_manager.errors import VectorStoreError
+from batch_manager.half_price import waiting_words
 from batch_manager.pricing import show_usd
 from batch_manager.sources.shown import shown
 
@@ -70,6 +78,7 @@ def _as_json(look: Look, counts: Counts, vectors: dict[Kind, int]) -> dict[str, 
             for lane, spent in bill.lanes
         },
         "saved_usd": bill.saved,
+        "in_batches": waiting_report(waiting_of(look)),
         "batches": [batch_report(one) for one in jobs_of(look)],
         "vectors": {NAMES[kind]: vectors.get(kind) for kind in KINDS},
         "indexes": [
@@ -112,19 +121,23 @@ def _as_words(look: Look, counts: Counts, vectors: dict[Kind, int]) -> Iterator[
     ]
     yield from terminal.columns([head, *rows], right=range(1, 6))
     yield ""
-    held = ledger.held()
-    extra = f", {show_usd(held)} of it for requests whose answer never came" if held else ""
-    yield f"spent  {show_usd(ledger.spent())} for {ledger.billed_tokens():,} billed tokens{extra}"
-    for heading, spends in (("model", ledger.by_model()), ("day", ledger.by_day())):
-        for one in spends:
-            work = f"{terminal.counted(one.tokens, 'token')}, {terminal.counted(one.requests, 'request')}"
-            yield f"  {heading} {shown(one.key)}: {show_usd(one.usd)}, {work}"
+    bill, held, handed = ledger.bill(), ledger.held(), look.store.jobs.held()
+    extra = f", {show_usd(held)} of it held: answers that never came" if held else ""
+    extra += f", {show_usd(handed)} of it held for batches under way" if handed else ""
+    yield f"spent  {show_usd(ledger.spent())} for {terminal.counted(ledger.billed_tokens(), 'billed token')}{extra}"
+    for heading, sums in (("model", bill.models), ("day", bill.days)):
+        for key, spent in sums:
+            work = f"{terminal.counted(spent.tokens, 'token')}, {terminal.counted(spent.requests, 'request')}"
+            more = f" + {show_usd(spent.held)} held" if spent.held else ""
+            yield f"  {heading} {shown(key)}: {show_usd(spent.billed)} billed{more}, {work}"
     for run in ledger.runs(RUNS):
         why = f" ({shown(run.reason)})" if run.reason else ""
-        yield f"  run {run.id} of {run.agreed_at}: {run.state}{why}, {run.requests:,} requests, {show_usd(run.spent)}"
-    bill = ledger.bill()
+        work = f"{terminal.counted(run.requests, 'request')}, {show_usd(run.spent)}"
+        yield f"  run {run.id} of {run.agreed_at}: {run.state}{why}, {work}"
     yield from (f"  {line}" for line in saved_words(bill.saved, sum((run.doubled for run in bill.runs), Decimal(0))))
+    if words := waiting_words(waiting_of(look)):
+        yield f"{words}: --collect takes in what is back"
     for job in jobs_of(look):
         yield f"under way  {batch_words(job)}"
     answers, size = look.store.answers.size()
-    yield f"kept   {answers:,} answers, {size / 1_000_000:,.1f} MB: these texts cost nothing again"
+    yield f"kept   {terminal.counted(answers, 'answer')}, {size / 1_000_000:,.1f} MB: these texts cost nothing again"

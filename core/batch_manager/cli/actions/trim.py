@@ -33,5 +33,5 @@ def trim(flags: Flags) -> int:
         if flags.json:
             terminal.result(lines_of({"trimmed": unused, "bytes": size}))
         else:
-            terminal.result([f"{unused:,} answers forgotten, {size / 1_000_000:,.1f} MB freed"])
+            terminal.result([f"{terminal.counted(unused, 'answer')} forgotten, {size / 1_000_000:,.1f} MB freed"])
     return 0

@@ -65,7 +65,7 @@ def price_words(engine: Engine) -> str:
         quote = engine.quote(Scope("pending"))
     except SettingError as error:
         return f"a price that isn't known ({error.message})"
-    return f"{show_usd(quote.cost)} ({quote.tokens:,} tokens)"
+    return f"{show_usd(quote.cost)} ({terminal.counted(quote.tokens, 'token')})"
 
 
 def as_json(report: VerifyReport) -> dict[str, int]:
