@@ -80,7 +80,14 @@ def test_the_estimate_in_json(command: Command) -> None:
     done = command("--estimate-costs", "--json")
     assert done.code == 0 and done.err == ""
     report = done.json
-    assert set(report) == STATS | {"estimated_tokens", "model", "price_per_million_tokens", "lanes", "failures"}
+    assert set(report) == STATS | {
+        "estimated_tokens",
+        "model",
+        "price_per_million_tokens",
+        "lanes",
+        "in_batches",
+        "failures",
+    }
     assert (report["pending_tables"], report["pending_relationships"], report["total_pending"]) == (3, 1, 4)
     assert (report["batch_size"], report["estimated_batches"]) == (100, 1)
     assert (report["model"], report["price_per_million_tokens"]) == ("text-embedding-3-small", 0.02)

@@ -11,13 +11,13 @@ from pacing import measure
 def test_the_rate_limit_is_used_and_not_hit(tmp_path: Path) -> None:
     pace = measure(tmp_path, 300_000, 8, 5.0, batch=20, burst=2.0, settling=2.5)
     assert pace.refused == 0
-    assert 0.5 <= pace.used <= 1.05  # how near it comes is for the benchmark to say, on a machine with nothing else to do
+    assert 0.5 <= pace.used <= 1.05  # how near it comes is for the benchmark to say, on an idle machine
 
 
 def test_a_limit_from_the_settings_holds_where_no_headers_tell_one(tmp_path: Path) -> None:
     pace = measure(tmp_path, 60_000, 32, 7.0, headers=False, batch=5, burst=60.0, settling=4.0)
     assert pace.refused == 0
-    assert 0.5 <= pace.used <= 1.05  # how near it comes is for the benchmark to say, on a machine with nothing else to do
+    assert 0.5 <= pace.used <= 1.05  # how near it comes is for the benchmark to say, on an idle machine
 
 
 @pytest.mark.soak

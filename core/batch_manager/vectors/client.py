@@ -96,6 +96,16 @@ class Chroma:
         except Exception as error:
             raise known("away", self.where, getattr(error, "strerror", None) or str(error)) from error
 
+    def start_over(self) -> None:
+        """After an error of Chroma's own: open the folder anew when it is needed next.
+
+        A transaction that a full disk broke off stays open in one of Chroma's connections, which goes back to their
+        pool with it; the next write then waits for that lock, which is its own process's, for a quarter of an hour.
+        """
+        if self._folder is not None and self._client is not None:
+            client, self._client = self._client, None
+            client.close()
+
     def close(self) -> None:
         """Let Chroma put its house in order."""
         if self._client is not None:

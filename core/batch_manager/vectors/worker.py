@@ -38,6 +38,8 @@ def serve(inbox: Inbox, sink: BinaryIO) -> None:
                     raise
                 if not isinstance(error, VectorStoreError):
                     traceback.print_exc()
+                    if not panic:
+                        chroma.start_over()
                 trouble = chroma.trouble(error)
                 words = {"code": trouble.code, "message": trouble.message, "next_step": trouble.next_step}
                 answer = {"id": asked["id"], "error": words}
