@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import warnings
 from array import array
 from collections.abc import Callable
 from typing import Any
@@ -254,3 +256,16 @@ async def test_the_first_page_stands_while_the_others_are_read(
         await driver.until(lambda: shown)
         assert shown == [200]
         assert len(items.pages.ids) == len(main.desk.selection.ids) == 450
+
+
+async def test_work_that_is_replaced_before_it_began_leaves_nothing_behind(
+    local: Callable[..., Any], drives: Callable[..., Any], tables: Callable[..., Any]
+) -> None:
+    async with drives(local(tables(5))) as driver:
+        with warnings.catch_warnings(record=True) as heard:
+            warnings.simplefilter("always")
+            for _ in range(3):
+                driver.app.main.readings.reload()
+            await driver.settle()
+            gc.collect()
+        assert [str(one.message) for one in heard] == []

@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 
+from batch_manager.sources.collection import IterableSource
 from batch_manager.sources.database import DatabaseSource
+from batch_manager.sources.jsonl import JsonlSource
 from batch_manager.sources.known import KnownSource, known_source, read_known, remembered, with_password, write_known
+from batch_manager.store.listed import Origin, listed
 
 
 def shop(path: Path, *tables: str) -> None:
@@ -66,8 +69,9 @@ async def test_a_database_is_added_tested_compared_and_read(opens: Any, drives: 
         assert driver.front == "MainScreen"
         assert driver.app.main.items.line_count() == 2
         await driver.press("c", "minus")
-        await driver.until(lambda: not driver.app.screen.sources)
-        assert "Its items stay" in driver.notice
+        await driver.until(lambda: "Its items stay, so it stays in the list" in driver.notice)
+        await driver.press("minus")
+        assert "as long as they do" in driver.notice
 
 
 async def test_what_should_be_known_of_a_reading_is_told_before_and_after(
@@ -102,6 +106,51 @@ async def test_what_the_prompts_read_is_remembered(opens: Any, drives: Any, tmp_
         path.unlink()
         await driver.press("p")
         await driver.until(lambda: "There is no file" in driver.screen_text())
+
+
+async def test_all_that_items_came_from_is_listed_with_what_each_gave(opens: Any, drives: Any, tmp_path: Path) -> None:
+    """Whoever brought it: flags, another program, a pipe; and before sources were remembered."""
+    workspace = opens()
+    shop(tmp_path / "shop.db", "users", "orders")
+    words = tmp_path / "words.jsonl"
+    words.write_text(json.dumps({"kind": "table", "name": "users", "documentation": "People"}) + "\n")
+    workspace.store.items.bring(DatabaseSource(f"sqlite:///{tmp_path / 'shop.db'}"), whole=True)
+    workspace.store.items.bring(JsonlSource(words))
+    piped = [{"kind": "relationship", "name": "fk", "tables": ["orders", "users"], "documentation": "Of a user"}]
+    workspace.store.items.bring(IterableSource(piped, "words", "standard input"))
+    async with drives(workspace) as driver:
+        await driver.press("c")
+        seen = driver.screen_text()
+        assert "sqlite:///" in seen
+        assert "~/words.jsonl" in seen
+        assert "standard input" in seen
+        assert "2 tables, 0 relationships" in seen
+        await driver.press("p")
+        await driver.until(lambda: "= 2 unchanged" in driver.screen_text())
+        await driver.press("j")
+        assert "1 table, 0 relationships" in driver.screen_text()
+        await driver.press("j")
+        assert "0 tables, 1 relationship" in driver.screen_text()
+        await driver.press("p")
+        assert "can't be read again from here" in driver.notice
+
+
+def test_what_is_kept_and_what_items_tell_make_one_list() -> None:
+    kept = [KnownSource("postgresql://ann@h/shop", database=True, outcome="3 new"), KnownSource("/w/b.csv", False)]
+    told = [
+        Origin("postgresql://bob@h:5432/shop", "postgresql://h/shop", True, 3, 1, "2026-01-02"),
+        Origin("b.csv", "b.csv", False, 2, 0, "2026-01-03"),
+        Origin("standard input", "standard input", False, 1, 0, "2026-01-04"),
+        Origin("postgresql://ann:***@h/other", "postgresql://h/other", True, 1, 0, "2026-01-05"),
+    ]
+    assert [(one.source.place, one.tables, one.relationships, one.can_be_read) for one in listed(kept, told)] == [
+        ("postgresql://ann@h/shop", 3, 1, True),
+        ("/w/b.csv", 2, 0, True),
+        ("standard input", 1, 0, False),
+        ("postgresql://ann@h/other", 1, 0, True),
+    ]
+    assert listed(kept, told)[3].source.secret
+    assert listed(kept, told)[0].source.read_at == "2026-01-02"
 
 
 async def test_a_password_is_asked_for_and_never_kept(opens: Any, drives: Any, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import stat
 import subprocess
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -342,3 +343,16 @@ def test_import_recognises_files_by_what_is_in_them(command: Command, tmp_path: 
     again = command("--import", str(tmp_path / "packed"), "--json").json
     assert (again["new"], again["changed"], again["unchanged"]) == (0, 0, 15)
     assert command("--export", "-").out == exported
+
+
+def test_what_was_read_is_remembered_for_the_list_of_sources(command: Command, shop: Path) -> None:
+    words = jsonl({"kind": "table", "name": "users", "documentation": "People"})
+    (command.folder / "words.jsonl").write_text(words)
+    command("--scan", f"sqlite:///{shop}")
+    command("--import", "words.jsonl")
+    command("--import", "-", text=words)
+    with closing(sqlite3.connect(command.home / "store.sqlite3")) as store:
+        (note,) = store.execute("SELECT value FROM meta WHERE key = 'sources'").fetchone()
+    found = [(Path(one["place"]).name, one["outcome"]) for one in json.loads(note)]
+    assert found == [("shop.db", "3 new, 0 changed, 0 unchanged"), ("words.jsonl", "0 new, 1 changed, 0 unchanged")]
+    assert json.loads(note)[1]["place"] == str(command.folder / "words.jsonl")

@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
@@ -31,6 +32,7 @@ from batch_manager_tui.screens.quit import QuitDuringRun
 from batch_manager_tui.source_book import SourceBook
 from batch_manager_tui.terminal_title import TerminalTitle
 from batch_manager_tui.themes import DEFAULTS, THEMES
+from batch_manager_tui.workers import begin
 
 if TYPE_CHECKING:
     from textual.driver import Driver
@@ -119,7 +121,7 @@ class BatchManagerApp(App[None]):
             self.call_after_refresh(self._begin, self._opener)
 
     def _begin(self, opener: Opener) -> None:
-        self.run_worker(self._open(opener), group="open")
+        begin(self, partial(self._open, opener), group="open")
 
     async def _open(self, opener: Opener) -> None:
         try:
@@ -190,7 +192,7 @@ class BatchManagerApp(App[None]):
     def remember(self) -> None:
         """Keep filter, order, theme and bell for the next start, when they are others than before."""
         if self._remembered() != self._kept:
-            self.run_worker(self.back.do(self._keep), group="remember")
+            begin(self, partial(self.back.do, self._keep), group="remember")
 
     def _remembered(self) -> Remembered:
         wanted = self.main.desk.selection.wanted
@@ -243,7 +245,7 @@ class BatchManagerApp(App[None]):
 
     def action_help_quit(self) -> None:
         """Ctrl+C quits, as elsewhere in a terminal."""
-        self.run_worker(self.action_quit(), group="quit", exclusive=True)
+        begin(self, self.action_quit, group="quit", exclusive=True)
 
     def ring(self) -> None:
         """The bell, unless the terminal is the shell's."""

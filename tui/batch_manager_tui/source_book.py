@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batch_manager.errors import BatchManagerError, InputError
+from batch_manager.errors import InputError
 from batch_manager.sources import Source, Unreadable
-from batch_manager.sources.known import (
-    NOTE,
-    KnownSource,
-    known_source,
-    read_known,
-    remembered,
-    with_password,
-    write_known,
-)
+from batch_manager.sources.known import NOTE, KnownSource, known_source, read_known, with_password, write_known
 from batch_manager.store.intake import Brought
+from batch_manager.store.listed import ListedSource, keep_source, listed, read_now, remember_reading
 from batch_manager.store.plans import Plan
 
 if TYPE_CHECKING:
@@ -47,12 +39,19 @@ class SourceBook:
             except InputError:
                 self._from_settings = ""  # a scan of it says what is wrong with it
 
-    def sources(self) -> tuple[KnownSource, ...]:
-        """Those that are remembered, and the settings' own first."""
-        kept = read_known(self._workspace.store.note(NOTE))
+    def sources(self) -> tuple[ListedSource, ...]:
+        """All that items came from or that is remembered, and the settings' own first."""
+        kept = self._remembered()
         if self._from_settings and self._from_settings not in [one.place for one in kept]:
             kept = (KnownSource(self._from_settings, database=True), *kept)
-        return kept
+        return listed(kept, self._workspace.store.places.origins())
+
+    def is_remembered(self, source: KnownSource) -> bool:
+        """It would be listed without any item."""
+        return source.place in [one.place for one in self._remembered()]
+
+    def _remembered(self) -> tuple[KnownSource, ...]:
+        return read_known(self._workspace.store.note(NOTE))
 
     def from_settings(self, source: KnownSource) -> bool:
         """It is the database of `DATABASE_URL`."""
@@ -76,14 +75,15 @@ class SourceBook:
         source = known_source(typed)
         if source.database:
             self._urls[source.place] = typed.strip()
-        if source.place not in [one.place for one in self.sources()]:
-            self._keep(source)
+        if source.place != self._from_settings and not self.is_remembered(source):
+            keep_source(self._workspace.store, source)
         return source
 
     def forget(self, source: KnownSource) -> None:
         """Its items stay."""
-        kept = read_known(self._workspace.store.note(NOTE))
-        self._workspace.store.set_note(NOTE, write_known(one for one in kept if one.place != source.place))
+        self._workspace.store.set_note(
+            NOTE, write_known(one for one in self._remembered() if one.place != source.place)
+        )
         self._urls.pop(source.place, None)
 
     def test(self, source: KnownSource) -> Tested:
@@ -121,28 +121,20 @@ class SourceBook:
         """
         opened = self._open(source)
         brought = self._workspace.store.items.bring(opened, whole=True, agree_gone=agree_gone)
-        self.was_read(source, brought)
+        keep_source(self._workspace.store, read_now(source, brought))
         if brought.gone:
             self._workspace.engine.index.sweep()
         return brought
 
-    def was_read(self, source: KnownSource, brought: Brought) -> None:
-        """Remember when, and what came of it."""
-        gone = f", {brought.gone:,} gone" if brought.gone else ""
-        words = f"{brought.new:,} new, {brought.changed:,} changed, {brought.unchanged:,} unchanged{gone}"
-        self._keep(replace(source, read_at=datetime.now(UTC).isoformat(timespec="seconds"), outcome=words))
-
     def was_brought(self, typed: str, brought: Brought) -> None:
-        """A scan or an import by its own prompt: remember that place as well."""
+        """A scan or an import by its own prompt: remember that place as well, and this session its password."""
         try:
-            source = self.add(typed)
-        except BatchManagerError:  # it could be read, so only the memory of it is lost
-            return
-        self.was_read(source, brought)
-
-    def _keep(self, source: KnownSource) -> None:
-        store = self._workspace.store
-        store.set_note(NOTE, write_known(remembered(read_known(store.note(NOTE)), source)))
+            source = known_source(typed)
+        except InputError:
+            return  # it could be read, so only the memory of it is lost
+        if source.database:
+            self._urls[source.place] = typed.strip()
+        remember_reading(self._workspace.store, typed, brought)
 
     def _open(self, source: KnownSource) -> Source:
         if source.database:

@@ -13,6 +13,7 @@ from batch_manager.errors import UsageError
 from batch_manager.sources.shown import shown
 from batch_manager.store.database import translated
 from batch_manager.store.generations import is_served
+from batch_manager.store.listed import Origin, origins
 
 if TYPE_CHECKING:
     import peewee
@@ -99,6 +100,11 @@ class Places:
         return self._names(
             f"SELECT structure_from FROM item WHERE {_HAS_PLACE} UNION SELECT words_from FROM item WHERE {_HAS_PLACE}"
         )
+
+    def origins(self) -> list[Origin]:
+        """What items came from, with what each gave."""
+        with translated():
+            return origins(self._db)
 
     def schemas(self) -> list[str]:
         """Schemas that items are in, in alphabetical order."""

@@ -27,6 +27,7 @@ from batch_manager_tui.widgets.bill_lines import (
 )
 from batch_manager_tui.widgets.pick_list import PickList
 from batch_manager_tui.widgets.strips import Line, Lines
+from batch_manager_tui.workers import begin
 
 VIEWS: tuple[By, ...] = ("run", "day", "model")
 
@@ -82,7 +83,7 @@ class BillScreen(PlaceScreen):
 
     def reload(self) -> None:
         """Read the bill."""
-        self.run_worker(self._read(), exclusive=True, group="list")
+        begin(self, self._read, exclusive=True, group="list")
 
     def on_pick_list_moved(self, message: PickList.Moved) -> None:
         """Another run."""
@@ -136,7 +137,7 @@ class BillScreen(PlaceScreen):
         self._read_pace_soon()
 
     def _read_pace_soon(self) -> None:
-        self.run_worker(self._read_pace(), exclusive=True, group="detail")
+        begin(self, self._read_pace, exclusive=True, group="detail")
 
     async def _read_pace(self) -> None:
         """The pace of the run under the cursor."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from batch_manager.errors import BatchManagerError
 from batch_manager.sources.watch import Watch
 from batch_manager_tui.display import shown
@@ -14,6 +16,7 @@ from batch_manager_tui.screens.take_in import (
     result_words,
     work_for,
 )
+from batch_manager_tui.workers import begin
 
 RESULT_WIDTH = 64
 
@@ -35,14 +38,14 @@ class Bringing(Doer):
 
     def demo(self) -> None:
         """The sample in the place of this home."""
-        self._screen.run_worker(self._app.open_sample(), exclusive=True, group="open")
+        begin(self._screen, self._app.open_sample, exclusive=True, group="open")
 
     def _prompt(self, what: What) -> None:
         self._app.push_screen(TakeIn(what, prompt_for(what, self._app.workspace)))
 
     def bring(self, what: What, place: str, prompt: TakeIn) -> None:
         """Do what a prompt asks for, beside the app's thread."""
-        self._screen.run_worker(self._bring(what, place, prompt), group="bring")
+        begin(self._screen, partial(self._bring, what, place, prompt), group="bring")
 
     async def _bring(self, what: What, place: str, prompt: TakeIn) -> None:
         app, desk = self._app, self._screen.desk

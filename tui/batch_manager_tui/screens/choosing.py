@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING
 
 from batch_manager.errors import BatchManagerError
@@ -16,6 +17,7 @@ from batch_manager_tui.screens.doer import Doer
 from batch_manager_tui.undo import Skipped, Undo
 from batch_manager_tui.widgets.filter_box import FilterBox
 from batch_manager_tui.widgets.words import FINDING, SORT
+from batch_manager_tui.workers import begin
 
 if TYPE_CHECKING:
     from batch_manager_tui.screens.main import MainScreen
@@ -96,7 +98,7 @@ class Choosing(Doer):
 
     def lint(self) -> None:
         """Next sort of finding."""
-        self._screen.run_worker(self._lint(), exclusive=True, group="lint")
+        begin(self._screen, self._lint, exclusive=True, group="lint")
 
     async def _lint(self) -> None:
         app, selection = self._app, self._screen.desk.selection
@@ -154,7 +156,7 @@ class Choosing(Doer):
         selection = self._screen.desk.selection
         here = self._screen.items.current_id
         chosen = sorted(selection.marks) or ([here] if here is not None else [])
-        self._screen.run_worker(self._skip(chosen), exclusive=True, group="skip")
+        begin(self._screen, partial(self._skip, chosen), exclusive=True, group="skip")
 
     async def _skip(self, chosen: list[int]) -> None:
         items, back = self._app.workspace.store.items, self._app.back
@@ -181,7 +183,7 @@ class Choosing(Doer):
         if last is None:
             self._screen.say("There is no mark or skip to undo.", "warning")
         elif isinstance(last, Skipped):
-            self._screen.run_worker(self._undo_skip(last), exclusive=True, group="skip")
+            begin(self._screen, partial(self._undo_skip, last), exclusive=True, group="skip")
         else:
             self._screen.desk.selection.marks ^= last
             self._screen.say(f"{count(len(last), 'mark')} undone.")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from batch_manager.quote import Scope
 from batch_manager_tui.screens.bringing import Bringing
 from batch_manager_tui.screens.choosing import Choosing
 from batch_manager_tui.screens.looking import Looking
 from batch_manager_tui.spending import ask_and_start
+from batch_manager_tui.workers import begin
 
 
 class Deeds(Choosing, Bringing, Looking):
@@ -26,7 +29,7 @@ class Deeds(Choosing, Bringing, Looking):
         self._ask(Scope("all"), "Index every item again")
 
     def _ask(self, scope: Scope, title: str) -> None:
-        self._screen.run_worker(ask_and_start(self._app, scope, title), exclusive=True, group="spend")
+        begin(self._screen, partial(ask_and_start, self._app, scope, title), exclusive=True, group="spend")
 
     # During a run
 
@@ -62,4 +65,4 @@ class Deeds(Choosing, Bringing, Looking):
 
     def quit(self) -> None:
         """Quit; the app asks during a run."""
-        self._screen.run_worker(self._app.action_quit(), exclusive=True, group="quit")
+        begin(self._screen, self._app.action_quit, exclusive=True, group="quit")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
@@ -18,6 +19,7 @@ from batch_manager_tui.widgets.detail_lines import Known, detail_lines, neighbou
 from batch_manager_tui.widgets.pick_list import PickList
 from batch_manager_tui.widgets.strips import Line, Lines
 from batch_manager_tui.widgets.text_pane import TextPane
+from batch_manager_tui.workers import begin
 
 if TYPE_CHECKING:
     from batch_manager.engine import SearchHit
@@ -114,7 +116,7 @@ class DetailsScreen(PlaceScreen):
         self._read()
 
     def _read(self) -> None:
-        self.run_worker(self._read_and_show(self._item_id), exclusive=True, group="detail")
+        begin(self, partial(self._read_and_show, self._item_id), exclusive=True, group="detail")
 
     async def _read_and_show(self, item_id: int) -> None:
         app = self.batch_app

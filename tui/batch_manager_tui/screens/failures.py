@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
+from functools import partial
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -26,6 +27,7 @@ from batch_manager_tui.widgets.failure_words import Priced, group_heads, group_l
 from batch_manager_tui.widgets.key_line import KeyLine, Keys
 from batch_manager_tui.widgets.pick_list import PickList
 from batch_manager_tui.widgets.strips import Line, Lines
+from batch_manager_tui.workers import begin
 
 
 class FailuresScreen(PlaceScreen):
@@ -95,7 +97,7 @@ class FailuresScreen(PlaceScreen):
 
     def reload(self) -> None:
         """Read causes, items and prices anew."""
-        self.run_worker(self._reload(), exclusive=True, group="list")
+        begin(self, self._reload, exclusive=True, group="list")
 
     # Keys
 
@@ -141,19 +143,19 @@ class FailuresScreen(PlaceScreen):
                 "warning",
             )
             return
-        self.run_worker(self._retry(group), exclusive=True, group="spend")
+        begin(self, partial(self._retry, group), exclusive=True, group="spend")
 
     def action_skip(self) -> None:
         """Leave the marked, else the whole group, out."""
         if self.group is not None and self._may_change():
-            self.run_worker(self._skip(list(self.items.chosen)), exclusive=True, group="skip")
+            begin(self, partial(self._skip, list(self.items.chosen)), exclusive=True, group="skip")
 
     def action_undo(self) -> None:
         """The last skip never was."""
         if not self._skipped:
             self.say(f"{self.key('failures.undo')} undo: nothing was skipped here.", "warning")
         elif self._may_change():
-            self.run_worker(self._undo(), exclusive=True, group="skip")
+            begin(self, self._undo, exclusive=True, group="skip")
 
     def action_save(self) -> None:
         """Write the marked, else the whole group, to a file."""
@@ -178,7 +180,7 @@ class FailuresScreen(PlaceScreen):
         """Another cause: its words and items."""
         if message.picks.id == "causes":
             self.items.marks.clear()
-            self.run_worker(self._read_items(), exclusive=True, group="detail")
+            begin(self, self._read_items, exclusive=True, group="detail")
             self._show()
 
     def on_pick_list_opened(self, message: PickList.Opened) -> None:
@@ -245,7 +247,7 @@ class FailuresScreen(PlaceScreen):
             return Priced(None, error)
 
     def _price_soon(self) -> None:
-        self.run_worker(self._price_marked(), exclusive=True, group="quote")
+        begin(self, self._price_marked, exclusive=True, group="quote")
 
     async def _price_marked(self) -> None:
         group = self.group

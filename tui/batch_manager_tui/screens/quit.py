@@ -13,6 +13,7 @@ from batch_manager_tui.display import count
 from batch_manager_tui.screens.base import AppModal
 from batch_manager_tui.widgets.choices import Choices
 from batch_manager_tui.widgets.strips import Line, Lines
+from batch_manager_tui.workers import begin
 
 GRACE = 15.0
 """Seconds that the engine's good order is waited for; what is in flight is kept by the engine either way."""
@@ -59,7 +60,7 @@ class QuitDuringRun(AppModal[None]):
             return
         self._leaving = True
         self._say([[("Stopping: answers on their way are awaited a few seconds, and kept.", "")]])
-        self.run_worker(self._leave(), exclusive=True)
+        begin(self, self._leave, exclusive=True)
 
     async def _leave(self) -> None:
         engine = self.batch_app.workspace.engine

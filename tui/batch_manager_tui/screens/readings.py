@@ -15,6 +15,7 @@ from batch_manager_tui.widgets.cost_panel import CostPanel
 from batch_manager_tui.widgets.detail_lines import failure_lines
 from batch_manager_tui.widgets.preview import Preview
 from batch_manager_tui.widgets.strips import Lines
+from batch_manager_tui.workers import begin
 
 if TYPE_CHECKING:
     from textual.timer import Timer
@@ -69,7 +70,7 @@ class Readings:
     def reload(self) -> None:
         """Read the list anew, at once."""
         if self._screen.desk.workspace is not None:
-            self._screen.run_worker(self._reload(), exclusive=True, group="list")
+            begin(self._screen, self._reload, exclusive=True, group="list")
 
     def reload_soon(self) -> None:
         """Read the list anew when nothing has changed for a moment."""
@@ -144,7 +145,7 @@ class Readings:
     def _price(self) -> None:
         desk = self._screen.desk
         if desk.workspace is not None and not desk.view.active:
-            self._screen.run_worker(self._price_now(), exclusive=True, group="quote")
+            begin(self._screen, self._price_now, exclusive=True, group="quote")
 
     async def _price_now(self) -> None:
         screen = self._screen
@@ -154,7 +155,7 @@ class Readings:
 
     def _preview(self) -> None:
         if self._screen.desk.workspace is not None:
-            self._screen.run_worker(self._preview_now(), exclusive=True, group="preview")
+            begin(self._screen, self._preview_now, exclusive=True, group="preview")
 
     async def _preview_now(self) -> None:
         screen = self._screen
@@ -196,7 +197,7 @@ class Readings:
             self._next_reading -= 1
             if self._next_reading <= 0:
                 self._next_reading = round(RUN_PAUSE / TICK)
-                self._screen.run_worker(self._read_while_running(), exclusive=True, group="rows")
+                begin(self._screen, self._read_while_running, exclusive=True, group="rows")
 
     async def _read_while_running(self) -> None:
         screen, wanted = self._screen, self._screen.desk.selection.wanted

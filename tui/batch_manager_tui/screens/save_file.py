@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -19,6 +20,7 @@ from batch_manager_tui.screens.base import AppModal, TooSmall
 from batch_manager_tui.widgets.box import Box
 from batch_manager_tui.widgets.choices import Choices
 from batch_manager_tui.widgets.strips import Lines
+from batch_manager_tui.workers import begin
 
 Write = Callable[[str], int]
 """Writes to that path and returns how many rows it wrote; may raise BatchManagerError."""
@@ -66,7 +68,7 @@ class SaveFile(AppModal[Written | None]):
             self._asked_again = place
             self._tell("This file is there already. Enter again writes over it.", "warning")
             return
-        self.run_worker(self._save(place), exclusive=True, group="save")
+        begin(self, partial(self._save, place), exclusive=True, group="save")
 
     def on_choices_chosen(self, message: Choices.Chosen) -> None:
         """A click on a choice."""

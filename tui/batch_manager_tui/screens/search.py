@@ -23,6 +23,7 @@ from batch_manager_tui.widgets.hits import Hits, QueryBox
 from batch_manager_tui.widgets.key_line import KeyLine, Keys
 from batch_manager_tui.widgets.pick_list import PickList
 from batch_manager_tui.widgets.text_pane import TextPane
+from batch_manager_tui.workers import begin
 
 LIMIT = 20
 TYPING_PAUSE = 0.35
@@ -84,7 +85,7 @@ class SearchScreen(PlaceScreen):
         """The price follows; a search that costs nothing follows after a pause."""
         if self._timer is not None:
             self._timer.stop()
-        self.run_worker(self._price(event.value), exclusive=True, group="price")
+        begin(self, partial(self._price, event.value), exclusive=True, group="price")
         if self.batch_app.workspace.settings.provider == "local" and len(event.value.strip()) > 2:
             self._timer = self.set_timer(TYPING_PAUSE, self._ask)
 
@@ -182,7 +183,7 @@ class SearchScreen(PlaceScreen):
             return
         if self._timer is not None:
             self._timer.stop()  # a search for what was typed would take the place of the one that enter asked for
-        self.run_worker(self._search(query, focus), exclusive=True, group="search")
+        begin(self, partial(self._search, query, focus), exclusive=True, group="search")
 
     async def _search(self, query: str, focus: bool) -> None:
         app = self.batch_app

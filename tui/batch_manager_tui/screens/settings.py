@@ -15,6 +15,7 @@ from batch_manager_tui.screens.base import PlaceScreen
 from batch_manager_tui.widgets.pick_list import PickList
 from batch_manager_tui.widgets.setting_lines import problem_lines, setting_heads, setting_line, setting_words
 from batch_manager_tui.widgets.strips import Line, Lines
+from batch_manager_tui.workers import begin
 
 MOST_PROBLEMS = 9
 """Rows that problems may take; more of them are scrolled to."""
@@ -58,7 +59,7 @@ class SettingsScreen(PlaceScreen):
         settings.show(len(self.settings), lambda index, width: setting_line(self.settings[index], width))
         chosen = sum(one.chosen for one in self.settings)
         self.query_one("#settings-pane").border_subtitle = f"{chosen:,} of {len(self.settings):,} are not the default"
-        self.run_worker(self._read_problems(), exclusive=True, group="list")
+        begin(self, self._read_problems, exclusive=True, group="list")
 
     def on_resize(self) -> None:
         """Words follow the width."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import ClassVar, TypeVar
 
 from textual.app import ComposeResult
@@ -10,6 +11,7 @@ from textual.containers import Container, Vertical
 
 from batch_manager.errors import BatchManagerError
 from batch_manager.sources.known import KnownSource, name_of
+from batch_manager.store.listed import ListedSource
 from batch_manager_tui.commands import may_change
 from batch_manager_tui.display import shown
 from batch_manager_tui.places import bindings_of
@@ -28,10 +30,11 @@ from batch_manager_tui.widgets.source_lines import (
     trouble_lines,
 )
 from batch_manager_tui.widgets.strips import Line, Lines
+from batch_manager_tui.workers import begin
 
 T = TypeVar("T")
 
-DEEDS = ("test", "plan", "scan", "remove")
+READINGS = ("sources.test", "sources.plan", "sources.scan")
 
 
 class SourcesScreen(PlaceScreen):
@@ -43,7 +46,7 @@ class SourcesScreen(PlaceScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self.sources: tuple[KnownSource, ...] = ()
+        self.sources: tuple[ListedSource, ...] = ()
         self._said: dict[str, list[Line]] = {}
         self._agreed = ""
 
@@ -61,9 +64,11 @@ class SourcesScreen(PlaceScreen):
             yield words
 
     def footer(self) -> Keys:
-        """Adding always; the rest where there is a source."""
-        keys = super().footer()
-        return keys if self.sources else [one for one in keys if one[0] not in {f"sources.{deed}" for deed in DEEDS}]
+        """Adding always; the rest where there is a source, and reading where it can be read."""
+        keys, listed = super().footer(), self.listed
+        if listed is None:
+            return [one for one in keys if one[0] not in (*READINGS, "sources.remove")]
+        return keys if listed.can_be_read else [one for one in keys if one[0] not in READINGS]
 
     def on_mount(self) -> None:
         """Read what is remembered."""
@@ -77,10 +82,17 @@ class SourcesScreen(PlaceScreen):
         self.call_after_refresh(self._show)
 
     @property
-    def source(self) -> KnownSource | None:
-        """The source under the cursor."""
+    def listed(self) -> ListedSource | None:
+        """The line under the cursor."""
+        if not self.sources:
+            return None
         cursor = self.query_one("#source-list", PickList).cursor
         return self.sources[cursor] if cursor < len(self.sources) else None
+
+    @property
+    def source(self) -> KnownSource | None:
+        """The source under the cursor."""
+        return self.listed.source if self.listed else None
 
     def on_pick_list_moved(self, message: PickList.Moved) -> None:
         """Another source."""
@@ -150,7 +162,10 @@ class SourcesScreen(PlaceScreen):
         if self.batch_app.sources.from_settings(source):
             self.say("It is the database of DATABASE_URL: it stands here as long as that is set.", "warning")
             return
-        self.run_worker(self._forget(source), exclusive=True, group="skip")
+        if not self.batch_app.sources.is_remembered(source):
+            self.say("Items come from it: it stands here as long as they do.", "warning")
+            return
+        begin(self, partial(self._forget, source), exclusive=True, group="skip")
 
     # Inside
 
@@ -166,7 +181,7 @@ class SourcesScreen(PlaceScreen):
 
     def _add(self, typed: str | None) -> None:
         if typed is not None:
-            self.run_worker(self._add_now(typed), exclusive=True, group="list")
+            begin(self, partial(self._add_now, typed), exclusive=True, group="list")
 
     async def _add_now(self, typed: str) -> None:
         app = self.batch_app
@@ -186,7 +201,9 @@ class SourcesScreen(PlaceScreen):
             self.say(shown(str(error)), "error")
             return
         await self._read()
-        self.say(f"Forgotten: {name_of(source)}. Its items stay.")
+        still = any(one.source.place == source.place for one in self.sources)
+        so = ", so it stays in the list" if still else ""
+        self.say(f"Forgotten: {name_of(source)}. Its items stay{so}.")
 
     def _with_password(self, deed: Callable[[KnownSource], None]) -> None:
         """Do it with the source under the cursor, once its password is known."""
@@ -196,6 +213,11 @@ class SourcesScreen(PlaceScreen):
             return
         if app.main.desk.reading:
             self.say("A source is still being read.", "warning")
+            return
+        if self.listed and not self.listed.can_be_read:
+            self.say(
+                f"It can't be read again from here: {self.key('sources.add')} adds the place where it is.", "warning"
+            )
             return
         if not app.sources.needs_password(source):
             deed(source)
@@ -212,7 +234,7 @@ class SourcesScreen(PlaceScreen):
     def _do(self, source: KnownSource, words: str, work: Callable[[], list[Line]]) -> None:
         self._said[source.place] = [[(words, "accent")]]
         self._show()
-        self.run_worker(self._do_now(source, work), exclusive=True, group="bring")
+        begin(self, partial(self._do_now, source, work), exclusive=True, group="bring")
 
     async def _do_now(self, source: KnownSource, work: Callable[[], list[Line]]) -> None:
         app = self.batch_app
@@ -233,7 +255,7 @@ class SourcesScreen(PlaceScreen):
         await self._read()
 
     def _reload(self) -> None:
-        self.run_worker(self._read(), exclusive=True, group="list")
+        begin(self, self._read, exclusive=True, group="list")
 
     async def _read(self, at: str = "") -> None:
         app = self.batch_app
@@ -246,7 +268,7 @@ class SourcesScreen(PlaceScreen):
             return  # left meanwhile
         self.sources = found
         sources = self.query_one("#source-list", PickList)
-        places = [one.place for one in found]
+        places = [one.source.place for one in found]
         cursor = places.index(at) if at in places else sources.cursor
         sources.show(len(found), lambda index, width: source_line(self.sources[index], width), cursor)
         self._show()
@@ -256,13 +278,15 @@ class SourcesScreen(PlaceScreen):
             return
         words, heads = self.query_one("#source", Lines), self.query_one("#source-heads", Lines)
         heads.show_lines([source_heads(heads.line_width)] if self.sources else [])
-        source = self.source
-        if source is None:
+        listed = self.listed
+        if listed is None:
             lines: list[Line] = [[("No source is known yet.", "strong")], []]
             lines += keys_lines({self.key("sources.add"): "add a database or a file", self.key("back"): "back"})
         else:
-            lines = source_words(source, self.batch_app.sources.from_settings(source), self._width)
-            lines += [[], *self._said.get(source.place, self._keys())]
+            source = listed.source
+            lines = source_words(listed, self.batch_app.sources.from_settings(source), self._width)
+            if listed.can_be_read:
+                lines += [[], *self._said.get(source.place, self._keys())]
         words.show_lines(lines)
         self.query_one(KeyLine).show_keys(self.footer())
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from batch_manager.errors import BatchManagerError
-from batch_manager.sources.known import KnownSource, name_of
+from batch_manager.sources.known import name_of
 from batch_manager.store.intake import Brought
+from batch_manager.store.listed import ListedSource
 from batch_manager.store.plans import Plan
 from batch_manager_tui.display import clip_middle, count, fit, shown, when, wrap
 from batch_manager_tui.widgets.cost_lines import labelled
@@ -20,21 +21,24 @@ BAD_SHOWN = 5
 
 def source_heads(width: int) -> Line:
     """The names of the columns of `source_line`."""
-    return [(" " + fit("kind", 10) + fit("read", 18) + "source", "soft")]
+    return [(" " + fit("kind", 10) + fit("read", 18) + fit("items", 7, ">") + "  source", "soft")]
 
 
-def source_line(source: KnownSource, width: int) -> Line:
-    """Kind, when it was last read, what it is."""
-    room = max(10, width - 29)
+def source_line(listed: ListedSource, width: int) -> Line:
+    """Kind, when it was last read, how many items it gave, what it is."""
+    room, source = max(10, width - 38), listed.source
+    items = listed.tables + listed.relationships
     return [
-        (" " + fit("database" if source.database else "file", 10), "soft"),
+        (" " + fit("database" if source.database else "words", 10), "soft"),
         (fit(when(source.read_at)[:16] if source.read_at else "never", 18), "" if source.read_at else "soft"),
+        (fit(f"{items:,}" if items else "none", 7, ">") + "  ", "" if items else "soft"),
         (clip_middle(name_of(source), room), "strong"),
     ]
 
 
-def source_words(source: KnownSource, from_settings: bool, width: int) -> list[Line]:
+def source_words(listed: ListedSource, from_settings: bool, width: int) -> list[Line]:
     """All about one source."""
+    source = listed.source
     lines: list[Line] = [[(line, "strong")] for line in wrap(name_of(source), width)]
     if from_settings:
         lines.append([("the database of DATABASE_URL", "soft")])
@@ -44,6 +48,13 @@ def source_words(source: KnownSource, from_settings: bool, width: int) -> list[L
     lines.append(labelled("read", when(source.read_at) if source.read_at else "never yet", width))
     if source.outcome:
         lines.append(labelled("", shown(source.outcome), width, "soft"))
+    gave = f"{count(listed.tables, 'table')}, {count(listed.relationships, 'relationship')}"
+    lines.append(
+        labelled("gave", gave if listed.tables or listed.relationships else "nothing that is there now", width)
+    )
+    if not listed.can_be_read:
+        words = "It is no place that can be read again from here: a pipe, another program, or a file that moved."
+        lines += [[], *([(line, "soft")] for line in wrap(words, width))]
     return lines
 
 

@@ -94,6 +94,7 @@ def _bring(source: Source, workspace: Workspace, flags: Flags, watch: Watch) -> 
     brought = _brought(source, workspace, flags, watch)
     if brought.gone:
         _sweep(workspace)
+    _remember(flags, workspace, brought)
     for one in brought.bad:
         terminal.say(f"{one.where}: {one.message}")
     if brought.bad_count > len(brought.bad):
@@ -137,6 +138,15 @@ def _brought(source: Source, workspace: Workspace, flags: Flags, watch: Watch) -
         if not says_yes("Are they really gone?"):
             raise
     return bring(source, watch, whole=True, agree_gone=True, same_as=same_as)
+
+
+def _remember(flags: Flags, workspace: Workspace, brought: Brought) -> None:
+    """The app lists what was read, when, and what came of it."""
+    from batch_manager.store.listed import remember_reading
+
+    place = flags.argument or ("" if flags.demo else workspace.settings.database_url)
+    if place:
+        remember_reading(workspace.store, place, brought)
 
 
 def _sweep(workspace: Workspace) -> None:

@@ -1,0 +1,27 @@
+"""Work beside the keys: how a screen or the app begins what takes its time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from textual.dom import DOMNode
+
+
+def begin(
+    node: DOMNode, work: Callable[[], Coroutine[Any, Any, object]], *, group: str = "default", exclusive: bool = False
+) -> None:
+    """Begin work in the app's loop.
+
+    It is a function and no coroutine yet: work that is replaced before its turn then leaves nothing behind that
+    nobody ever awaited.
+
+    Args:
+        node: The screen or app whose work it is; it ends with it.
+        work: What to do.
+        group: Work of one kind.
+        exclusive: Replaces what is under way in its group.
+    """
+    # The types of `run_worker` take a function of a coroutine for two things at once.
+    node.run_worker(cast("Callable[[], None]", work), group=group, exclusive=exclusive)
