@@ -127,6 +127,12 @@ async def test_all_that_items_came_from_is_listed_with_what_each_gave(opens: Any
         assert "2 tables, 0 relationships" in seen
         await driver.press("p")
         await driver.until(lambda: "= 2 unchanged" in driver.screen_text())
+        with sqlite3.connect(tmp_path / "shop.db") as connection:
+            connection.execute('ALTER TABLE users ADD COLUMN "e\x1bmail" TEXT')
+        connection.close()
+        await driver.settle()
+        await driver.press("p")
+        await driver.until(lambda: "columns + e\\x1bmail" in driver.screen_text())
         await driver.press("j")
         assert "1 table, 0 relationships" in driver.screen_text()
         await driver.press("j")

@@ -16,7 +16,7 @@ import pytest
 
 from command import EMPTY, THREE, Command, Done, jsonl, tables
 
-SUMMARY = {"new", "changed", "unchanged", "gone", "bad", "warnings", "changes", "pending"}
+SUMMARY = {"new", "changed", "unchanged", "gone", "bad", "warnings", "changes", "strangers", "pending"}
 
 
 def sums(done: Done) -> list[object]:
@@ -55,7 +55,8 @@ def test_import_counts_new_changed_and_unchanged(command: Command, tmp_path: Pat
     changed = {**THREE[0], "documentation": "Other words."}
     third = command("--import", "-", "--json", text=jsonl(changed, *THREE[1:]))
     assert sums(third) == [0, 1, 2, 0]
-    assert third.json["changes"] == [{"change": "changed", "kind": "table", "name": "users"}]
+    assert [(one["change"], one["name"]) for one in third.json["changes"]] == [("changed", "users")]
+    assert third.json["changes"][0]["difference"] == "documentation +1 line -1 line: + Other words."
 
 
 def test_bad_lines_are_numbered_and_the_rest_is_imported(command: Command) -> None:
@@ -356,3 +357,33 @@ def test_what_was_read_is_remembered_for_the_list_of_sources(command: Command, s
     found = [(Path(one["place"]).name, one["outcome"]) for one in json.loads(note)]
     assert found == [("shop.db", "3 new, 0 changed, 0 unchanged"), ("words.jsonl", "0 new, 1 changed, 0 unchanged")]
     assert json.loads(note)[1]["place"] == str(command.folder / "words.jsonl")
+
+
+def test_words_that_speak_of_no_scanned_table_are_told(command: Command, shop: Path) -> None:
+    words = jsonl(
+        {"kind": "table", "name": "userss", "documentation": "People"},
+        {"kind": "table", "name": "orders", "documentation": "Bought"},
+    )
+    assert command("--import", "-", "--json", text=words).json["strangers"]["in_no_scanned_database"] == 0
+    command("--scan", f"sqlite:///{shop}")
+    told = command("--import", "-", "--json", text=words)
+    assert "warning: 1 name is in no scanned database: userss (nearest: users)." in told.err.splitlines()
+    assert told.json["warnings"] == []
+    assert told.json["strangers"]["names"] == [
+        {"why": "in_no_scanned_database", "kind": "table", "name": "userss", "nearest": "users"}
+    ]
+    with closing(sqlite3.connect(shop)) as database:
+        database.execute("DROP TABLE orders")
+    assert command("--scan", f"sqlite:///{shop}", "--yes").out.splitlines()[0].endswith("2 gone")
+    gone = command("--import", "-", text=words)
+    assert gone.out.splitlines()[0] == "0 new · 0 changed · 2 unchanged"
+    assert "1 name is gone from the database, so the words are kept and not indexed: orders." in gone.err
+
+
+def test_a_plan_names_the_columns_that_changed(command: Command, shop: Path) -> None:
+    command("--scan", f"sqlite:///{shop}")
+    with closing(sqlite3.connect(shop)) as database:
+        database.execute("ALTER TABLE users RENAME COLUMN email TO mail")
+        database.execute("ALTER TABLE users ADD COLUMN phone TEXT")
+    lines = command("--scan", f"sqlite:///{shop}").out.splitlines()
+    assert lines[1:3] == ["  ~ table users", "      columns + mail, phone - email"]

@@ -17,6 +17,7 @@ from batch_manager.sources.database import DatabaseSource
 from batch_manager.sources.database_url import key_of, label_of
 from batch_manager.sources.recognise import open_file
 from batch_manager.store import DocumentationStore
+from batch_manager.store.intake import Change
 from command import Command
 
 USERS = "CREATE TABLE users (id INTEGER PRIMARY KEY, {} TEXT)"
@@ -103,10 +104,10 @@ def test_a_plan_keeps_nothing_and_no_writer_waiting(store: DocumentationStore, m
     plan = store.items.plan(other, whole=True)
     assert (plan.brought.new, plan.brought.changed, plan.brought.unchanged, plan.brought.gone) == (1, 1, 0, 2)
     assert plan.named == (
-        ("new", "table", "carts"),
-        ("changed", "table", "users"),
-        ("gone", "table", "orders"),
-        ("gone", "relationship", "orders_user_id_fk"),
+        Change("new", "table", "carts"),
+        Change("changed", "table", "users", "columns + phone - mail"),
+        Change("gone", "table", "orders"),
+        Change("gone", "relationship", "orders_user_id_fk"),
     )
     assert sorted(map(str, store.items.documents())) == before and store.items.counts().total("pending") == 3
 

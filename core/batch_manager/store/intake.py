@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from batch_manager.documents import Kind
+from batch_manager.documents import Kind, from_payload
 from batch_manager.errors import DeclinedError
 from batch_manager.sources import Source, Unreadable
 from batch_manager.sources.watch import Watch
 from batch_manager.store.database import now, translated
 from batch_manager.store.departures import Whole, check, depart, departing, schemas_of
+from batch_manager.store.differences import difference
 from batch_manager.store.former import keep_former
 from batch_manager.store.names import Names
 from batch_manager.store.staging import Staging
+from batch_manager.store.strangers import NONE, Strangers, strangers_of
 
 if TYPE_CHECKING:
     import peewee
@@ -28,14 +31,18 @@ again; larger ones would keep a run from its journal for more than some tenths o
 NAMED = 200
 """Items of each sort that a plan names; more of them are only counted."""
 
+COMPARED = 500_000
+"""Characters of a payload up to which a plan says what changed in it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One line of the plan."""
+    """One line of the plan; `difference` says what of a changed item is other than before, as far as it can be told."""
 
     what: What
     kind: Kind
     name: str
+    difference: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +57,7 @@ class Brought:
     warnings: tuple[str, ...]
     gone: int = 0
     changes: tuple[Change, ...] = ()
+    strangers: Strangers = NONE
 
     @property
     def read(self) -> int:
@@ -97,8 +105,8 @@ def bring(
             scope = _scope(database, source, names, staging) if whole and staging.is_whole else None
             if scope:
                 check(database, scope, agreed=agree_gone)  # an error takes back what was remembered
-        brought = _compared(database, names, staging)
-        side = "structure" if source.brings == "structure" else "words"
+        brought = _compared(database, source, names, staging)
+        side = _side(source)
         values = {"title": source.title, "key": source.key, "at": now()}
         for bounds in _chunks(database):
             if watch.stopped:
@@ -127,13 +135,13 @@ def foresee(database: peewee.SqliteDatabase, source: Source, *, whole: bool = Fa
         staging = Staging(database, source, names)
         staging.read(Watch())
         scope = _scope(database, source, names, staging) if whole and staging.is_whole else None
-        brought = _compared(database, names, staging)
+        brought = _compared(database, source, names, staging)
         gone = departing(database, scope) if scope else []
         staging.clear()
     return _with_gone(brought, gone)
 
 
-def _compared(database: peewee.SqliteDatabase, names: Names, staging: Staging) -> Brought:
+def _compared(database: peewee.SqliteDatabase, source: Source, names: Names, staging: Staging) -> Brought:
     """What is staged, counted, and the first of each sort named."""
     rows = database.execute_sql(f"SELECT {_WHAT}, count(*) FROM staged GROUP BY 1").fetchall()
     counted: dict[str, int] = dict(rows)
@@ -145,7 +153,8 @@ def _compared(database: peewee.SqliteDatabase, names: Names, staging: Staging) -
         bad=tuple(staging.bad),
         bad_count=staging.bad_count,
         warnings=(*staging.warnings, *([resemblance] if resemblance else [])),
-        changes=tuple(_named(database)),
+        changes=tuple(_named(database, _side(source))),
+        strangers=strangers_of(database) if source.brings == "words" else NONE,
     )
 
 
@@ -160,13 +169,23 @@ _WHAT = (
 )
 
 
-def _named(database: peewee.SqliteDatabase) -> Iterator[Change]:
+def _side(source: Source) -> str:
+    return "structure" if source.brings == "structure" else "words"
+
+
+def _named(database: peewee.SqliteDatabase, side: str) -> Iterator[Change]:
     sorts: tuple[What, ...] = ("new", "changed")
     for what in sorts:
         rows = database.execute_sql(
-            f"SELECT kind, name FROM staged WHERE {_WHAT} = ? ORDER BY seq LIMIT ?", (what, NAMED)
+            f"SELECT s.kind, s.name, s.payload, length(s.payload), b.{side}, length(b.{side})"
+            f" FROM staged s LEFT JOIN brought b ON b.item_id = s.item_id WHERE {_WHAT} = ? ORDER BY seq LIMIT ?",
+            (what, NAMED),
         ).fetchall()
-        yield from (Change(what, kind, name) for kind, name in rows)
+        for kind, name, after, after_long, before, before_long in rows:
+            told = ""
+            if what == "changed" and before and max(after_long, before_long) <= COMPARED:
+                told = difference(from_payload(json.loads(before)), from_payload(json.loads(after)))
+            yield Change(what, kind, name, told)
 
 
 def _scope(database: peewee.SqliteDatabase, source: Source, names: Names, staging: Staging) -> Whole | None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batch_manager.documents import Kind
-from batch_manager.store.intake import Brought, What, foresee
+from batch_manager.store.intake import Brought, Change, foresee
 
 if TYPE_CHECKING:
     import peewee
@@ -19,7 +18,7 @@ class Plan:
     """What would come of it, and which items that are: the first of each sort."""
 
     brought: Brought
-    named: tuple[tuple[What, Kind, str], ...]
+    named: tuple[Change, ...]
 
 
 def plan(database: peewee.SqliteDatabase, source: Source, *, whole: bool = False) -> Plan:
@@ -35,4 +34,4 @@ def plan(database: peewee.SqliteDatabase, source: Source, *, whole: bool = False
         StoreError: The store can't be read.
     """
     brought = foresee(database, source, whole=whole)
-    return Plan(brought, tuple((one.what, one.kind, one.name) for one in brought.changes))
+    return Plan(brought, brought.changes)

@@ -16,7 +16,8 @@ from batch_manager.errors import BatchManagerError, InputError
 from batch_manager.sources import Source
 from batch_manager.sources.watch import Watch
 from batch_manager.store.intake import Brought
-from batch_manager_tui.display import count, wrap
+from batch_manager.store.strangers import stranger_words
+from batch_manager_tui.display import count, shown, wrap
 from batch_manager_tui.screens.base import AppModal
 from batch_manager_tui.widgets.box import Box
 from batch_manager_tui.widgets.choices import Choices
@@ -207,8 +208,8 @@ def result_lines(what: What, result: Brought | int, width: int) -> list[Line]:
         lines.append([(f"{count(result.bad_count, noun)} could not be read:", "error")])
         for one in result.bad[:SHOWN_TROUBLES]:
             lines += [[(line, "")] for line in wrap(f"{one.where}: {one.message}", width)]
-    for warning in result.warnings[:SHOWN_TROUBLES]:
-        lines += [[(line, "warning")] for line in wrap(warning, width)]
+    for warning in (*result.warnings[:SHOWN_TROUBLES], *stranger_words(result.strangers)):
+        lines += [[(line, "warning")] for line in wrap(shown(warning), width)]
     return lines
 
 

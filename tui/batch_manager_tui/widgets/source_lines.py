@@ -9,7 +9,8 @@ from batch_manager.sources.known import name_of
 from batch_manager.store.intake import Brought
 from batch_manager.store.listed import ListedSource
 from batch_manager.store.plans import Plan
-from batch_manager_tui.display import clip_middle, count, fit, shown, when, wrap
+from batch_manager.store.strangers import stranger_words
+from batch_manager_tui.display import clip, clip_middle, count, fit, shown, when, wrap
 from batch_manager_tui.widgets.cost_lines import labelled
 from batch_manager_tui.widgets.strips import Line
 from batch_manager_tui.widgets.words import KIND
@@ -79,8 +80,8 @@ def doubt_lines(brought: Brought, width: int) -> list[Line]:
         lines.append([(f"{brought.bad_count:,} could not be read:", "error")])
         for one in brought.bad[:BAD_SHOWN]:
             lines += [[(line, "")] for line in wrap(f"{one.where}: {one.message}", width)]
-    for warning in brought.warnings[:BAD_SHOWN]:
-        lines += [[(line, "warning")] for line in wrap(warning, width)]
+    for warning in (*brought.warnings[:BAD_SHOWN], *stranger_words(brought.strangers)):
+        lines += [[(line, "warning")] for line in wrap(shown(warning), width)]
     return lines
 
 
@@ -97,10 +98,12 @@ def plan_lines(plan: Plan, width: int) -> list[Line]:
     lines += doubt_lines(brought, width)
     lines.append([("Nothing was kept.", "soft")])
     for what, number in sums:
-        named = [(kind, name) for sort, kind, name in plan.named if sort == what]
-        for kind, name in named:
+        named = [one for one in plan.named if one.what == what]
+        for one in named:
             sign, part = SIGNS[what]
-            lines.append([(f"{sign} ", part), (fit(KIND[kind], 9), "soft"), (shown(name), "")])
+            lines.append([(f"{sign} ", part), (fit(KIND[one.kind], 9), "soft"), (shown(one.name), "")])
+            if one.difference:
+                lines.append([(f"    {clip(shown(one.difference), max(8, width - 4))}", "soft")])
         if number > len(named):
             lines.append([(f"  … {number - len(named):,} more {what}", "soft")])
     return lines

@@ -14,13 +14,18 @@ from batch_manager.pricing import show_usd
 from batch_manager.quote import Scope
 from batch_manager.sources.shown import expanded, shown
 from batch_manager.sources.watch import Watch
+from batch_manager.store.strangers import stranger_words
 
 if TYPE_CHECKING:
     from batch_manager.cli.flags import Flags
     from batch_manager.quote import Quote
     from batch_manager.sources import Source
-    from batch_manager.store.intake import Brought
+    from batch_manager.store.intake import Brought, Change
+    from batch_manager.store.strangers import Strangers
     from batch_manager.workspace import Workspace
+
+DIFFERENCE = 90
+"""Characters of what changed in an item, so that a line of it fits most terminals; `--json` has all."""
 
 SHOWN = 10
 """Items of each sort that a plan names on the terminal; `--json` has more."""
@@ -99,7 +104,7 @@ def _bring(source: Source, workspace: Workspace, flags: Flags, watch: Watch) -> 
         terminal.say(f"{one.where}: {one.message}")
     if brought.bad_count > len(brought.bad):
         terminal.say(f"… and {brought.bad_count - len(brought.bad):,} more that could not be read")
-    for warning in brought.warnings:
+    for warning in (*brought.warnings, *stranger_words(brought.strangers)):
         terminal.say(f"warning: {warning}")
     plan = _plan(workspace)
     if flags.json:
@@ -112,7 +117,8 @@ def _bring(source: Source, workspace: Workspace, flags: Flags, watch: Watch) -> 
                     "gone": brought.gone,
                     "bad": [{"where": one.where, "message": one.message} for one in brought.bad],
                     "warnings": list(brought.warnings),
-                    "changes": [{"change": one.what, "kind": one.kind, "name": one.name} for one in brought.changes],
+                    "changes": [_change_json(one) for one in brought.changes],
+                    "strangers": _strangers_json(brought.strangers),
                     "pending": plan and _plan_json(plan),
                 }
             )
@@ -184,6 +190,25 @@ def _plan_json(quote: Quote) -> dict[str, object]:
     }
 
 
+def _change_json(change: Change) -> dict[str, str]:
+    told = {"change": change.what, "kind": change.kind, "name": change.name}
+    return {**told, "difference": change.difference} if change.difference else told
+
+
+def _strangers_json(strangers: Strangers) -> dict[str, object]:
+    return {
+        "in_no_scanned_database": strangers.unknown_count,
+        "gone_from_the_database": strangers.departed_count,
+        "names": [
+            *(
+                {"why": "in_no_scanned_database", "kind": one.kind, "name": one.name, "nearest": one.nearest}
+                for one in strangers.unknown
+            ),
+            *({"why": "gone_from_the_database", "kind": kind, "name": name} for kind, name in strangers.departed),
+        ],
+    }
+
+
 def _named(brought: Brought) -> Iterator[str]:
     """The plan's lines, as many of each sort as can be read at a glance; all of them would drown the sums."""
     for what, mark, total in (
@@ -192,7 +217,10 @@ def _named(brought: Brought) -> Iterator[str]:
         ("gone", "-", brought.gone),
     ):
         named = [one for one in brought.changes if one.what == what][:SHOWN]
-        yield from (f"  {mark} {one.kind} {shown(one.name)}" for one in named)
+        for one in named:
+            yield f"  {mark} {one.kind} {shown(one.name)}"
+            if one.difference:
+                yield f"      {shown(one.difference, DIFFERENCE)}"
         if total > len(named):
             yield f"  {mark} … {total - len(named):,} more"
 
