@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from batch_manager.store.items import ItemFilter
 from batch_manager_tui.remembered import FILE_NAME, Remembered, dump, parse, read, write
 from batch_manager_tui.widgets.filter_box import FilterBox
+from batch_manager_tui.widgets.key_line import KeyLine
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -36,8 +37,13 @@ async def test_the_next_start_is_as_the_last_was_left(local: Any, drives: Any, t
         assert driver.app.bell_at_end
         assert driver.app.main.query_one(FilterBox).display
         assert driver.app.main.pane == "items"
-        assert "esc shows all again" in driver.notice
+        # In the list's title: a notice goes by itself, and the filter stays.
+        assert "filter: pending /_02 - esc shows all" in driver.screen_text()
+        driver.app.main.query_one(KeyLine).clear()
+        await driver.press("j")
+        assert "filter: pending /_02 - esc shows all" in driver.screen_text()
         await driver.press("escape")
+        assert "filter:" not in driver.screen_text()
         assert len(driver.app.main.desk.selection.ids) == 30
     assert read(workspace.settings.home).wanted == ItemFilter(sort="tokens")
 
@@ -50,6 +56,18 @@ async def test_a_damaged_file_is_no_file(local: Any, drives: Any, tables: Any, d
         assert driver.app.main.desk.selection.wanted == ItemFilter()
         await driver.press("o")
     assert json.loads((workspace.settings.home / FILE_NAME).read_text())["wanted"]["sort"] == "name"
+
+
+@pytest.mark.parametrize("size", [(120, 40), (80, 24), (60, 18)])
+async def test_a_filter_of_the_last_start_is_told_at_every_size(
+    local: Any, drives: Any, tables: Any, size: tuple[int, int]
+) -> None:
+    workspace = local(tables(3))
+    write(workspace.settings.home, Remembered(ItemFilter(status="pending", text="_00")))
+    async with drives(workspace, size) as driver:
+        title = driver.screen_text().splitlines()[1]
+        assert "filter: pending /_00" in title
+        assert "esc shows all" in driver.screen_text()
 
 
 async def test_a_file_that_cannot_be_written_stops_nobody(local: Any, drives: Any, tables: Any) -> None:

@@ -97,7 +97,7 @@ def strangers_of(database: peewee.SqliteDatabase) -> Strangers:
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name that is most like this one, whatever its case and its schema; None when none is like it. Pure."""
-    plain = {}
+    plain: dict[str, str] = {}
     for one in known:
         plain.setdefault(one.casefold(), one)
         plain.setdefault(_last(one.casefold()), one)

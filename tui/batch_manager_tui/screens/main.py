@@ -147,7 +147,7 @@ class MainScreen(AppScreen):
             guide.show_made(lambda width: empty_lines(now, width))
         pane = self.query_one("#items-pane")
         tabs = self.has_class("-tabs")
-        pane.border_title = _title("Items", self._filter_words(now), tabs)
+        pane.border_title = _title("Items", self._filter_title(now, tabs), tabs)
         self.query_one("#cost").border_title = _title("Cost", "", tabs)
         self.query_one("#batches").border_title = _title("Batches", "", tabs)
         pane.border_subtitle = Content(self._list_words(now))
@@ -184,6 +184,15 @@ class MainScreen(AppScreen):
         if now.wanted.text:
             words.append("/" + clip(shown(now.wanted.text), 24))
         return " ".join(word for word in words if word)
+
+    def _filter_title(self, now: Situation, tabs: bool) -> str:
+        """The filter, and the way out of it, as long as it holds: it may be one of days ago."""
+        words = self._filter_words(now)
+        return (
+            f"filter: {words} - {key_of(now, 'clear')} shows all"
+            if words and not tabs
+            else words and f"filter: {words}"
+        )
 
     # Commands
 
