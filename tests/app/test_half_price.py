@@ -60,12 +60,22 @@ async def test_h_and_y_hand_over_and_a_later_start_takes_in(
         await hand_over(driver)
         assert len(workspace.half_price.jobs()) == 1 and workspace.store.items.counts().total("pending") == 5
         await driver.until(lambda: "At half the price" in driver.screen_text())  # a bar in the batches' pane
+        await driver.until(lambda: driver.screen_text().count("at half price") >= 5)  # each item's note
+        text = driver.screen_text()
+        assert "all 5 pending are handed over" in text
+        assert f"{show_usd(workspace.store.jobs.held())} of it held" in text
+        await driver.press("enter")
+        assert "in a half-price batch, not back yet" in driver.screen_text()
+        await driver.press("escape")
         await driver.press("h")
         assert driver.front == "HalfPriceScreen" and "0/5" in driver.screen_text()
         server.advance(500)
         await driver.press("l")
         await driver.until(lambda: "in progress" in driver.screen_text())
         assert "held" in driver.screen_text() and "expires" in driver.screen_text()
+        lines = driver.screen_text().splitlines()
+        heads = next(number for number, line in enumerate(lines) if "batch" in line and "state" in line)
+        assert "in progress" in lines[heads + 1]
     workspace.close()
     server.advance(500)
     later = paid()

@@ -14,6 +14,7 @@ from pictures import TextPicture, rows_of, styles_of
 from textual.pilot import Pilot
 
 from batch_manager.events import BatchView, LimitsView, RunView
+from batch_manager.half_price import JobView
 from batch_manager.quote import Scope
 from batch_manager.sources.known import known_source, write_known
 from batch_manager.workspace import Workspace
@@ -188,18 +189,24 @@ def test_import_prompt(pictured: Any, opens: Any) -> None:
     pictured(opens(), "i")
 
 
-def test_details(pictured: Any, opens: Any) -> None:
-    workspace = opens(demo=True)
+def read_at_rest(workspace: Workspace) -> Workspace:
+    """The same, read at a time and from a place that are the same on every machine."""
     workspace.store._db.execute_sql(
         "UPDATE item SET words_at = '2026-11-24T10:00:00', structure_at = '2026-11-24T10:00:00'"
     )
-    workspace.store._db.execute_sql("UPDATE item SET structure_from = 'sqlite:///shop.db'")
-    pictured(workspace, "j", "enter")
+    workspace.store._db.execute_sql(
+        "UPDATE item SET structure_from = 'sqlite:///shop.db', origin = NULL WHERE structure_from != ''"
+    )
+    return workspace
+
+
+def test_details(pictured: Any, opens: Any) -> None:
+    pictured(read_at_rest(opens(demo=True)), "j", "enter")
 
 
 def with_history(opens: Any) -> Workspace:
     """The sample after a run with failures, at a time that stands still."""
-    workspace: Workspace = opens(demo=True, rehearse=True)
+    workspace = read_at_rest(opens(demo=True, rehearse=True))
     words = "Rate limit reached for requests. Limit: 300 / min."
     tables = ["accounting_periods", "audit_log", "campaigns", "carriers"]
     fail(workspace, tables, "rate_limit_exceeded", words)
@@ -242,6 +249,27 @@ def test_bill(pictured: Any, opens: Any) -> None:
     pictured(with_history(opens), "B", "j")
 
 
+HANDED_OVER = tuple(
+    JobView(
+        *(number, 3, number, f"batch_68f2a{number}", state, 25_000, done, failed, kept, 3_100_000),
+        *(Decimal("0.031"), Decimal("0.0279") if kept else Decimal(0), "2026-11-24T10:00:00+00:00"),
+        *("2026-11-25T10:00:00+00:00", None, False, unseen, problem, step, ()),
+    )
+    for number, state, done, failed, kept, unseen, problem, step in (
+        (1, "collecting", 25_000, 12, 9_400, False, "", ""),
+        (2, "in progress", 11_250, 0, 0, False, "", ""),
+        (3, "validating", 0, 0, 0, False, "", ""),
+        *((4, "maybe submitted", 0, 0, 0, True, "The server shows no such batch to this key.", "w gives it up."),),
+    )
+)
+
+
+def test_half_price(pictured: Any, opens: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    workspace = opens(demo=True, rehearse=True)
+    monkeypatch.setattr(workspace.half_price, "jobs", lambda: HANDED_OVER)
+    pictured(workspace, "h", "j")
+
+
 def test_settings(pictured: Any, opens: Any) -> None:
     pictured(opens(EMBEDDING_CONCURRENCY="4"), "comma", *"jjjjjjj")
 
@@ -260,7 +288,7 @@ def test_prompts(walked: Any, opens: Any) -> None:
 
 
 def test_sources(pictured: Any, opens: Any) -> None:
-    workspace = opens(demo=True)
+    workspace = read_at_rest(opens(demo=True))
     places = ["postgresql://reader@db.example/shop", "mariadb://db.example/warehouse_of_everything_that_was_ever_sold"]
     workspace.store.set_note(NOTE, write_known(known_source(place) for place in places))
     pictured(workspace, "c", "j", sizes=[(60, 18), (120, 40)])

@@ -38,6 +38,7 @@ class Desk:
         searchable: Items that a search can find, as last read.
         serves: The model of the index that serves, where it isn't the one in force.
         spent: USD over all runs, as last read.
+        held: USD of it that is no bill yet.
         runs: The latest runs.
         unfinished: A run that was interrupted with work left.
         jobs: Batches at half the price that are under way.
@@ -69,6 +70,7 @@ class Desk:
         self.searchable = 0
         self.serves = ""
         self.spent = Decimal(0)
+        self.held = Decimal(0)
         self.runs: list[RunRow] = []
         self.unfinished: RunRow | None = None
         self.jobs: tuple[JobView, ...] = ()
@@ -100,7 +102,9 @@ class Desk:
 
     def cost_state(self) -> CostState:
         """The moment, as the cost panel shows it."""
-        return CostState(self.heading, self.quote, self.error, self.view, self.spent, self._half(), self.waiting)
+        return CostState(
+            self.heading, self.quote, self.error, self.view, self.spent, self.held, self._half(), self.waiting
+        )
 
     def _half(self) -> Decimal | None:
         """What the quote would cost at half the price; None where that isn't offered."""
@@ -126,7 +130,7 @@ class Desk:
         workspace, wanted = self._opened(), self.selection.wanted
 
         def look() -> tuple[
-            Counts, int, str, array[int], Decimal, list[RunRow], RunRow | None, tuple[JobView, ...], Waiting
+            Counts, int, str, array[int], Decimal, Decimal, list[RunRow], RunRow | None, tuple[JobView, ...], Waiting
         ]:
             store = workspace.store
             serving = store.generations.serving()
@@ -136,6 +140,7 @@ class Desk:
                 "" if serving is None or serving.is_of(workspace.engine.space) else serving.title,
                 store.items.ids(wanted),
                 store.ledger.spent(),
+                store.ledger.held() + store.jobs.held(),
                 store.ledger.runs(SHOWN_RUNS),
                 workspace.engine.unfinished(),
                 jobs := workspace.half_price.jobs(),
@@ -143,8 +148,8 @@ class Desk:
             )
 
         found = await back.read(look)
-        self.counts, self.searchable, self.serves, ids, self.spent, self.runs, self.unfinished = found[:7]
-        self.jobs, self.waiting = found[7:]
+        self.counts, self.searchable, self.serves, ids, self.spent, self.held = found[:6]
+        self.runs, self.unfinished, self.jobs, self.waiting = found[6:]
         return ids
 
     async def read_counts(self, back: BackRoom) -> None:
@@ -183,6 +188,8 @@ class Desk:
             return f"None in the filter of {total:,} pending"
         if self.selection.narrowed:
             return f"{sent:,} in the filter of {total:,} pending"
+        if not chosen and total and self.waiting.items == total:
+            return f"all {total:,} pending are handed over"
         if sent < total:
             return f"{sent:,} of {total:,} pending"
         return f"all {total:,} pending" if total else "Nothing is pending"

@@ -23,6 +23,7 @@ from batch_manager.store.findings import Finding, findings, findings_of, saved_t
 from batch_manager.store.former import Former, former_of
 from batch_manager.store.joins import joins
 from batch_manager.store.listing import STATUSES, ItemFilter, Status, ids_of
+from batch_manager.store.scopes import AWAITED
 
 if TYPE_CHECKING:
     import peewee
@@ -45,7 +46,11 @@ _ROW = f"id, kind, name, {STATUS_SQL}, tokens, parts, problem, code, message, pu
 
 @dataclass(frozen=True, slots=True)
 class ItemRow:
-    """An item in a list."""
+    """An item in a list.
+
+    Attributes:
+        awaited: Whether a text of it is handed over at half the price, and not back; lists of failures don't ask.
+    """
 
     id: int
     kind: Kind
@@ -57,6 +62,7 @@ class ItemRow:
     code: str | None
     message: str | None
     purpose: str
+    awaited: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +145,7 @@ class Items:
     def rows(self, ids: Sequence[int]) -> list[ItemRow]:
         """The rows of these ids, in this order; ids that are gone are left out."""
         found = self._all(
-            f"SELECT {_ROW} FROM item WHERE id IN (SELECT value FROM json_each(?))", [json.dumps(list(ids))]
+            f"SELECT {_ROW}, {AWAITED} FROM item WHERE id IN (SELECT value FROM json_each(?))", [json.dumps(list(ids))]
         )
         by_id = {row[0]: ItemRow(*row) for row in found}
         return [by_id[one] for one in ids if one in by_id]
@@ -154,14 +160,14 @@ class Items:
     def detail(self, item_id: int) -> ItemDetail | None:
         """All that is known of an item; None when it is gone."""
         row = self._one(
-            f"SELECT {_ROW}, structure, words, text_hash, next_step, tries, changed_at, structure_from,"
+            f"SELECT {_ROW}, {AWAITED}, structure, words, text_hash, next_step, tries, changed_at, structure_from,"
             " structure_at, words_from, words_at, space_id FROM item LEFT JOIN brought ON item_id = id WHERE id = ?",
             [item_id],
         )
         if row is None:
             return None
-        item = ItemRow(*row[:10])
-        structure, words, digest, next_step, tries, changed_at, s_from, s_at, w_from, w_at, space = row[10:]
+        item = ItemRow(*row[:11])
+        structure, words, digest, next_step, tries, changed_at, s_from, s_at, w_from, w_at, space = row[11:]
         document = merge(_document(structure), _document(words))
         parts = self._all(
             "SELECT p.no, t.tokens, t.bytes, t.hash, t.body FROM part p JOIN text t ON t.id = p.text_id"

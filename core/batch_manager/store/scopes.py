@@ -37,6 +37,12 @@ class Seen:
 
 AS_IT_IS = Seen()
 
+AWAITED = (
+    "EXISTS (SELECT 1 FROM part hp JOIN run_text h ON h.text_id = hp.text_id AND h.state = 'planned'"
+    " WHERE hp.item_id = item.id AND h.run_id IN (SELECT id FROM run WHERE state = 'handed'))"
+)
+"""SQL over `item`: it waits for a text that is handed over at half the price."""
+
 
 def scope_conditions(scope: Scope, *handed: int, stage: str = "i.stage") -> tuple[str, list[Any]]:
     """The scope as SQL over `item AS i`, without items that wait for one of the runs that are handed over."""

@@ -17,7 +17,7 @@ from batch_manager_tui.screens.base import PlaceScreen
 from batch_manager_tui.screens.confirm_spend import ConfirmSpend
 from batch_manager_tui.widgets.job_lines import empty_lines, job_heads, job_line, job_words
 from batch_manager_tui.widgets.pick_list import PickList
-from batch_manager_tui.widgets.strips import Lines
+from batch_manager_tui.widgets.strips import Line, Lines
 
 FRESH = 1.0
 """Seconds between two readings of the store; the server is asked at the lane's own intervals."""
@@ -188,7 +188,7 @@ class HalfPriceScreen(PlaceScreen):
 
     def _show_list(self) -> None:
         jobs = self.query_one("#jobs", PickList)
-        jobs.show(len(self.jobs), lambda index, width: job_line(self.jobs[index], width), jobs.cursor)
+        jobs.show(len(self.jobs), lambda index, width: _aired(job_line(self.jobs[index], width - 2)), jobs.cursor)
 
     def _show(self) -> None:
         if not self.query("#job"):
@@ -196,5 +196,10 @@ class HalfPriceScreen(PlaceScreen):
         heads, words = self.query_one("#job-heads", Lines), self.query_one("#job", Lines)
         width = max(20, words.line_width - 1)
         at = self.query_one("#jobs", PickList).cursor
-        heads.show_lines([job_heads(max(20, heads.line_width))] if self.jobs else [])
+        heads.show_lines([_aired(job_heads(max(20, heads.line_width - 2)))] if self.jobs else [])
         words.show_lines(job_words(self.jobs[at], width) if at < len(self.jobs) else empty_lines(width))
+
+
+def _aired(line: Line) -> Line:
+    """With a cell of air before it; the cell after it is left by the width."""
+    return [(" ", ""), *line]

@@ -29,7 +29,13 @@ LABEL = 10
 
 
 def quote_lines(
-    quote: Quote, heading: str, spent: Decimal, width: int, half: Decimal | None = None, waiting: Waiting = NONE
+    quote: Quote,
+    heading: str,
+    spent: Decimal,
+    width: int,
+    held: Decimal = Decimal(0),
+    half: Decimal | None = None,
+    waiting: Waiting = NONE,
 ) -> list[Line]:
     """What the choice would cost.
 
@@ -38,6 +44,7 @@ def quote_lines(
         heading: Which items it speaks of, such as `12 marked of 138 pending`.
         spent: USD over all runs so far.
         width: Cells.
+        held: USD of what was spent that is no bill yet.
         half: USD of the same at half the price, where that is offered.
         waiting: Items that are handed over at half the price, and not in the quote.
     """
@@ -61,6 +68,8 @@ def quote_lines(
     lines += where_lines(quote, width)
     lines += wrapped("cap", _cap_words(quote), width, "warning" if quote.beyond_cap else "")
     lines.append(labelled("spent", f"{show_usd(spent)} in all runs", width))
+    if held:
+        lines.append(labelled("", f"{show_usd(held)} of it held", width, "soft"))
     return lines
 
 

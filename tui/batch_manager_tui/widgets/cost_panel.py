@@ -26,6 +26,7 @@ class CostState:
         error: Why there is none.
         view: The run, active or over.
         spent: USD over all runs.
+        held: USD of it that is no bill yet: answers that never came, batches under way.
         half: USD of the quote at half the price, where that is offered.
         waiting: Items that are handed over at half the price, and not in the quote.
     """
@@ -35,6 +36,7 @@ class CostState:
     error: BatchManagerError | None = None
     view: RunView = field(default_factory=RunView)
     spent: Decimal = Decimal(0)
+    held: Decimal = Decimal(0)
     half: Decimal | None = None
     waiting: Waiting = NONE
 
@@ -66,7 +68,7 @@ def _lines(state: CostState, width: int) -> list[Line]:
         return error_lines(state.error, width)
     if state.quote is None:
         return [[("counting tokens…", "soft")]] if state.heading else []
-    lines = quote_lines(state.quote, state.heading, state.spent, width, state.half, state.waiting)
+    lines = quote_lines(state.quote, state.heading, state.spent, width, state.held, state.half, state.waiting)
     if state.view.run_id:
         lines += [[], [("the last run", "strong")], *money_lines(state.view, width)]
     return lines

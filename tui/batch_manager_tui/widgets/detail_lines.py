@@ -48,6 +48,8 @@ def detail_lines(detail: ItemDetail, price: Decimal | None, width: int, known: K
     glyph, word = STATUS[row.status]
     lines: list[Line] = [[(line, "strong")] for line in wrap(shown(row.name), width)]
     lines.append([(f"{glyph} {word}", _part(row.status)), (f"  {row.kind}", "soft")])
+    if row.awaited:
+        lines.append([(clip("in a half-price batch, not back yet", width), "accent")])
     if row.problem or row.code:
         lines.append([])
         lines += failure_lines(detail, width)

@@ -209,6 +209,8 @@ class ItemList(LineView):
             return f"{shown(row.code)}: {shown(row.message or '')}", self.part("error")
         if row.problem:
             return f"can't be sent: {row.problem}", self.part("warning")
+        if row.awaited:
+            return "at half price", self.part("accent")
         if row.parts > 1:
             return f"{row.parts} parts  {shown(row.purpose)}", self.part("soft")
         return shown(row.purpose), self.part("soft")
