@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from textual.command import CommandList
 
 from batch_manager_tui.commands import COMMANDS, GROUPS, Command
 from batch_manager_tui.palette import TablePalette
@@ -123,11 +124,26 @@ async def test_the_palette_runs_commands_by_name(
     assert TablePalette in __import__("batch_manager_tui.app", fromlist=["x"]).BatchManagerApp.COMMANDS
     async with drives(local(tables(3))) as driver:
         await driver.press("ctrl+p")
-        await driver.until(lambda: driver.front == "CommandPalette")
+        await driver.until(lambda: driver.front == "Palette")
         await driver.pilot.press(*"mark all")
         await driver.pilot.pause(0.5)
         await driver.pilot.press("enter")
         await driver.until(lambda: len(driver.app.main.desk.selection.marks) == 3)
+
+
+async def test_a_palette_that_is_closed_in_the_middle_of_its_search_breaks_nothing(
+    local: Callable[..., Any], drives: Callable[..., Any], tables: Callable[..., Any]
+) -> None:
+    async with drives(local(tables(3))) as driver:
+        await driver.press("ctrl+p")
+        await driver.until(lambda: driver.front == "Palette")
+        await driver.app.screen.query_one(CommandList).remove()  # as when it is closed, only for longer
+        await driver.pilot.press("m")
+        await driver.pilot.pause(0.3)
+        await driver.pilot.press("escape")
+        await driver.until(lambda: driver.front == "MainScreen")
+        await driver.press("a")
+        assert len(driver.app.main.desk.selection.marks) == 3
 
 
 async def test_esc_backs_out_step_by_step(

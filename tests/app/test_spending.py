@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -78,13 +79,16 @@ async def test_a_y_that_was_pressed_too_early_does_not_spend(
 
 
 async def test_a_held_y_does_not_spend(
-    local: Callable[..., Any], drives: Callable[..., Any], tables: Callable[..., Any]
+    local: Callable[..., Any], drives: Callable[..., Any], tables: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Longer than a busy machine ever takes from one of these keys to the next, and shorter than all of them take.
+    monkeypatch.setattr(confirm_spend, "QUIET_BEFORE", 3.0)
     workspace = local(tables(3))
     async with drives(workspace) as driver:
         await driver.pilot.press("s", "y")
         await driver.until(lambda: driver.front == "ConfirmSpend")
-        for _ in range(40):  # a keyboard repeats some 30 times a second
+        held = monotonic()
+        while monotonic() < held + 4.0:  # a keyboard repeats some 30 times a second
             await driver.pilot.press("y")
             await driver.pilot.pause(0.03)
         await driver.pilot.press("escape")

@@ -22,7 +22,7 @@ from batch_manager_tui.away import Away
 from batch_manager_tui.backroom import BackRoom
 from batch_manager_tui.display import shown
 from batch_manager_tui.keymap import KeysInForce, read_keys
-from batch_manager_tui.palette import TablePalette
+from batch_manager_tui.palette import Palette, TablePalette
 from batch_manager_tui.places import Place
 from batch_manager_tui.remembered import Remembered, read, write
 from batch_manager_tui.screens.base import AppScreen
@@ -207,6 +207,11 @@ class BatchManagerApp(App[None]):
             write(self.opened.settings.home, now)
         except OSError as error:  # it is a comfort, and nobody waits for it
             log.warning("the filter and the order can't be remembered: %s", error)
+
+    def action_command_palette(self) -> None:
+        """Open the palette, once."""
+        if not isinstance(self.screen, Palette):
+            self.push_screen(Palette(id="--command-palette"))
 
     def run_command(self, command: str) -> None:
         """Run a command of the table, from wherever it was asked for."""

@@ -4,14 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
-from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual import work
+from textual.command import CommandList, CommandPalette, DiscoveryHit, Hit, Hits, Provider
+from textual.css.query import NoMatches
 
 from batch_manager_tui.commands import Command
 
 if TYPE_CHECKING:
     from batch_manager_tui.app import BatchManagerApp
+
+GATHER: Final[Any] = CommandPalette._gather_commands.__wrapped__  # type: ignore[attr-defined]
+"""The search itself, without the worker around it."""
+
+
+class Palette(CommandPalette):
+    """Textual's palette, which may be closed at any moment.
+
+    Its own search may end after its list is gone, when it is closed in that moment, and would take the app with it.
+    """
+
+    @work(exclusive=True, group=CommandPalette._GATHER_COMMANDS_GROUP)
+    async def _gather_commands(self, search_value: str) -> None:
+        try:
+            await GATHER(self, search_value)
+        except NoMatches:
+            if self.query(CommandList):
+                raise
 
 
 class TablePalette(Provider):
