@@ -147,10 +147,13 @@ class MainScreen(AppScreen):
             guide.show_made(lambda width: empty_lines(now, width))
         pane = self.query_one("#items-pane")
         tabs = self.has_class("-tabs")
-        pane.border_title = _title("Items", self._filter_title(now, tabs), tabs)
+        # Among the titles of all three panes there is no room for more than the filter itself.
+        way_out = f"{key_of(now, 'clear')} shows all" if desk.selection.narrowed else ""
+        pane.border_title = _title("Items", self._filter_title(now, "" if tabs else way_out), tabs)
         self.query_one("#cost").border_title = _title("Cost", "", tabs)
         self.query_one("#batches").border_title = _title("Batches", "", tabs)
-        pane.border_subtitle = Content(self._list_words(now))
+        below = [way_out] if tabs and way_out else []
+        pane.border_subtitle = Content(" · ".join([*below, self._list_words(now)]))
         self.query_one("#cost", CostPanel).show(desk.cost_state())
         batches = self.query_one("#batches", BatchBars)
         batches.show(desk.view)
@@ -185,14 +188,10 @@ class MainScreen(AppScreen):
             words.append("/" + clip(shown(now.wanted.text), 24))
         return " ".join(word for word in words if word)
 
-    def _filter_title(self, now: Situation, tabs: bool) -> str:
+    def _filter_title(self, now: Situation, way_out: str) -> str:
         """The filter, and the way out of it, as long as it holds: it may be one of days ago."""
         words = self._filter_words(now)
-        return (
-            f"filter: {words} - {key_of(now, 'clear')} shows all"
-            if words and not tabs
-            else words and f"filter: {words}"
-        )
+        return f"filter: {words}" + (f" - {way_out}" if way_out else "") if words else ""
 
     # Commands
 
