@@ -147,12 +147,15 @@ class MainScreen(AppScreen):
             guide.show_made(lambda width: empty_lines(now, width))
         pane = self.query_one("#items-pane")
         tabs = self.has_class("-tabs")
-        # Among the titles of all three panes there is no room for more than the filter itself.
-        way_out = f"{key_of(now, 'clear')} shows all" if desk.selection.narrowed else ""
-        pane.border_title = _title("Items", self._filter_title(now, "" if tabs else way_out), tabs)
+        # As long as it holds, and not only in a notice: it may be a filter of days ago.
+        filtered, way_out = self._filter_words(now), f"{key_of(now, 'clear')} shows all"
+        if filtered and not tabs:
+            filtered = f"filter: {filtered} - {way_out}"
+        pane.border_title = _title("Items", filtered, tabs)
         self.query_one("#cost").border_title = _title("Cost", "", tabs)
         self.query_one("#batches").border_title = _title("Batches", "", tabs)
-        below = [way_out] if tabs and way_out else []
+        # Among the titles of all three panes there is no room for the way out.
+        below = [f"filter: {way_out}"] if filtered and tabs else []
         pane.border_subtitle = Content(" · ".join([*below, self._list_words(now)]))
         self.query_one("#cost", CostPanel).show(desk.cost_state())
         batches = self.query_one("#batches", BatchBars)
@@ -187,11 +190,6 @@ class MainScreen(AppScreen):
         if now.wanted.text:
             words.append("/" + clip(shown(now.wanted.text), 24))
         return " ".join(word for word in words if word)
-
-    def _filter_title(self, now: Situation, way_out: str) -> str:
-        """The filter, and the way out of it, as long as it holds: it may be one of days ago."""
-        words = self._filter_words(now)
-        return f"filter: {words}" + (f" - {way_out}" if way_out else "") if words else ""
 
     # Commands
 
