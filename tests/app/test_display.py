@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from batch_manager.events import BatchView
-from batch_manager_tui.display import clip, clip_middle, count, duration, fit, shown, span, wrap
+from batch_manager_tui.display import clip, clip_apart, clip_middle, count, duration, fit, shown, span, wrap
 from batch_manager_tui.widgets.batch_bars import batch_line
 
 TEXTS = st.text(st.characters(codec=None), max_size=60)
@@ -83,3 +83,17 @@ def test_a_batch_with_a_failed_text_is_not_called_indexed(width: int) -> None:
     words = "".join(text for text, _ in batch_line(batch, width))
     assert "■ 1 failed" in words and "19/20" in words and "✓" not in words
     assert words.count("failed") == 1
+
+
+@pytest.mark.parametrize("width", [12, 21, 30])
+def test_names_that_begin_and_end_alike_are_cut_so_that_they_differ(width: int) -> None:
+    names = [
+        "warehouse_shipment_items_billing_customer_address_id_fk",
+        "warehouse_shipment_items_mailing_customer_address_id_fk",
+        "warehouse_shipment_items_invoice_customer_address_id_fk",
+        "warehouse_shipment_items_invoice_customer_address_id_fk_2",
+    ]
+    cuts = [clip_apart(one, [other for other in names if other != one], width) for one in names]
+    assert len(set(cuts)) == len(names), cuts
+    assert all(cell_len(cut) <= width for cut in cuts)
+    assert clip_apart("short", names, width) == "short"

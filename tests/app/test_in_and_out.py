@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -112,6 +113,18 @@ async def test_searching(local: Callable[..., Any], drives: Callable[..., Any], 
         assert driver.front == "DetailsScreen"
         await driver.press("escape", "escape")
         assert driver.front == "MainScreen"
+
+
+async def test_a_search_of_an_index_that_was_deleted_says_so(local: Any, drives: Any, tables: Any) -> None:
+    workspace = local(tables(3))
+    workspace.engine.start(workspace.engine.quote(Scope()))
+    assert workspace.engine.wait(60).indexed == 3
+    workspace.close()
+    shutil.rmtree(workspace.settings.vectors_directory)
+    async with drives(local()) as driver:
+        await driver.press("S", *"purpose number 2", "enter")
+        await driver.until(lambda: "--verify --repair" in driver.notice)
+        assert "3 items should be in it" in driver.notice
 
 
 async def test_a_search_is_kept_to_a_kind_a_source_and_a_schema(

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from batch_manager.documents import Document
+
 
 def shown_panes(driver: Any) -> set[str]:
     """The panes that can be seen."""
@@ -102,3 +104,16 @@ async def test_themes_go_round(
             await driver.press("ctrl+t")
             seen.append(driver.app.theme)
         assert seen == ["ledger-light", "terminal", "ledger-dark"]
+
+
+@pytest.mark.parametrize("size", [(80, 24), (60, 18)])
+async def test_no_two_relationships_look_the_same(
+    size: tuple[int, int], local: Callable[..., Any], drives: Callable[..., Any]
+) -> None:
+    which = ("billing", "mailing", "invoice", "returns")
+    names = [f"warehouse_shipment_items_{one}_customer_address_id_fk" for one in which]
+    made = [Document("relationship", name, documentation=f"Of {name}.") for name in names]
+    async with drives(local(made), size) as driver:
+        rows = [line for line in driver.screen_text().split("\n") if "○ pending" in line]
+        seen = {row.split("rel", 1)[1].removeprefix("ation").split()[0] for row in rows}
+        assert len(rows) == len(seen) == len(names), rows

@@ -256,6 +256,21 @@ def test_an_index_of_another_model_is_asked_with_its_own(sample: Command, tmp_pa
     assert "The index that serves is of wordllama" in done.err and "costs $0" in done.err
 
 
+@pytest.mark.parametrize("how", ["deleted", "emptied"])
+def test_a_search_of_an_index_that_lost_all_says_so_and_what_to_do(sample: Command, tmp_path: Path, how: str) -> None:
+    command = copy(sample, tmp_path)
+    folder = command.home / "demo" / "vectors"
+    shutil.rmtree(folder)
+    if how == "emptied":
+        folder.mkdir()
+    done = command("--demo", "--search", "who pays late", "--json")
+    assert (done.code, done.out) == (2, "")
+    assert "147 items should be in it; nothing was sent" in done.error
+    assert "batch-manager --demo --verify --repair" in done.error
+    command("--demo", "--verify", "--repair")
+    assert command("--demo", "--search", "who pays late", "--json").json["results"]
+
+
 # --verify
 
 

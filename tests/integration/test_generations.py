@@ -205,6 +205,17 @@ def test_only_all_items_turn_to_another_model(tmp_path: Path, server: RehearsalS
     assert server.totals()["requests"] == 0
 
 
+def test_the_way_back_from_another_size_names_the_setting_of_the_size(tmp_path: Path, server: RehearsalServer) -> None:
+    with job(tmp_path, server, **SMALL) as old:
+        old.bring(3)
+        old.run()
+    with job(tmp_path, server) as other:
+        (told,) = [one for one in other.engine.problems() if one.code == "other_model"]
+    assert "not with text-embedding-3-small (1,536 dimensions)" in told.message
+    assert told.next_step.startswith("To stay with it, set OPENAI_EMBEDDING_DIMENSIONS=8; or index all")
+    assert "--model" not in told.next_step
+
+
 def test_the_old_index_is_asked_with_the_key_and_at_the_server_that_it_was_made_with(
     tmp_path: Path, server: RehearsalServer
 ) -> None:

@@ -7,7 +7,7 @@ direction overrides and invisible characters become visible escapes. Nothing her
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from rich.cells import cell_len as cell_len
@@ -68,6 +68,28 @@ def clip_middle(text: str, width: int) -> str:
     while cell_len(end) > tail:
         end = end[1:]
     return chop_cells(text, head)[0] + ELLIPSIS + end
+
+
+def clip_apart(text: str, others: Iterable[str], width: int) -> str:
+    """At most `width` cells, by which the text can be told from the others; what is cut is the same in all of them.
+
+    Names of relationships begin and end alike, so that any one way of cutting makes some of them the same.
+
+    Args:
+        text: Already harmless.
+        others: Texts beside it, that may be cut to the same.
+        width: Cells.
+    """
+    cut = clip_middle(text, width)
+    alike = next((one for one in others if one != text and clip_middle(one, width) == cut), None)
+    if alike is None or cut == text or width < 8:
+        return cut
+    at = next(
+        (place for place, (a, b) in enumerate(zip(text, alike, strict=False)) if a != b), min(len(text), len(alike))
+    )
+    # From shortly before the difference; the place is the same for both, so the cuts differ where the texts do.
+    head, start = text[: width // 4], max(width // 4, at - width // 4)
+    return clip(f"{head.rstrip()}{ELLIPSIS}{text[start:]}", width)
 
 
 def pad(text: str, width: int, align: str = "<") -> str:

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Literal
 from batch_manager.documents import KINDS
 from batch_manager.embedding import space_of
 from batch_manager.embedding.shorten import can_be_cut_for, shorten
+from batch_manager.engine.way_back import is_local, told_size, way_back
 from batch_manager.errors import UsageError
 from batch_manager.index_change import IndexChange, disk_need
 from batch_manager.plural import counted
 from batch_manager.quote import Scope, Space, Work
 from batch_manager.store import DocumentationStore
-from batch_manager.store.generations import Generation, half_done, seen_stage, title_of
+from batch_manager.store.generations import half_done, seen_stage, title_of
 from batch_manager.store.scopes import Seen
 from batch_manager.vectors import VectorStore, row_id
 
@@ -86,10 +87,10 @@ def require_same_model(store: DocumentationStore, space: Space) -> None:
     other = store.generations.other_than(space)
     if other is None:
         return
-    size = f"{other.dimensions:,}" if other.dimensions else "its own"
+    now = title_of(space.model, space.dimensions) if other.model == space.model else space.model
     raise UsageError(
-        f"The index was built with {other.model} ({size} dimensions), not with {space.model}.",
-        next_step=f"Use --model {other.model} or its provider, or index all that is pending: that builds another index"
+        f"The index was built with {other.title}, not with {now}.",
+        next_step=f"To stay with it, {way_back(other, space)}; or index all that is pending: that builds another index"
         " beside it.",
         code="other_model",
     )
@@ -106,7 +107,7 @@ def require_one_index(store: DocumentationStore) -> None:
         raise half_done(beside)
 
 
-def say_building(store: DocumentationStore) -> None:
+def say_building(store: DocumentationStore, space: Space) -> None:
     """Say that another index is being built beside the one that serves, as a problem to know of.
 
     Raises:
@@ -115,9 +116,13 @@ def say_building(store: DocumentationStore) -> None:
     require_one_index(store)
     serving, beside = store.generations.serving(), store.generations.beside()
     if serving is not None and beside is not None:
+        if serving.is_of(space):
+            step = f"Index what is pending to stay with that one; to finish the other, {way_back(beside, space)}."
+        else:
+            step = f"Index what is pending to finish it; to go back to the other, {way_back(serving, space)}."
         raise UsageError(
             f"An index of {beside.title} is being built; that of {serving.title} serves until the last item is in.",
-            next_step="Index what is pending to finish it, or go back by setting the model that serves.",
+            next_step=step,
             code="index_building",
         )
 
@@ -135,16 +140,13 @@ def serving_settings(settings: Settings, store: DocumentationStore) -> Settings:
     serving = store.generations.serving()
     if serving is None or serving.is_of(space_of(settings)):
         return settings
-    from batch_manager.settings import LOCAL_MODEL
-
-    local = serving.provider == "local" or (serving.provider is None and serving.model == LOCAL_MODEL)
-    provider: Literal["local", "openai"] = "local" if local else "openai"
+    provider: Literal["local", "openai"] = "local" if is_local(serving) else "openai"
     asked = dataclasses.replace(
         settings,
         provider=provider,
         model=serving.model,
         # A size that is the model's own is left to it: some servers refuse to be told.
-        dimensions=_told_size(serving) if provider == "openai" else None,
+        dimensions=told_size(serving.model, serving.dimensions) if provider == "openai" else None,
     )
     if serving.server is not None and asked.server != serving.server:
         # A key belongs to the server that it is set beside; it isn't sent to another one.
@@ -154,14 +156,6 @@ def serving_settings(settings: Settings, store: DocumentationStore) -> Settings:
             code="other_server",
         )
     return asked
-
-
-def _told_size(generation: Generation) -> int | None:
-    from batch_manager.pricing import NATIVE_DIMENSIONS
-
-    if generation.dimensions == NATIVE_DIMENSIONS.get(generation.model, 0):
-        return None
-    return generation.dimensions or None
 
 
 # The change itself

@@ -23,7 +23,7 @@ from batch_manager.engine.generations import (
     settle,
     sweep_serving,
 )
-from batch_manager.engine.index_care import mend_damage, mend_size
+from batch_manager.engine.index_care import mend_damage, mend_size, refuse_lost
 from batch_manager.engine.quoting import quote_of
 from batch_manager.engine.search import Meter, SearchHit, Unmetered, checked_query, neighbours, search
 from batch_manager.engine.thread import LoopThread
@@ -119,13 +119,15 @@ class Index:
         Raises:
             UsageError: The query can't be sent, the index that serves can't be asked, or no item is of such a source
                 or schema.
-            RequestRefused, VectorStoreError: The server or Chroma didn't answer.
+            RequestRefused, VectorStoreError: The server or Chroma didn't answer, or the index has lost all that it
+                should hold; then nothing was sent.
         """
         asked = self.search_settings()
         checked_query(query)
         within = self._store.places.within(kind, sources, schemas)
 
         async def ask() -> list[SearchHit]:
+            await refuse_lost(self._store, self._edge.vectors(), self._settings)
             return await search(
                 query,
                 within,

@@ -7,6 +7,7 @@ from batch_manager.engine.books import Books
 from batch_manager.engine.control import Control
 from batch_manager.errors import VectorStoreError
 from batch_manager.home import put_aside
+from batch_manager.plural import counted
 from batch_manager.settings import Settings
 from batch_manager.store import DocumentationStore
 from batch_manager.vectors import VectorStore
@@ -84,6 +85,28 @@ async def mend_size(store: DocumentationStore, vectors: VectorStore) -> bool:
     await vectors.reset()
     store.answers.index_lost()
     return True
+
+
+async def refuse_lost(store: DocumentationStore, vectors: VectorStore, settings: Settings) -> None:
+    """Refuse to ask an index that should hold items and holds nothing, before a query to it is paid for.
+
+    Raises:
+        VectorStoreError: It is so (`index_lost`), or Chroma doesn't answer.
+    """
+    indexed = store.generations.searchable()
+    if not indexed or any((await vectors.counts()).values()):
+        return
+    folder = settings.chroma_url or str(settings.vectors_directory)
+    gone = "" if settings.chroma_url or settings.vectors_directory.exists() else " no longer there, so it is"
+    raise VectorStoreError(
+        f"The index at {folder} is{gone} empty, and {counted(indexed, 'item')} should be in it; nothing was sent.",
+        next_step=f"{_command(settings)} --verify --repair puts back what was paid for, for $0.",
+        code="index_lost",
+    )
+
+
+def _command(settings: Settings) -> str:
+    return "batch-manager --demo" if settings.mode == "demo" else "batch-manager"
 
 
 async def _put_aside(store: DocumentationStore, vectors: VectorStore, settings: Settings) -> None:

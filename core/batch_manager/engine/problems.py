@@ -25,7 +25,7 @@ def problems(engine: Engine) -> list[BatchManagerError]:
         lambda: require_key(engine.settings),
         engine.price,
         lambda: require_same_model(engine.store, engine.space),
-        lambda: say_building(engine.store),
+        lambda: say_building(engine.store, engine.space),
         lambda: _unfinished(engine),
         lambda: _held(engine),
     )

@@ -129,16 +129,24 @@ def _ends_with(place: str, title: str) -> bool:
 
 def _untold(origin: Origin) -> ListedSource:
     """What nobody remembers: its place is in its title, or it has none."""
-    try:
-        source = known_source(_address(origin))
-        can_be_read = source.database == origin.database and (origin.database or Path(source.place).is_file())
-    except (InputError, OSError, ValueError):
-        source, can_be_read = KnownSource(origin.title, database=origin.database), False
-    if not can_be_read:
-        source = KnownSource(origin.title, database=origin.database)
+    address = _address(origin)
+    source, can_be_read = KnownSource(origin.title, database=origin.database), False
+    if address is not None:
+        try:
+            named = known_source(address)
+            can_be_read = named.database == origin.database and (origin.database or Path(named.place).is_file())
+        except (InputError, OSError, ValueError):
+            can_be_read = False
+        source = named if can_be_read else source
     return ListedSource(replace(source, read_at=origin.at), origin.tables, origin.relationships, can_be_read)
 
 
-def _address(origin: Origin) -> str:
-    # The key of a file has its whole path, and the title of a server who asks.
-    return origin.key if origin.database and origin.key.startswith(("sqlite:", "duckdb:")) else origin.title
+def _address(origin: Origin) -> str | None:
+    """Where it can be found again, from whichever folder; None where nobody knows."""
+    if not origin.database:
+        return origin.title if Path(origin.title).expanduser().is_absolute() else None
+    for scheme in ("sqlite:///", "duckdb:///"):
+        # The key of a file has its whole path; before there were keys it was as somebody typed it in some folder.
+        if origin.key.startswith(scheme):
+            return origin.key if origin.key.removeprefix(scheme).startswith(("/", "file:")) else None
+    return origin.title  # the title of a server has who asks, which its key hasn't

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -18,6 +19,7 @@ from batch_manager_tui.screens.confirm_spend import ConfirmSpend
 from batch_manager_tui.widgets.job_lines import empty_lines, job_heads, job_line, job_words
 from batch_manager_tui.widgets.pick_list import PickList
 from batch_manager_tui.widgets.strips import Line, Lines
+from batch_manager_tui.workers import begin
 
 FRESH = 1.0
 """Seconds between two readings of the store; the server is asked at the lane's own intervals."""
@@ -60,7 +62,7 @@ class HalfPriceScreen(PlaceScreen):
 
     def reload(self) -> None:
         """Read the batches from the store."""
-        self.run_worker(self._read(), exclusive=True, group="list")
+        begin(self, self._read, exclusive=True, group="list")
 
     def on_pick_list_moved(self, message: PickList.Moved) -> None:
         """Another batch."""
@@ -68,7 +70,7 @@ class HalfPriceScreen(PlaceScreen):
 
     def action_look(self) -> None:
         """Ask the server now."""
-        self.run_worker(self._look("Asking the server…"), exclusive=True, group="deed")
+        begin(self, partial(self._look, "Asking the server…"), exclusive=True, group="deed")
 
     def action_cancel(self) -> None:
         """End the batch under the cursor."""
@@ -76,7 +78,7 @@ class HalfPriceScreen(PlaceScreen):
         if job is None:
             self.say("No batch is under way.", "warning")
         else:
-            self.run_worker(self._cancel(job), exclusive=True, group="deed")
+            begin(self, partial(self._cancel, job), exclusive=True, group="deed")
 
     def action_shift(self) -> None:
         """Price what the batch has not brought in the fast lane, and ask."""
@@ -84,7 +86,7 @@ class HalfPriceScreen(PlaceScreen):
         if job is None:
             self.say("No batch is under way.", "warning")
         else:
-            self.run_worker(self._move(job), exclusive=True, group="deed")
+            begin(self, partial(self._move, job), exclusive=True, group="deed")
 
     def action_give_up(self) -> None:
         """Wait no longer for a batch that the server doesn't show, after asking."""
@@ -94,7 +96,7 @@ class HalfPriceScreen(PlaceScreen):
         elif not job.unseen:
             self.say("There is nothing to give up: the server shows this batch, or was not asked yet.", "warning")
         else:
-            self.run_worker(self._give_up(job), exclusive=True, group="deed")
+            begin(self, partial(self._give_up, job), exclusive=True, group="deed")
 
     @property
     def _job(self) -> JobView | None:

@@ -14,7 +14,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from batch_manager.store.items import ItemRow, Status
-from batch_manager_tui.display import clip, fit, shown
+from batch_manager_tui.display import cell_len, clip, clip_apart, fit, shown
 from batch_manager_tui.selection import Selection
 from batch_manager_tui.widgets.pages import ReadRows, RowPages
 from batch_manager_tui.widgets.strips import LineView, Piece, strip_of
@@ -22,6 +22,9 @@ from batch_manager_tui.widgets.words import KIND, STATUS
 
 MARK_CELLS = 3
 """Cells at the left that belong to the mark; a click there marks."""
+
+BESIDE = 3
+"""Rows above and below that a name which is cut is told from."""
 
 _STATUS_PARTS: dict[Status, str] = {"pending": "", "indexed": "success", "failed": "error", "skipped": "soft"}
 
@@ -185,9 +188,19 @@ class ItemList(LineView):
         row = self.pages.row(index)
         if row is None:
             return strip_of([("   no longer there, or not readable", self.part("soft"))], width, base)
-        return strip_of(self._pieces(row, Columns.for_width(width), at_cursor), width, base)
+        columns = Columns.for_width(width)
+        return strip_of(self._pieces(row, self._cut_name(index, row, columns), columns, at_cursor), width, base)
 
-    def _pieces(self, row: ItemRow, columns: Columns, at_cursor: bool) -> list[Piece]:
+    def _cut_name(self, index: int, row: ItemRow, columns: Columns) -> str:
+        """The name as it is shown: what doesn't fit is cut so that it is another than those beside it."""
+        name, width = shown(row.name), columns.name - 1
+        if cell_len(name) <= width:
+            return name
+        places = range(max(0, index - BESIDE), min(self.line_count(), index + BESIDE + 1))
+        beside = (self.pages.row(place) for place in places if place != index)
+        return clip_apart(name, [shown(one.name) for one in beside if one is not None], width)
+
+    def _pieces(self, row: ItemRow, name: str, columns: Columns, at_cursor: bool) -> list[Piece]:
         soft = self.part("soft")
         glyph, word = STATUS[row.status]
         marked = row.id in self.selection.marks
@@ -196,7 +209,7 @@ class ItemList(LineView):
             (" ● " if marked else "   ", self.part("accent")),
             (fit(f"{glyph} {word}", columns.status), self.part(_STATUS_PARTS[row.status])),
             (fit(kind if columns.kind > 5 else kind[:3], columns.kind), soft),
-            (fit(clip(shown(row.name), columns.name - 1), columns.name), Style(bold=at_cursor or marked or None)),
+            (fit(name, columns.name), Style(bold=at_cursor or marked or None)),
             (fit(f"{row.tokens:,}" if row.tokens else "", columns.tokens - 2, ">"), soft),
         ]
         if columns.note:
