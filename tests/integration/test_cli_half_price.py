@@ -86,7 +86,7 @@ def test_nothing_is_asked_for_twice_and_cancelled_by_a_flag(command: Command, se
     assert command("--batch-index", "--lane", "batch", "--yes").code == 5
     again = command("--batch-index", "--yes")
     assert again.code == 0 and "Nothing to do" in again.err  # it is nobody else's to send
-    assert "3 items are in a half-price batch since 20" in again.err and "--collect takes it in" in again.err
+    assert "3 items are in a half-price batch since 20" in again.err and "--collect takes in what is back" in again.err
 
     assert command("--check").code == 1 and "3 items are in" in command("--status").out
     done = command("--collect", "--cancel", "--wait", "--json")

@@ -16,7 +16,9 @@ from typing import Any
 
 import pytest
 
+from batch_manager.cli.lane_words import nothing_words
 from batch_manager.embedding.batch_api import BatchApi
+from batch_manager.half_price import waiting_words
 from batch_manager.quote import Scope
 from batch_manager.rehearsal import RehearsalServer
 from batch_manager.store.jobs import Jobs
@@ -98,6 +100,19 @@ def life(home: Path, server: RehearsalServer, memory: Memory, steps: Steps) -> N
         raise AssertionError(opened.half.jobs())
 
 
+class First(Steps):
+    """Ends the program at the first step of a name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(0)
+        self.name = name
+
+    def pass_by(self, where: str) -> None:
+        """Go on, or end here."""
+        if where == self.name:
+            raise Killed(where)
+
+
 @pytest.fixture(scope="module")
 def server() -> Iterator[RehearsalServer]:
     with RehearsalServer.start(options(batch_seconds=50)) as running:
@@ -136,3 +151,20 @@ def test_ended_at_every_step(tmp_path: Path, server: RehearsalServer) -> None:
     whole = prove(tmp_path / "whole", empty, server, 0).count
     reached = [prove(tmp_path / str(at), empty, server, at).where for at in range(1, whole + 1)]
     assert {"open_run", "open", "upload", "create", "look", "change", "delete_file", "close_run"} <= set(reached)
+
+
+def test_what_was_agreed_to_and_not_handed_over_is_told_and_goes_on(tmp_path: Path, server: RehearsalServer) -> None:
+    server.clear()
+    server.clear_batches()
+    with lane(tmp_path, server, vectors=Memory()) as opened, watched(First("open")):
+        opened.bring(ITEMS)
+        with pytest.raises((Killed, asyncio.CancelledError)):
+            opened.hand_over()
+    with lane(tmp_path, server, vectors=Memory()) as opened:
+        waiting = opened.half.waiting()
+        assert (waiting.items, waiting.batches) == (ITEMS, 0) and opened.half.jobs() == ()
+        assert opened.half.quote(Scope()).nothing_to_do
+        told = nothing_words("Nothing to hand over", Scope(), waiting)
+        assert "3 items are agreed to at half the price, and not handed over yet: --collect goes on with it" in told
+        assert len(opened.half.collect().under_way) == 1
+        assert "in a half-price batch since" in waiting_words(opened.half.waiting())

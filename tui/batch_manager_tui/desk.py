@@ -143,8 +143,8 @@ class Desk:
                 store.ledger.held() + store.jobs.held(),
                 store.ledger.runs(SHOWN_RUNS),
                 workspace.engine.unfinished(),
-                jobs := workspace.half_price.jobs(),
-                workspace.half_price.waiting() if jobs else Waiting(),
+                workspace.half_price.jobs(),
+                workspace.half_price.waiting(),
             )
 
         found = await back.read(look)
@@ -189,7 +189,7 @@ class Desk:
         if self.selection.narrowed:
             return f"{sent:,} in the filter of {total:,} pending"
         if not chosen and total and self.waiting.items == total:
-            return f"all {total:,} pending are handed over"
+            return f"all {total:,} pending are {'handed over' if self.waiting.batches else 'agreed to'}"
         if sent < total:
             return f"{sent:,} of {total:,} pending"
         return f"all {total:,} pending" if total else "Nothing is pending"

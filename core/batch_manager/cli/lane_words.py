@@ -47,8 +47,15 @@ def lanes_report(lanes: Lanes) -> dict[str, Any]:
 def nothing_words(head: str, scope: Scope, waiting: Waiting) -> str:
     """Why there is nothing to be done, and what is under way all the same. Pure."""
     words = f"{head}: no item is {'failed' if scope.which == 'failed' else 'pending'}"
-    under_way = waiting_words(waiting)
-    return f"{words} but what is handed over: {under_way}. --collect takes it in." if under_way else f"{words}."
+    return f"{words} but those that wait. {waiting_line(waiting)}." if waiting.items else f"{words}."
+
+
+def waiting_line(waiting: Waiting) -> str:
+    """What waits for batches, and what to type; empty when nothing does. Pure."""
+    if not waiting.items:
+        return ""
+    step = "--collect takes in what is back" if waiting.batches else "--collect goes on with it"
+    return f"{waiting_words(waiting)}: {step}"
 
 
 def batch_words(job: JobView) -> str:

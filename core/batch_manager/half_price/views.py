@@ -150,8 +150,10 @@ def views_of(runs: list[tuple[HandedRun, list[JobRow]]]) -> tuple[JobView, ...]:
 
 def waiting_words(waiting: Waiting) -> str:
     """`3 items are in a half-price batch since 2026-11-24 19:03 UTC`; empty when nothing waits."""
-    if not waiting.batches:
+    if not waiting.items:
         return ""
+    if not waiting.batches:  # the program was ended between the yes and the first batch
+        return f"{are(waiting.items, 'item')} agreed to at half the price, and not handed over yet"
     batches = "a half-price batch" if waiting.batches == 1 else f"{waiting.batches:,} half-price batches"
     since = f" since {waiting.since[:16].replace('T', ' ')} UTC" if waiting.since else ", not submitted yet"
     return f"{are(waiting.items, 'item')} in {batches}{since}"

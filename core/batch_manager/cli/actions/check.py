@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from batch_manager.cli import terminal
 from batch_manager.cli.actions.verify import as_json, compare
-from batch_manager.cli.lane_words import waiting_of, waiting_report
+from batch_manager.cli.lane_words import waiting_line, waiting_of, waiting_report
 from batch_manager.cli.opening import for_looking
 from batch_manager.cli.plain_json import lines_of
 from batch_manager.engine import VerifyReport
 from batch_manager.errors import SettingError
-from batch_manager.half_price import waiting_words
 from batch_manager.index_change import change_words
 from batch_manager.pricing import show_usd
 from batch_manager.quote import Quote, Scope
@@ -114,8 +113,8 @@ def _as_words(checked: Checked) -> Iterator[str]:
         ],
         right=(1,),
     )
-    if words := waiting_words(checked.waiting):
-        yield f"{words}: --collect takes in what is back"
+    if words := waiting_line(checked.waiting):
+        yield words
     if quote is not None and quote.change is not None:
         for words in change_words(quote, quote.change):
             yield f"index: {shown(words, 200)}"

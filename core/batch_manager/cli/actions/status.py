@@ -13,6 +13,7 @@ from batch_manager.cli.lane_words import (
     batch_words,
     jobs_of,
     saved_words,
+    waiting_line,
     waiting_of,
     waiting_report,
 )
@@ -21,7 +22,6 @@ from batch_manager.cli.plain_json import lines_of
 from batch_manager.cli.vector_counts import vector_counts
 from batch_manager.documents import KINDS, Kind
 from batch_manager.errors import VectorStoreError
-from batch_manager.half_price import waiting_words
 from batch_manager.pricing import show_usd
 from batch_manager.sources.shown import shown
 
@@ -135,8 +135,8 @@ def _as_words(look: Look, counts: Counts, vectors: dict[Kind, int]) -> Iterator[
         work = f"{terminal.counted(run.requests, 'request')}, {show_usd(run.spent)}"
         yield f"  run {run.id} of {run.agreed_at}: {run.state}{why}, {work}"
     yield from (f"  {line}" for line in saved_words(bill.saved, sum((run.doubled for run in bill.runs), Decimal(0))))
-    if words := waiting_words(waiting_of(look)):
-        yield f"{words}: --collect takes in what is back"
+    if words := waiting_line(waiting_of(look)):
+        yield words
     for job in jobs_of(look):
         yield f"under way  {batch_words(job)}"
     answers, size = look.store.answers.size()
