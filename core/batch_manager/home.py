@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 MARKER = ".batch-manager-home"
 """Stands in homes of the program's own, so that `--reset` never deletes anything else."""
 
+REHEARSALS = ("rehearsal", "demo-rehearsal")
+"""What homes of rehearsals are called, inside the user's own."""
+
 
 def make_home(home: Path, *, own: bool = False) -> Path:
     """Create the home (0700) when it is missing, and make sure that it can be written.
@@ -60,6 +63,11 @@ def make_home(home: Path, *, own: bool = False) -> Path:
             code="home",
         ) from None
     return home
+
+
+def is_rehearsals(home: Path) -> bool:
+    """Whether a rehearsal made this home, however it is opened now: its dollars are pretended, its vectors too."""
+    return home.name in REHEARSALS and (home / MARKER).is_file()
 
 
 def reset_home(home: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 import os
@@ -15,6 +16,7 @@ from batch_manager.home import WriterLocks, make_home, reset_home
 from batch_manager.store import DocumentationStore
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from batch_manager.quote import Quote, Scope
@@ -213,11 +215,19 @@ def _bring_copy(user: Settings, store: DocumentationStore) -> None:
         theirs.close()
 
 
-def _start_server(demo: bool, home: Path) -> RehearsalServer:
+@contextlib.contextmanager
+def rehearsing(settings: Settings, *, demo: bool) -> Iterator[Settings]:
+    """A rehearsal's settings with its server under them, for as long as something is asked of it."""
+    with _start_server(demo, None) as server:
+        yield dataclasses.replace(settings, base_url=server.base_url)
+
+
+def _start_server(demo: bool, home: Path | None) -> RehearsalServer:
     from batch_manager.rehearsal import RehearsalServer, demo_options
 
     # Proxies of the environment are for the outside; a request to loopback through one would leave the machine.
     os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), "127.0.0.1"]))
     options = demo_options(poison=POISON) if demo else demo_options()
     # Batches go on while the program is closed, as the real ones do: the next server finds them here.
-    return RehearsalServer.start(dataclasses.replace(options, batch_folder=str(home / "rehearsal-server")))
+    folder = None if home is None else str(home / "rehearsal-server")
+    return RehearsalServer.start(dataclasses.replace(options, batch_folder=folder))

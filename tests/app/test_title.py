@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from batch_manager.events import RunView
+from batch_manager.home import make_home
 from batch_manager_tui.terminal_title import GIVE_BACK, KEEP, TerminalTitle, title_of, title_sequence
 
 RUNNING = RunView(run_id=1, state="running", items=200, indexed=80, failed=4)
@@ -48,3 +50,9 @@ async def test_the_bell_rings_only_when_it_is_asked_for(local: Any, drives: Any,
             await driver.press("y")
             await driver.until(lambda: "Done" in driver.notice, 60)
             assert len(rung) == asked
+
+
+async def test_the_home_of_a_rehearsal_is_marked_however_it_is_opened(local: Any, drives: Any, tmp_path: Path) -> None:
+    home = make_home(tmp_path / "rehearsal", own=True)
+    async with drives(local(BATCH_MANAGER_HOME=str(home)), (80, 24)) as driver:
+        assert "A REHEARSAL'S HOME" in driver.screen_text().splitlines()[0]

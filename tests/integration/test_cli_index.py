@@ -267,7 +267,22 @@ def test_a_rehearsal_of_ones_own_items_leaves_them_alone(local: Command) -> None
     done = local("--rehearse", "--batch-index", "--yes")
     assert done.code == 0 and "REHEARSAL" in done.out and "2 of 2 indexed" in done.out
     assert local("--status", "--json").json["tables"] == {"pending": 2, "indexed": 0, "failed": 0}
+    status = local("--rehearse", "--status")
+    assert status.code == 0 and status.out.startswith("REHEARSAL: pretend dollars\n")
+    there = local("--home", str(local.home / "rehearsal"), "--status")
+    assert there.out.startswith("REHEARSAL: pretend dollars\n")
+    assert local("--rehearse", "--status", "--json").json["mode"] == "rehearsal"
+    assert local("--rehearse", "--verify").code == 0
+    assert local("--rehearse", "--check").code == 0
+    assert local("--rehearse", "--estimate-costs", "--json").json["total_pending"] == 0
+    found = local("--rehearse", "--search", "what customers bought", "--json")
+    assert found.code == 0 and len(found.json["results"]) == 3 and "pretend dollars" in found.err
     assert local("--rehearse", "--reset", "--batch-index").code == 3
+
+
+def test_a_rehearsal_that_never_was_is_not_looked_at(local: Command) -> None:
+    done = local("--rehearse", "--status")
+    assert done.code == 2 and "--rehearse --batch-index" in done.error and not local.home.exists()
 
 
 def test_demo_anew(local: Command) -> None:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 APP = "app"
 INDEXING = ("batch-index", "individual-index", "retry-failed", "rebuild-indexes")
+LOOKING = ("estimate-costs", "search", "status", "verify", "check", "export")
+"""What can also be asked of the home that a rehearsal left."""
 LANES = ("now", "batch")
 SHELLS = ("bash", "zsh", "fish")
 MAX_LIMIT = 1_000
@@ -101,7 +103,7 @@ def _add_modes(parser: argparse.ArgumentParser) -> None:
         "--rehearse",
         action="store_true",
         help="the OpenAI path against a server on this machine, faults included: pretend dollars; "
-        "with the app or an indexing action",
+        "with the app or an indexing action; with one that looks, what that left",
     )
     add("--reset", action="store_true", help="start the home of --demo or --rehearse anew")
 
@@ -244,7 +246,12 @@ def nonsense(flags: Flags) -> str | None:
     run = (*INDEXING, "estimate-costs")
     # Option, whether it was given, the actions that it goes with, and why with no other.
     rules: tuple[tuple[str, bool, tuple[str, ...], str], ...] = (
-        ("--rehearse", flags.rehearse, (APP, *INDEXING, "collect"), "only the app and indexing can be rehearsed"),
+        (
+            "--rehearse",
+            flags.rehearse,
+            (APP, *INDEXING, "collect", *LOOKING),
+            "leave it out; the app and indexing can be rehearsed, and what they left be looked at",
+        ),
         (
             "--yes",
             flags.yes,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from batch_manager.cli import terminal
-from batch_manager.errors import SettingError
+from batch_manager.errors import SettingError, UsageError
 from batch_manager.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -85,17 +85,34 @@ def for_looking(flags: Flags) -> Iterator[Look]:
 
     Raises:
         StoreError: The store can't be read.
+        UsageError: There is no rehearsal to look at.
     """
     from batch_manager.cli.logs import log_to_stderr
-    from batch_manager.engine import Engine
-    from batch_manager.store import DocumentationStore
-    from batch_manager.workspace import Workspace, own_settings
+    from batch_manager.workspace import Workspace, own_settings, rehearsing
 
     user = settings_of(flags)
     log_to_stderr(user)
-    settings = own_settings(user, demo=flags.demo)
-    if flags.demo and (flags.reset or not settings.store_path.exists()):
-        Workspace.open(user, demo=True, reset=flags.reset).close()
+    settings = own_settings(user, demo=flags.demo, rehearse=flags.rehearse)
+    if flags.reset or (flags.demo and not flags.rehearse and not settings.store_path.exists()):
+        Workspace.open(user, demo=flags.demo, rehearse=flags.rehearse, reset=flags.reset).close()
+    if flags.rehearse and not settings.store_path.exists():
+        raise UsageError(
+            f"There is no rehearsal in {str(settings.home)!r} yet.",
+            next_step=f"batch-manager {'--demo ' if flags.demo else ''}--rehearse --batch-index begins one, for $0.",
+            code="no_rehearsal",
+        )
+    with contextlib.ExitStack() as open_things:
+        if flags.rehearse and flags.action == "search":
+            # The query goes where the texts went; the server's batches, and so its folder, are none of a search's.
+            settings = open_things.enter_context(rehearsing(settings, demo=flags.demo))
+        yield open_things.enter_context(_looking(settings))
+
+
+@contextlib.contextmanager
+def _looking(settings: Settings) -> Iterator[Look]:
+    from batch_manager.engine import Engine
+    from batch_manager.store import DocumentationStore
+
     store = DocumentationStore.look(settings)
     try:
         engine = Engine(settings, store, on_trouble="stop")

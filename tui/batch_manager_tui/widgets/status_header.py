@@ -7,6 +7,7 @@ from typing import ClassVar
 from textual.strip import Strip
 from textual.widget import Widget
 
+from batch_manager.home import is_rehearsals
 from batch_manager.settings import Settings
 from batch_manager_tui.display import cell_len, clip, clip_middle, home_path, shown
 from batch_manager_tui.widgets.strips import strip_of
@@ -31,6 +32,7 @@ class StatusHeader(Widget):
         self._settings: Settings | None = None
         self._looking = False
         self._serves = ""
+        self._rehearsals = False
 
     def show(self, settings: Settings | None, looking: bool, serves: str = "") -> None:
         """Show what is in force.
@@ -41,6 +43,8 @@ class StatusHeader(Widget):
             serves: The model of the index that serves, where it is another one.
         """
         self._settings, self._looking, self._serves = settings, looking, serves
+        # Opened as any other home, it would take real money for what looks like one's own items.
+        self._rehearsals = settings is not None and settings.mode == "live" and is_rehearsals(settings.home)
         self.refresh()
 
     def render_line(self, y: int) -> Strip:
@@ -54,6 +58,8 @@ class StatusHeader(Widget):
             return strip_of(pieces, width, self.rich_style)
         if settings.mode == "rehearsal":
             pieces.append((" REHEARSAL: pretend money ", style("status-header--rehearsal")))
+        elif self._rehearsals:
+            pieces.append((" A REHEARSAL'S HOME ", style("status-header--rehearsal")))
         elif settings.mode == "demo":
             pieces.append((" DEMO: the sample ", style("status-header--demo")))
         if self._looking:

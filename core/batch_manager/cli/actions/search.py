@@ -64,7 +64,8 @@ def _ask(query: str, look: Look, flags: Flags) -> Sequence[SearchHit]:
             f"The index that serves is of {shown(asked.model)}, so the query is embedded with that"
             f" and not with {shown(look.settings.model)}."
         )
-    terminal.say(f"The query costs {show_usd(price)} ({asked.model}, {asked.host}).")
+    pretended = " pretend dollars" if asked.mode == "rehearsal" else ""
+    terminal.say(f"The query costs {show_usd(price)}{pretended} ({asked.model}, {asked.host}).")
     kinds: dict[str | None, Kind] = {kind: kind for kind in get_args(Kind)}
     return look.engine.index.search(
         query, kinds.get(flags.kind), flags.limit or LIMIT, sources=flags.source or (), schemas=flags.schema or ()

@@ -22,6 +22,7 @@ from batch_manager.cli.plain_json import lines_of
 from batch_manager.cli.vector_counts import vector_counts
 from batch_manager.documents import KINDS, Kind
 from batch_manager.errors import VectorStoreError
+from batch_manager.home import is_rehearsals
 from batch_manager.pricing import show_usd
 from batch_manager.sources.shown import shown
 
@@ -73,6 +74,7 @@ def _as_json(look: Look, counts: Counts, vectors: dict[Kind, int]) -> dict[str, 
         "spent_usd": look.store.ledger.spent(),
         "billed_tokens": look.store.ledger.billed_tokens(),
         "model": look.settings.model,
+        "mode": _mode(look),
         "lanes": {
             lane: {"billed_usd": spent.billed, "held_usd": spent.held, "billed_tokens": spent.tokens}
             for lane, spent in bill.lanes
@@ -94,10 +96,17 @@ def _as_json(look: Look, counts: Counts, vectors: dict[Kind, int]) -> dict[str, 
     }
 
 
+def _mode(look: Look) -> str:
+    """What this home is for; a rehearsal's is that by `--home` as well."""
+    return "rehearsal" if is_rehearsals(look.settings.home) else look.settings.mode
+
+
 def _as_words(look: Look, counts: Counts, vectors: dict[Kind, int]) -> Iterator[str]:
     ledger = look.store.ledger
-    mode = "" if look.settings.mode == "live" else f" ({look.settings.mode})"
-    yield f"home   {shown(str(look.settings.home))}{mode}"
+    mode = _mode(look)
+    if mode == "rehearsal":
+        yield "REHEARSAL: pretend dollars"
+    yield f"home   {shown(str(look.settings.home))}{'' if mode == 'live' else f' ({mode})'}"
     yield f"model  {shown(look.settings.model)} at {shown(look.settings.host)}"
     for index in index_sizes(look.settings, look.store):
         yield f"index  {shown(index.generation.title)} {index.words}"
