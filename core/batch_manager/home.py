@@ -131,6 +131,22 @@ class Holder:
     since: str
 
 
+def is_written(home: Path) -> bool:
+    """Whether a process that is still there writes in this home, by its own note; nothing is locked or written."""
+    holder = HomeLock(home).holder()
+    if holder is None:
+        return False
+    if os.name != "posix":
+        return True  # elsewhere a signal that only asks would end the process
+    try:
+        os.kill(holder.pid, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
+
+
 class WriterLocks:
     """One writer a home, and one a store: a store that a setting puts elsewhere may be that of several homes."""
 

@@ -64,7 +64,7 @@ KNOWN_SETTINGS = (
     KnownSetting(
         "EMBEDDING_PRICE_PER_MILLION",
         "(the price list's)",
-        "USD, where no list knows it",
+        "USD; wins over the list",
         "a price in USD per million tokens",
     ),
     KnownSetting(

@@ -78,6 +78,17 @@ class RequestCount:
         return len(pack_window([Input(number, weight, 0) for number, weight in enumerate(weights)], self._limits))
 
 
+def fitting(tokens: Iterable[int], room: int) -> int:
+    """How many of these inputs, by their tokens and in this order, have room together."""
+    number = 0
+    for one in tokens:
+        room -= one
+        if room < 0:
+            break
+        number += 1
+    return number
+
+
 def pack_window(inputs: Sequence[Input], limits: Limits) -> list[list[Input]]:
     """Pack what is at hand. In order when that takes no more requests than must be; otherwise balanced."""
     in_order = _next_fit(inputs, limits)

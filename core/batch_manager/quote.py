@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
 from batch_manager.documents import KINDS, Kind
-from batch_manager.packing import Limits
+from batch_manager.packing import Limits, fitting
 from batch_manager.pricing import Price
 
 if TYPE_CHECKING:
@@ -91,6 +91,7 @@ class Work:
         duplicates: Items whose text travels with another item's.
         shortened: Texts whose vectors are cut from longer ones that were paid for.
         unsendable: Items that can't be sent, at most some hundreds; `unsendable_count` counts all.
+        first: Tokens of the first texts, as many as a request takes.
     """
 
     items: dict[Kind, int]
@@ -104,6 +105,7 @@ class Work:
     unsendable: tuple[Unsendable, ...]
     unsendable_count: int
     shortened: int = 0
+    first: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,8 @@ class Quote:
         shortened: Texts whose vectors are cut, for $0, from longer ones that were paid for.
         change: What becomes of the index, where another model or size than its own is meant.
         rest: The interrupted run that this is the rest of; None where it is of none.
+        first: Tokens of the first texts, as many as a request takes.
+        drift: Billed tokens for each that is counted, as far as this server is known to count more; 1 or above.
     """
 
     scope: Scope
@@ -160,6 +164,8 @@ class Quote:
     shortened: int = 0
     change: IndexChange | None = None
     rest: Rest | None = None
+    first: tuple[int, ...] = ()
+    drift: float = 1.0
 
     @property
     def used(self) -> Decimal:
@@ -170,6 +176,15 @@ class Quote:
     def beyond_cap(self) -> bool:
         """The cap will stop the run before its end."""
         return self.cap is not None and self.cost + self.used > self.cap
+
+    @property
+    def first_that_fit(self) -> int | None:
+        """Texts of the first request that fit under the cap, where not all of it does; None where there is no such."""
+        if self.cap is None or not self.cost or not self.first or self.lane == "batch":
+            return None
+        room = (self.cap - self.used) * 1_000_000 / (self.price.per_million * Decimal(str(self.drift)))
+        number = fitting(self.first, max(0, int(room)))
+        return number if number < len(self.first) else None
 
     @property
     def nothing_to_do(self) -> bool:
@@ -212,6 +227,7 @@ def make_quote(
         fingerprint=_fingerprint_again(base, cap),
         limits=limits,
         shortened=work.shortened,
+        first=work.first,
     )
 
 

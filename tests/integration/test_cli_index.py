@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 from decimal import Decimal
 from pathlib import Path
@@ -315,3 +316,38 @@ def test_a_cap_of_nothing_is_named_as_what_it_is(command: Command, server: Rehea
     done = command("--batch-index", "--yes", "--max-cost", "0")
     assert done.code == 4 and server.ledger() == []
     assert "The cap of $0 is reached" in done.err
+
+
+def test_a_cap_below_the_first_request_says_which_size_would_fit(tmp_path: Path, server: RehearsalServer) -> None:
+    command = Command(tmp_path / "home", {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": PAYING_KEY})
+    command("--import", "-", text=tables(20))
+    price = Decimal(command("--estimate-costs", "--json").json["total_estimated_cost"]).quantize(Decimal("1e-9"))
+    cap = f"{price / 3:f}"
+    estimated = command("--estimate-costs", "--max-cost", cap).out
+    asked = command("--batch-index", "--max-cost", cap)
+    assert asked.code == 3
+    done = command("--batch-index", "--yes", "--max-cost", cap)
+    assert done.code == 4 and server.ledger() == [] and "0 of 20 indexed" in done.out
+    size = re.search(r"the first request, of 20 texts, doesn't fit under the cap. --batch-size (\d+) ", asked.err)
+    assert size is not None and size[0] in estimated and size[0] in done.err
+    assert f"--batch-size {size[1]} " in done.error
+    smaller = command("--batch-index", "--yes", "--max-cost", cap, "--batch-size", size[1])
+    assert smaller.code == 4 and f"{size[1]} of 20 indexed" in smaller.out
+    larger = int(size[1]) + 1
+    assert "Nothing would be indexed" not in smaller.err and larger * price / 20 > price / 3 * Decimal("0.95")
+
+
+def test_counts_say_whose_they_are_when_the_settings_name_another_model(
+    command: Command, server: RehearsalServer
+) -> None:
+    command("--batch-index", "--yes")
+    plain = command("--status")
+    assert "items as they stand" not in plain.out and "which the settings name" not in plain.out
+    other = command.but(OPENAI_EMBEDDING_MODEL="text-embedding-3-large")
+    status = other("--status")
+    assert "items as they stand in the index of text-embedding-3-small (1,536 dimensions), which serves" in status.out
+    assert "with text-embedding-3-large (3,072 dimensions), which the settings name: 3 pending, $" in status.out
+    report = other("--status", "--json").json
+    assert report["counted_index"]["model"] == "text-embedding-3-small"
+    assert report["pending_with_settings"]["items"] == 3 and report["tables"]["pending"] == 0
+    assert "to index with text-embedding-3-large (3,072 dimensions)" in other("--check").out

@@ -107,6 +107,25 @@ def test_the_second_signal_ends_at_once_and_loses_nothing(command: Command, serv
     assert command("--status", "--json").json["tables"]["indexed"] == 32
 
 
+def test_a_run_that_was_killed_is_told_with_what_goes_on_with_it(command: Command, server: RehearsalServer) -> None:
+    assert command("--status", "--json").json["unfinished_run"] is None
+    server.set_options(latency_ms=600_000.0)
+    process = command.start("--batch-index", "--yes")
+    wait_for_requests(server, 1)
+    running = command("--status")
+    assert "unfinished" not in running.out and "running" in running.out  # it is driven, and not interrupted
+    ends(process, signal.SIGKILL)
+    words = "Run 1 was interrupted with 3 texts left; what was paid for is kept."
+    status = command("--status")
+    assert f"unfinished  {words} Start again (s in the app, --batch-index) to go on with it" in status.out
+    told = command("--status", "--json").json["unfinished_run"]
+    assert (told["id"], told["texts_left"]) == (1, 3) and "--batch-index" in told["next_step"]
+    server.set_options(latency_ms=0.0)
+    done = command("--batch-index", "--yes")
+    assert done.code == 0 and f"{words} This goes on with it." in done.err
+    assert "unfinished" not in command("--status").out
+
+
 def test_a_reader_that_goes_away_does_not_end_the_work(command: Command, server: RehearsalServer) -> None:
     process = command.start("--batch-index", "--yes", "--json")
     assert process.stdout is not None

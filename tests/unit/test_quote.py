@@ -7,14 +7,17 @@ import json
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batch_manager.cap_words import first_request_words
 from batch_manager.packing import Limits
 from batch_manager.pricing import Price
 from batch_manager.quote import (
     START_SECONDS,
     Quote,
+    Rest,
     Scope,
     Space,
     Speed,
@@ -135,3 +138,27 @@ def test_a_run_takes_as_long_as_its_slower_half() -> None:
     assert run_seconds(9, 1_000, 6_000, quick) == START_SECONDS + 10.0  # the vector store is the slower one
     limited = Speed(request_seconds=0.5, concurrency=8, tokens_per_minute=60_000)
     assert run_seconds(9, 120_000, 100, limited) == START_SECONDS + 60.0  # a full minute's tokens leave at once
+
+
+@pytest.mark.parametrize(
+    ("cap", "number"),
+    # 250 tokens at $0.02 per million: $0.000005 a text.
+    [("0.00002", None), ("0.000015", 3), ("0.0000199", 3), ("0.000005", 1), ("0.0000049", 0), ("0", 0)],
+)
+def test_how_much_of_the_first_request_fits_under_a_cap(cap: str, number: int | None) -> None:
+    made = quote(work(9, 0, first=(250,) * 4), cap=Decimal(cap))
+    assert made.first_that_fit == number
+    told = first_request_words(made)
+    assert (told is None) == (number is None)
+    if number:
+        assert f"--batch-size {number} " in str(told)
+    elif number == 0:
+        assert "alone costs $0.000005" in str(told)
+
+
+def test_a_server_that_bills_more_leaves_room_for_fewer() -> None:
+    made = quote(work(9, 0, first=(250,) * 4), cap=Decimal("0.000015"))
+    assert dataclasses.replace(made, drift=1.1).first_that_fit == 2
+    assert dataclasses.replace(made, lane="batch").first_that_fit is None
+    used = Rest(1, made.cap, Decimal("0.000005"))
+    assert dataclasses.replace(made, rest=used).first_that_fit == 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from batch_manager.cap_words import first_request_words
 from batch_manager.cli import terminal, trust
 from batch_manager.cli.signals import EndRequested
 from batch_manager.errors import DeclinedError
@@ -109,7 +110,8 @@ def quote_lines(quote: Quote, settings: Settings, other: Quote | None = None) ->
     if settings.mode == "rehearsal":
         lines.insert(0, "REHEARSAL: pretend dollars; nothing leaves this machine.")
     if quote.beyond_cap:
-        lines.append("The price is above the cap: the run will stop at the cap, and say what is left.")
+        nothing = first_request_words(quote)
+        lines.append(nothing or "The price is above the cap: the run will stop at the cap, and say what is left.")
     if settings.lure:
         lines.append(f"CAREFUL: {settings.lure}")
     return lines

@@ -7,14 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 
+from batch_manager.cap_words import smaller_words
 from batch_manager.documents import PROBLEMS
 from batch_manager.embedding import Answer
 from batch_manager.engine.budget import left_words
 from batch_manager.engine.control import Control
 from batch_manager.engine.progress import BatchProgress
+from batch_manager.engine.quoting import drift_note, known_drift
 from batch_manager.errors import Refusal, StoreError, Verdict
 from batch_manager.home import free_bytes
-from batch_manager.packing import Input, Limits
+from batch_manager.packing import Input, Limits, fitting
 from batch_manager.plural import counted
 from batch_manager.quote import Quote
 from batch_manager.store import DocumentationStore
@@ -50,8 +52,7 @@ class Books:
         self._progress = control.progress
         self.replaces_index = False
         self._flying = 0
-        self._drift_note = f"drift:{quote.space.server}:{quote.space.model}"
-        self.agreed_drift = float(store.note(self._drift_note) or 1.0)
+        self.agreed_drift = known_drift(store, quote.space)
 
     def open(self) -> None:
         """Say what can't be sent, and take in what an earlier run paid for and didn't deliver."""
@@ -75,7 +76,7 @@ class Books:
     def agree_drift(self, drift: float) -> None:
         """Remember a drift that is told now for this server and model: going on after that is the yes to it."""
         self.agreed_drift = drift
-        self.store.set_note(self._drift_note, f"{drift:.6f}")
+        self.store.set_note(drift_note(self.quote.space), f"{drift:.6f}")
 
     def _worst_cost(self, tokens: int) -> int:
         return ceil(self.quote.price.pico(tokens) * self.drift)
@@ -101,7 +102,8 @@ class Books:
         price = self.quote.price
         cost = self._worst_cost(tokens)
         if not self._progress.budget.fits(cost):
-            raise self._control.stop(CAP_REACHED, self._left(), "Start again with a higher cap for the rest.")
+            step = f"Start again with a higher cap for the rest. {smaller_words(self._fitting(inputs))}".rstrip()
+            raise self._control.stop(CAP_REACHED, self._left(), step)
         request_id = self.store.ledger.reserve(
             self.run_id,
             batch.number,
@@ -116,6 +118,12 @@ class Books:
         self._progress.requests += 1
         self._flying += 1
         return Reservation(request_id, tokens, cost)
+
+    def _fitting(self, inputs: Sequence[Input]) -> int:
+        """How many of these inputs would fit under what the cap has left."""
+        budget, each = self._progress.budget, self.quote.price.pico(1) * self.drift
+        room = 0 if budget.cap is None else budget.cap - budget.billed - budget.held
+        return fitting((one.tokens for one in inputs), int(room / each) if each else 0)
 
     def close(self, state: RunEnd) -> None:
         """Write down how the run ended. What the cap has left is told anew, since requests have come in meanwhile."""

@@ -14,6 +14,13 @@ from batch_manager.pricing import show_usd
 if TYPE_CHECKING:
     from batch_manager.engine.engine import Engine
 
+AGAIN = {
+    "pending": "s in the app, --batch-index",
+    "failed": "r in the app, --retry-failed",
+    "all": "R in the app, --rebuild-indexes",
+}
+"""How a run of such a scope is gone on with."""
+
 
 def problems(engine: Engine) -> list[BatchManagerError]:
     """No key or price, an index of another model or one being built, an unfinished run, held money; with next steps.
@@ -38,15 +45,27 @@ def problems(engine: Engine) -> list[BatchManagerError]:
     return found
 
 
-def _unfinished(engine: Engine) -> None:
+def interrupted(engine: Engine) -> UsageError | None:
+    """The run that was interrupted with work left, as something to be told; None where there is none.
+
+    Raises:
+        StoreError: The store can't be read.
+    """
     run = engine.unfinished()
-    if run is not None:
-        texts = engine.store.work.planned_count(run.id)
-        raise UsageError(
-            f"Run {run.id:,} was interrupted with {counted(texts, 'text')} left; what was paid for is kept.",
-            next_step="Start again to go on with it, under its quote and cap.",
-            code="unfinished_run",
-        )
+    if run is None:
+        return None
+    texts = engine.store.work.planned_count(run.id)
+    return UsageError(
+        f"Run {run.id:,} was interrupted with {counted(texts, 'text')} left; what was paid for is kept.",
+        next_step=f"Start again ({AGAIN.get(run.which, AGAIN['pending'])}) to go on with it, under its quote and cap.",
+        code="unfinished_run",
+    )
+
+
+def _unfinished(engine: Engine) -> None:
+    told = interrupted(engine)
+    if told is not None:
+        raise told
 
 
 def _held(engine: Engine) -> None:

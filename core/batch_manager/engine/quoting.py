@@ -11,7 +11,7 @@ from batch_manager.engine.agreement import rest_of
 from batch_manager.engine.generations import change_of, seen_for
 from batch_manager.packing import MAX_REQUEST_TOKENS, Limits
 from batch_manager.pricing import price_of
-from batch_manager.quote import Quote, Scope, Speed, make_quote, run_seconds
+from batch_manager.quote import Quote, Scope, Space, Speed, make_quote, run_seconds
 
 if TYPE_CHECKING:
     from batch_manager.settings import Settings
@@ -61,7 +61,18 @@ def quote_of(
         seconds=run_seconds(quote.requests, quote.tokens, quote.items, speed),
         change=change_of(settings, store, space, work) if scope.whole else None,
         rest=rest_of(store, scope, space_id, price),
+        drift=known_drift(store, space),
     )
+
+
+def known_drift(store: DocumentationStore, space: Space) -> float:
+    """Billed tokens for each that we count, as was once agreed to for this server and model; 1 before."""
+    return float(store.note(drift_note(space)) or 1.0)
+
+
+def drift_note(space: Space) -> str:
+    """The store's note of it."""
+    return f"drift:{space.server}:{space.model}"
 
 
 def _speed(settings: Settings, store: DocumentationStore, account_tokens: int | None) -> Speed:

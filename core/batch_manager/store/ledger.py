@@ -110,10 +110,15 @@ class Ledger:
                 " message = 'The program ended before the answer came.' WHERE state = 'sent'"
             )
 
-    def unfinished(self) -> RunRow | None:
-        """The latest run of the fast lane, if it was interrupted with work left in it."""
+    def unfinished(self, *, driven: bool = True) -> RunRow | None:
+        """The latest run of the fast lane, if it was interrupted with work left in it.
+
+        Args:
+            driven: Somebody may drive a run that is said to be running; else nobody does, whatever is said.
+        """
         rows = self._runs("ORDER BY r.id DESC LIMIT 1", (), "WHERE r.lane = 'now'")
-        return rows[0] if rows and rows[0].state == "interrupted" else None
+        states = ("interrupted",) if driven else ("interrupted", "running")
+        return rows[0] if rows and rows[0].state in states else None
 
     def reserve(
         self, run_id: int, batch: int, tried: int, model: str, inputs: int, tokens: int, price: Decimal, cost: int

@@ -89,6 +89,7 @@ class Weighing:
             shortened=self._shortened(),
             unsendable=unsendable,
             unsendable_count=unsendable_count,
+            first=self._first(rows, limits),
         )
 
     def _rows(self, items: int) -> str:
@@ -127,6 +128,11 @@ class Weighing:
         while page := weights.fetchmany(PAGE):
             counted.add(weight for (weight,) in page)
         return counted.total()
+
+    def _first(self, rows: str, limits: Limits) -> tuple[int, ...]:
+        """Tokens of the first texts, as many as a request takes."""
+        found = self._db.execute_sql(f"SELECT tokens FROM ({rows}) LIMIT {limits.inputs:d}", self._values)
+        return tuple(row[0] for row in found.fetchall())
 
     def _with_unanswered(self, texts: _Texts) -> int:
         """Items that have a text to send."""

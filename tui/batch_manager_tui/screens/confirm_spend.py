@@ -12,6 +12,7 @@ from textual.containers import Vertical
 from textual.timer import Timer
 from textual.widgets import Input
 
+from batch_manager.cap_words import first_request_words
 from batch_manager.half_price import Lanes
 from batch_manager.pricing import show_usd
 from batch_manager.quote import Quote
@@ -261,6 +262,8 @@ def question_lines(quote: Quote, title: str, warning: str, width: int, other: Qu
         *where_lines(quote, width),
     ]
     lines += wrapped("cap", _cap_words(quote), width, "warning" if quote.beyond_cap else "")
+    if nothing := first_request_words(quote):
+        lines += [[(line, "warning")] for line in wrap(nothing, width)]
     free = []
     if quote.reused:
         free.append(f"{quote.reused:,} paid for before")

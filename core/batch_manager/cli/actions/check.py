@@ -18,6 +18,7 @@ from batch_manager.index_change import change_words
 from batch_manager.pricing import show_usd
 from batch_manager.quote import Quote, Scope
 from batch_manager.sources.shown import shown
+from batch_manager.store.generations import title_of
 
 if TYPE_CHECKING:
     from batch_manager.cli.flags import Flags
@@ -98,12 +99,19 @@ def _as_json(checked: Checked) -> dict[str, Any]:
     }
 
 
+def _with(quote: Quote) -> str:
+    """What is pending is so with the model of the settings, which may be another than that of the index."""
+    if quote.change is None:
+        return ""
+    return f" with {shown(title_of(quote.space.model, quote.space.dimensions))}"
+
+
 def _as_words(checked: Checked) -> Iterator[str]:
     quote, report = checked.quote, checked.report
     if checked.fine:
         yield "All is indexed, and the index is true to the store."
         return
-    price = "" if quote is None else f"{show_usd(quote.cost)} to index"
+    price = "" if quote is None else f"{show_usd(quote.cost)} to index{_with(quote)}"
     untrue = ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in as_json(report).items() if number)
     yield from terminal.columns(
         [

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from batch_manager.cap_words import first_request_words
 from batch_manager.cli import terminal
 from batch_manager.cli.ask import size_words
 from batch_manager.cli.lane_words import lanes_report, lanes_words, waiting_of, waiting_report
@@ -86,7 +87,7 @@ def _as_words(quote: Quote, look: Look) -> Iterator[str]:
         paid = find_price(DEFAULT_MODEL, DEFAULT_BASE_URL).cost(quote.tokens)
         yield f"With {DEFAULT_MODEL} at OpenAI it would be {show_usd(paid)}"
     if quote.beyond_cap and quote.cap is not None:
-        yield f"The cap of {show_usd(quote.cap)} would stop the run before its end"
+        yield first_request_words(quote) or f"The cap of {show_usd(quote.cap)} would stop the run before its end"
     if quote.unsendable_count:
         yield f"{terminal.counted(quote.unsendable_count, 'item')} can't be sent:"
         for row in islice(_unsendable(look), 50):

@@ -11,6 +11,7 @@ from batch_manager.cli.opening import for_work
 from batch_manager.cli.plain_json import lines_of
 from batch_manager.cli.report import report_lines, results_report, run_exit_code
 from batch_manager.cli.signals import Stop
+from batch_manager.engine.problems import interrupted
 from batch_manager.errors import QuoteChanged
 from batch_manager.quote import Scope
 
@@ -50,7 +51,9 @@ def index(flags: Flags) -> int:
         engine, rehearsal = workspace.engine, workspace.settings.mode == "rehearsal"
         engine.check(scope)
         view = engine.view()
-        if engine.quote(scope, workspace.cap).nothing_to_do:
+        quote = engine.quote(scope, workspace.cap)
+        _say_interrupted(workspace, quote)
+        if quote.nothing_to_do:
             terminal.say(nothing_words("Nothing to do", scope, workspace.half_price.waiting()))
         else:
             if flags.yes or terminal.can_ask():
@@ -68,6 +71,19 @@ def index(flags: Flags) -> int:
             terminal.result(report_lines(results, rehearsal=rehearsal))
         _say_why(view)
         return run_exit_code(view, results)
+
+
+def _say_interrupted(workspace: Workspace, quote: Quote) -> None:
+    """An earlier run has work left: what becomes of it with this one."""
+    run, told = workspace.engine.unfinished(), interrupted(workspace.engine)
+    if run is None or told is None:
+        return
+    step = told.next_step
+    if quote.rest is not None:
+        step = "This goes on with it."
+    elif run.which == quote.scope.which:
+        step = "What it left is in this price as well."
+    terminal.say(f"{told.message} {step}")
 
 
 def _agreed(workspace: Workspace, scope: Scope, flags: Flags) -> Quote:

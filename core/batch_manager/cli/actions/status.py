@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from batch_manager.cli import terminal
+from batch_manager.cli.counted_index import counted_report, counted_words, in_force_words
 from batch_manager.cli.index_sizes import index_sizes
 from batch_manager.cli.lane_words import (
     batch_report,
@@ -21,6 +22,7 @@ from batch_manager.cli.opening import for_looking, say_other_model
 from batch_manager.cli.plain_json import lines_of
 from batch_manager.cli.vector_counts import vector_counts
 from batch_manager.documents import KINDS, Kind
+from batch_manager.engine.problems import interrupted
 from batch_manager.errors import VectorStoreError
 from batch_manager.home import is_rehearsals
 from batch_manager.pricing import show_usd
@@ -75,6 +77,8 @@ def _as_json(look: Look, counts: Counts, vectors: dict[Kind, int]) -> dict[str, 
         "billed_tokens": look.store.ledger.billed_tokens(),
         "model": look.settings.model,
         "mode": _mode(look),
+        **counted_report(look),
+        "unfinished_run": _unfinished_report(look),
         "lanes": {
             lane: {"billed_usd": spent.billed, "held_usd": spent.held, "billed_tokens": spent.tokens}
             for lane, spent in bill.lanes
@@ -96,6 +100,18 @@ def _as_json(look: Look, counts: Counts, vectors: dict[Kind, int]) -> dict[str, 
     }
 
 
+def _unfinished_report(look: Look) -> dict[str, Any] | None:
+    run, told = look.engine.unfinished(), interrupted(look.engine)
+    if run is None or told is None:
+        return None
+    return {
+        "id": run.id,
+        "texts_left": look.store.work.planned_count(run.id),
+        "message": told.message,
+        "next_step": told.next_step,
+    }
+
+
 def _mode(look: Look) -> str:
     """What this home is for; a rehearsal's is that by `--home` as well."""
     return "rehearsal" if is_rehearsals(look.settings.home) else look.settings.mode
@@ -111,6 +127,8 @@ def _as_words(look: Look, counts: Counts, vectors: dict[Kind, int]) -> Iterator[
     for index in index_sizes(look.settings, look.store):
         yield f"index  {shown(index.generation.title)} {index.words}"
     yield ""
+    if words := counted_words(look):
+        yield words
     head = ("", "pending", "indexed", "failed", "skipped", "vectors")
     rows = [
         (
@@ -129,6 +147,7 @@ def _as_words(look: Look, counts: Counts, vectors: dict[Kind, int]) -> Iterator[
         for kind in KINDS
     ]
     yield from terminal.columns([head, *rows], right=range(1, 6))
+    yield from in_force_words(look)
     yield ""
     bill, held, handed = ledger.bill(), ledger.held(), look.store.jobs.held()
     extra = f", {show_usd(held)} of it held: answers that never came" if held else ""
@@ -143,6 +162,8 @@ def _as_words(look: Look, counts: Counts, vectors: dict[Kind, int]) -> Iterator[
         why = f" ({shown(run.reason)})" if run.reason else ""
         work = f"{terminal.counted(run.requests, 'request')}, {show_usd(run.spent)}"
         yield f"  run {run.id} of {run.agreed_at}: {run.state}{why}, {work}"
+    if (told := interrupted(look.engine)) is not None:
+        yield f"unfinished  {told}"
     yield from (f"  {line}" for line in saved_words(bill.saved, sum((run.doubled for run in bill.runs), Decimal(0))))
     if words := waiting_line(waiting_of(look)):
         yield words
