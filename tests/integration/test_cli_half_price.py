@@ -117,6 +117,26 @@ def test_the_cap_and_a_wrong_key(command: Command, server: RehearsalServer) -> N
     assert wrong.code == 4 and "OPENAI_API_KEY" in wrong.error
 
 
+def test_ctrl_c_ends_a_look_in_good_order(tmp_path: Path, server: RehearsalServer) -> None:
+    command = Command(tmp_path / "home", {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": PAYING_KEY})
+    assert command("--import", "-", text=tables(6)).code == 0
+    server.set_options(batch_seconds=1000)
+    assert command("--batch-index", "--lane", "batch", "--yes").code == 5
+    server.advance(2000)
+    server.set_options(latency_ms=4000.0)  # each step of the look
+    process = command.start("--collect", "--wait")
+    assert process.stderr is not None
+    while b"batch 1.1" not in (line := process.stderr.readline()):  # it says how far it is
+        assert line
+    process.send_signal(signal.SIGINT)
+    done = ends(process)
+    assert done.code == 130 and "Traceback" not in done.err
+    server.set_options(latency_ms=0.0)
+    assert command("--collect", "--wait").code == 0
+    assert command("--status", "--json").json["tables"] == {"pending": 0, "indexed": 6, "failed": 0}
+    assert server.totals()["billed_tokens"] == command("--status", "--json").json["billed_tokens"]
+
+
 def test_what_makes_no_sense(command: Command) -> None:
     wrong = (["--rebuild-indexes", "--lane", "batch"], ["--status", "--wait"], ["--collect", "--yes"])
     for call in (*wrong, ["--status", "--give-up"]):

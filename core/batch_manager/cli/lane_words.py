@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from batch_manager.cli.lines import duration
 from batch_manager.half_price import waiting_words
 from batch_manager.half_price.lane import HalfPrice
+from batch_manager.plural import counted
 from batch_manager.pricing import show_usd
 from batch_manager.sources.shown import shown
 
@@ -75,6 +76,20 @@ def batch_words(job: JobView) -> str:
     if job.problem:
         parts.append(shown(f"{job.problem} {job.next_step}".strip(), 600))
     return " · ".join(parts)
+
+
+def progress_words(under_way: Sequence[JobView], indexed: int) -> str:
+    """How far a look at the server is, while it lasts. Pure.
+
+    Args:
+        under_way: Batches that are not over.
+        indexed: Items in the index.
+    """
+    at = next((one for one in under_way if one.state == "collecting"), under_way[0] if under_way else None)
+    inside = f"{counted(indexed, 'item')} in the index"
+    if at is None:
+        return f"bringing it to the index: {inside}"
+    return f"batch {at.run_id}.{at.number}: {at.state} · {at.kept:,} of {at.total:,} kept · {inside}"
 
 
 def saved_words(saved: Decimal, doubled: Decimal) -> Iterator[str]:

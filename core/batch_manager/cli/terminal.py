@@ -37,11 +37,15 @@ class Paced:
         self._seconds = seconds
         self._next = time.monotonic() + seconds
 
+    @property
+    def due(self) -> bool:
+        """Whether it is time for a line; for lines that cost something to make."""
+        return time.monotonic() >= self._next
+
     def say(self, line: str) -> None:
         """Say it when it is time for a line."""
-        now = time.monotonic()
-        if now >= self._next:
-            self._next = now + self._seconds
+        if self.due:
+            self._next = time.monotonic() + self._seconds
             say(line)
 
 

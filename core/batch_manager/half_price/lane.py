@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextlib
 import logging
 import threading
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,13 @@ FOLDER = "half-price"
 
 LONGEST_WAIT = 300.0
 """Seconds between two looks at the server, at most."""
+
+
+BLINK = 0.1
+"""Seconds between two calls of who follows a look."""
+
+Follow = Callable[[], bool]
+"""Called again and again while a look lasts; True ends it in good order."""
 
 
 class _Undo(Exception):
@@ -117,8 +125,12 @@ class HalfPrice:
 
     # The yes, and what follows
 
-    def start(self, quote: Quote) -> Collected:
+    def start(self, quote: Quote, follow: Follow | None = None) -> Collected:
         """Hand over what was agreed. Blocks until the server has it, or something stands in the way.
+
+        Args:
+            quote: What was agreed.
+            follow: Called while it lasts; see `Follow`.
 
         Raises:
             QuoteChanged: The store, the model or the price changed since; ask again.
@@ -131,12 +143,15 @@ class HalfPrice:
         self._engine.check(quote.scope)
         self._engine.prepare(quote.space)
         agree(self._store, quote, lambda: self.quote(quote.scope, quote.cap))
-        return self.collect()
+        return self.collect(follow)
 
-    def collect(self) -> Collected:
+    def collect(self, follow: Follow | None = None) -> Collected:
         """Look at everything that is under way: hand over what isn't yet, take in what is back. Blocks.
 
         Problems of one batch are written down with it and don't stop the others.
+
+        Args:
+            follow: Called while it lasts; see `Follow`.
 
         Raises:
             SettingError: No key; or the server has no Batch API.
@@ -146,7 +161,25 @@ class HalfPrice:
         if not self._store.jobs.handed_runs() and not self._store.jobs.with_files(mine):
             return Collected()
         require_key(self._engine.settings)
-        return self._engine.do(self._pass())
+        if follow is None:
+            return self._engine.do(self._pass())
+        work = self._engine.begin(self._pass())
+        while not concurrent.futures.wait([work], BLINK).done:
+            if follow():
+                return self._ended(work)
+        return work.result()
+
+    def _ended(self, work: concurrent.futures.Future[Collected]) -> Collected:
+        """End a look; what it had in its hands is written down before this returns."""
+        work.cancel()
+
+        async def is_over() -> None:
+            async with self._its_turn():
+                pass
+
+        self._engine.do(is_over())
+        runs = tuple(run.id for run in self._store.jobs.handed_runs())
+        return Collected(under_way=tuple(one for one in self.jobs() if not one.over), runs=runs, ended=True)
 
     def jobs(self) -> tuple[JobView, ...]:
         """Batches of the runs that are under way, from the store alone; cheap, from any thread."""
@@ -246,18 +279,20 @@ class HalfPrice:
         finally:
             await api.close()
 
-    async def _pass(self) -> Collected:
+    def _its_turn(self) -> asyncio.Lock:
         self._turn = self._turn or asyncio.Lock()
-        async with self._turn, self._desk() as desk:
+        return self._turn
+
+    async def _pass(self) -> Collected:
+        async with self._its_turn(), self._desk() as desk:
             try:
                 return await Look(desk, self._engine).go()
             finally:
                 self.looks += 1
 
     async def _give_up(self, job_ids: frozenset[int]) -> tuple[JobView, ...]:
-        self._turn = self._turn or asyncio.Lock()
         ended: list[JobView] = []
-        async with self._turn:
+        async with self._its_turn():
             for run in self._store.jobs.handed_runs():
                 gone = {job.id for job in self._store.jobs.of_run(run.id) if job.unseen and job.id in job_ids}
                 for job in self._store.jobs.of_run(run.id):

@@ -82,6 +82,7 @@ class Collected:
         answered: Results that were kept in this call; `failed` requests that were refused.
         left_over: What caps left out, with its price, in words.
         fatal: (code, words, next step) of an account's or a key's refusal; None without any.
+        ended: It was ended before it was through; what came until then is kept.
     """
 
     under_way: tuple[JobView, ...] = ()
@@ -91,6 +92,7 @@ class Collected:
     failed: int = 0
     left_over: tuple[str, ...] = ()
     fatal: tuple[str, str, str] | None = None
+    ended: bool = False
 
 
 def view_of(job: JobRow, number: int, price: Decimal, cost_pico: int | None) -> JobView:

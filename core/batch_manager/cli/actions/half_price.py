@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from batch_manager.cli import terminal, trust
 from batch_manager.cli.ask import agree, agree_to_lose
 from batch_manager.cli.guard import INTERRUPTED
-from batch_manager.cli.lane_words import batch_report, batch_words, nothing_words, saved_words
+from batch_manager.cli.lane_words import batch_report, batch_words, nothing_words, progress_words, saved_words
 from batch_manager.cli.opening import for_work
 from batch_manager.cli.plain_json import lines_of
 from batch_manager.cli.report import report_lines, results_report
@@ -24,6 +24,8 @@ from batch_manager.half_price.planning import interval
 from batch_manager.pricing import show_usd
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from batch_manager.cli.flags import Flags
     from batch_manager.half_price import JobView
     from batch_manager.quote import Quote, Scope
@@ -33,6 +35,9 @@ HANDED_OVER = 5
 STOPPED = 4
 ASKED_AGAIN = 3
 """Times that a quote may change under the question before the call gives up."""
+
+TOLD = 2.0
+"""Seconds between two lines of how far it is."""
 
 BLINK = 0.1
 """Seconds between two looks at whether somebody wants it to end."""
@@ -66,7 +71,7 @@ def hand_in(workspace: Workspace, flags: Flags, quote: Quote) -> int:
     half = workspace.half_price
     for again in range(ASKED_AGAIN):
         try:
-            found = half.start(quote)
+            found = half.start(quote, _telling(workspace))
             break
         except QuoteChanged as changed:
             if again == ASKED_AGAIN - 1:
@@ -103,14 +108,14 @@ def collect(flags: Flags) -> int:
         looks, asked = 0, []
         with Stop(lambda: asked.append(True)) as stop:
             while True:
-                found = half.collect()
+                found = half.collect(_telling(workspace, stop))
                 settled.update({one.id: one for one in found.settled})
                 for event in said.drain():
                     if isinstance(event, Notice):
                         terminal.say(event.message if event.level == "info" else f"warning: {event.message}")
                 # What the server doesn't show may never come: only a person can end that wait.
                 waits = any(not one.unseen for one in found.under_way)
-                if not flags.wait or not waits or found.fatal or stop.asked:
+                if not flags.wait or not waits or found.fatal or found.ended or stop.asked:
                     break
                 for one in found.under_way:
                     terminal.say(batch_words(one))
@@ -123,7 +128,23 @@ def collect(flags: Flags) -> int:
                 settled[one.id] = one
             found = replace(found, under_way=tuple(one for one in found.under_way if one.id not in settled))
         code = _report(workspace, flags, found, tuple(settled.values()))
-        return INTERRUPTED if stop.asked and code == HANDED_OVER else code
+        return INTERRUPTED if found.ended or (stop.asked and code == HANDED_OVER) else code
+
+
+def _telling(workspace: Workspace, stop: Stop | None = None) -> Callable[[], bool]:
+    """Says now and then how far a look is; True once somebody wants it to end."""
+    paced, items = terminal.Paced(TOLD), workspace.store.items
+
+    def follow() -> bool:
+        if stop is not None:
+            stop.check(terminal.say)
+        if paced.due:
+            under_way = [one for one in workspace.half_price.jobs() if not one.over]
+            indexed = items.counts().total("indexed")
+            paced.say(progress_words(under_way, indexed))
+        return stop is not None and stop.asked
+
+    return follow
 
 
 def _give_up(workspace: Workspace, found: Collected, *, yes: bool) -> tuple[JobView, ...]:
