@@ -160,6 +160,20 @@ async def test_the_cap_goes_with_the_yes(
         assert workspace.store.ledger.runs()[0].cap == Decimal("0.5")
 
 
+async def test_a_cap_below_the_first_request_says_which_size_would_fit(opens: Any, drives: Any) -> None:
+    workspace = opens(demo=True, rehearse=True)
+    async with drives(workspace, (60, 18)) as driver:
+        await driver.press("s")
+        await driver.asked()
+        await driver.press("c", *"0.00002", "enter")
+        seen = " ".join(driver.screen_text().replace("│", " ").split())
+        fits = driver.app.screen.quote.first_that_fit
+        assert f"too low for a request; --batch-size {fits} fits" in seen
+        assert "n no" in seen  # the answers are still in sight
+        await driver.press("c", "ctrl+u", "0", "enter")
+        assert "too low for any text" in " ".join(driver.screen_text().replace("│", " ").split())
+
+
 async def test_an_interrupted_run_goes_on_under_its_own_cap(
     opens: Callable[..., Any], drives: Callable[..., Any], tables: Callable[..., Any]
 ) -> None:

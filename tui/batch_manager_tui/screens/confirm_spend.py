@@ -12,7 +12,6 @@ from textual.containers import Vertical
 from textual.timer import Timer
 from textual.widgets import Input
 
-from batch_manager.cap_words import first_request_words
 from batch_manager.half_price import Lanes
 from batch_manager.pricing import show_usd
 from batch_manager.quote import Quote
@@ -262,8 +261,6 @@ def question_lines(quote: Quote, title: str, warning: str, width: int, other: Qu
         *where_lines(quote, width),
     ]
     lines += wrapped("cap", _cap_words(quote), width, "warning" if quote.beyond_cap else "")
-    if nothing := first_request_words(quote):
-        lines += [[(line, "warning")] for line in wrap(nothing, width)]
     free = []
     if quote.reused:
         free.append(f"{quote.reused:,} paid for before")
@@ -285,6 +282,10 @@ def _cap_words(quote: Quote) -> str:
     words = "none" if quote.cap is None else show_usd(quote.cap)
     if quote.used and quote.rest is not None:
         words += f", {show_usd(quote.used)} of it used by run {quote.rest.run_id:,}, which goes on"
+    fit = quote.first_that_fit
+    if fit is not None:
+        # In few words: the answers have to be in sight on a small terminal as well.
+        return f"{words}: too low for {f'a request; --batch-size {fit} fits' if fit else 'any text'}"
     return f"{words}: stops there, before the end" if quote.beyond_cap else words
 
 
