@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 from batch_manager.rehearsal.answers import error_body
+from batch_manager.rehearsal.batch_checks import queue_full, read_through
 from batch_manager.rehearsal.batch_faults import BatchFaults, BatchRule, parse_batch_rules
-from batch_manager.rehearsal.batch_lines import read_line
 from batch_manager.rehearsal.batch_work import Worker
 from batch_manager.rehearsal.forms import read_form
 from batch_manager.rehearsal.limits import Refusal, check_key
@@ -203,7 +203,11 @@ class Batches:
         self._created += 1
         name = self._shelf.new_id("batch_")
         batch = StoredBatch(name, owner, self._created, now, file.id, ENDPOINT, metadata, 0, 0, "")
-        batch.errors = self._validate(batch) or self._queue_full(batch)
+        options = self._service.options
+        others = [one for one in self._shelf.batches.values() if one.owner == owner and one.status not in FINAL]
+        batch.errors = read_through(self._shelf.path(file.id), batch, options, self.ask) or queue_full(
+            batch, others, options
+        )
         rule = self._faults.take("failed", batch.number)
         if rule is not None:
             words = rule.message or "The batch could not be validated."
@@ -215,49 +219,6 @@ class Batches:
         if self._faults.take("lost_create", batch.number):
             return Reply(b"", cut="close")
         return _json(batch.as_json(WINDOW))
-
-    def _validate(self, batch: StoredBatch) -> list[dict[str, Any]]:
-        """Reads the whole file; what is wrong with it."""
-        options, inputs, seen = self._service.options, 0, set()
-        path = self._shelf.path(batch.input_file_id)
-        with path.open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                if not line.strip():
-                    continue
-                try:
-                    custom_id, asked = read_line(line, batch.endpoint, self.ask)
-                except ValueError as error:
-                    return [_problem("invalid_json_line", str(error), number)]
-                if custom_id in seen:
-                    return [_problem("duplicate_custom_id", f"The custom_id {custom_id} is used twice.", number)]
-                seen.add(custom_id)
-                batch.requests += 1
-                if isinstance(asked, EmbeddingRequest):
-                    if batch.model and asked.model != batch.model:
-                        return [_problem("mismatched_model", "All requests must be of one model.", number)]
-                    batch.model = asked.model
-                    batch.tokens += asked.total_tokens
-                    inputs += len(asked.texts)
-        if not batch.requests:
-            return [_problem("empty_file", "The input file is empty.", None)]
-        if batch.requests > options.max_batch_requests:
-            words = f"The file has {batch.requests} requests; at most {options.max_batch_requests} are allowed."
-            return [_problem("too_many_tasks", words, None)]
-        if inputs > options.max_batch_inputs:
-            words = f"The batch has {inputs} embedding inputs; at most {options.max_batch_inputs} are allowed."
-            return [_problem("too_many_inputs", words, None)]
-        return []
-
-    def _queue_full(self, batch: StoredBatch) -> list[dict[str, Any]]:
-        limit = self._service.options.enqueued_token_limit
-        others = [one for one in self._shelf.batches.values() if one.owner == batch.owner and one.status not in FINAL]
-        if limit is None or batch.tokens + sum(one.tokens for one in others if not one.errors) <= limit:
-            return []
-        words = (
-            f"Enqueued token limit reached for {batch.model} in organization org-rehearsal. "
-            f"Limit: {limit:,} enqueued tokens. Please try again once some in_progress batches have been completed."
-        )
-        return [_problem("token_limit_exceeded", words, None)]
 
     def ask(self, body: bytes) -> EmbeddingRequest | Refusal:
         """Reads one request's body, as the embeddings endpoint does."""
@@ -315,10 +276,6 @@ def _is_metadata(value: object) -> bool:
         and all(isinstance(one, str) and len(one) <= 512 for one in value.values())
         and all(len(key) <= 64 for key in value)
     )
-
-
-def _problem(code: str, message: str, line: int | None) -> dict[str, Any]:
-    return {"code": code, "message": message, "line": line, "param": None}
 
 
 def _fault(rule: BatchRule, status: int) -> Refusal:
