@@ -26,7 +26,7 @@ async def opened(driver: Any) -> Any:
     """The desk, with its prices."""
     await driver.press("F")
     desk = driver.app.screen
-    await driver.until(lambda: len(desk._priced) == len(desk.groups) > 0)
+    await driver.until(lambda: len(desk.prices.of_causes) == len(desk.groups) > 0)
     await driver.settle()
     return desk
 
@@ -38,7 +38,7 @@ async def test_causes_say_how_many_why_and_what_it_costs(opens: Any, drives: Any
         seen = driver.screen_text()
         assert "67%" in seen
         assert "slow \\x1b[31mdown" in seen
-        assert show_usd(desk._priced[RATE].quote.cost) in seen
+        assert show_usd(desk.prices.of_causes[RATE].quote.cost) in seen
         assert next(key for _, key, _ in desk.footer()) == "r"
         await driver.press("j")
         assert "Retrying can't cure this" in driver.screen_text()

@@ -22,9 +22,9 @@ from batch_manager_tui.away import Away
 from batch_manager_tui.backroom import BackRoom
 from batch_manager_tui.display import shown
 from batch_manager_tui.keymap import KeysInForce, read_keys
+from batch_manager_tui.memory import Memory
 from batch_manager_tui.palette import Palette, TablePalette
 from batch_manager_tui.places import Place
-from batch_manager_tui.remembered import Remembered, read, write
 from batch_manager_tui.screens.base import AppScreen
 from batch_manager_tui.screens.help import HelpScreen
 from batch_manager_tui.screens.main import MainScreen
@@ -57,6 +57,7 @@ class BatchManagerApp(App[None]):
         opened: The workspace, once it is open.
         back: The threads beside the app's.
         keys: The table of commands with the keys that hold.
+        memory: What is the same at the next start.
         bell_at_end: A bell rings at the end of a run.
         title_bar: The terminal's title during a run.
         failure: Why the workspace couldn't be opened.
@@ -82,7 +83,7 @@ class BatchManagerApp(App[None]):
         self.keys = KeysInForce()
         self.title_bar = TerminalTitle(self._to_terminal)
         self.away = Away(self, stand_in)
-        self._kept = Remembered()
+        self.memory = Memory(self)
         self._owned: list[Workspace] = []
         self._sources: SourceBook | None = None
         for theme in THEMES:
@@ -154,12 +155,12 @@ class BatchManagerApp(App[None]):
         """Work with this workspace from now on."""
         self.opened = workspace
         self._sources = None
-        self._kept = read(workspace.settings.home)
+        left = self.memory.recall(workspace.settings.home)
         self.take_keys(read_keys(_keys_home(workspace.settings)))
-        self.bell_at_end = self._kept.bell
+        self.bell_at_end = left.bell
         if not self.no_color:
-            self.theme = self._kept.theme
-        self.main.adopt(self._kept.wanted)
+            self.theme = left.theme
+        self.main.adopt(left.wanted)
 
     def take_keys(self, keys: KeysInForce) -> None:
         """Work with these keys from now on."""
@@ -183,30 +184,6 @@ class BatchManagerApp(App[None]):
     def driver(self) -> Driver | None:
         """What draws on the terminal."""
         return self._driver
-
-    @property
-    def first_keys(self) -> dict[str, str]:
-        """The first key of each command that has keys of the user's own."""
-        return {one.id: one.shown_key for one in self.keys.commands if one.id in self.keys.changed}
-
-    def remember(self) -> None:
-        """Keep filter, order, theme and bell for the next start, when they are others than before."""
-        if self._remembered() != self._kept:
-            begin(self, partial(self.back.do, self._keep), group="remember")
-
-    def _remembered(self) -> Remembered:
-        wanted = self.main.desk.selection.wanted
-        return Remembered(wanted, self._kept.theme if self.no_color else self.theme, self.bell_at_end)
-
-    def _keep(self) -> None:
-        now = self._remembered()
-        if self.opened is None or self.opened.busy is not None or now == self._kept:
-            return
-        self._kept = now
-        try:
-            write(self.opened.settings.home, now)
-        except OSError as error:  # it is a comfort, and nobody waits for it
-            log.warning("the filter and the order can't be remembered: %s", error)
 
     def action_command_palette(self) -> None:
         """Open the palette, once."""
@@ -234,7 +211,7 @@ class BatchManagerApp(App[None]):
         order = [theme.name for theme in THEMES]
         position = order.index(self.theme) if self.theme in order else -1
         self.theme = order[(position + 1) % len(order)]
-        self.remember()
+        self.memory.keep_soon()
         self.say(f"Theme: {self.theme}")
 
     async def action_quit(self) -> None:
@@ -289,7 +266,7 @@ class BatchManagerApp(App[None]):
 
     def close_rooms(self) -> None:
         """After the screen is gone: end the threads, and every workspace that the app opened itself."""
-        self._keep()
+        self.memory.keep()
         store = self.opened.store if self.opened else None
         self.back.close(store.close if store else None)
         for workspace in self._owned:

@@ -80,7 +80,7 @@ class Desk:
         self.error: BatchManagerError | None = None
         self.view = RunView()
 
-    def situation(self, pane: Pane, keys: Mapping[str, str] | None = None) -> Situation:
+    def situation(self, pane: Pane, keys: Mapping[str, str]) -> Situation:
         """The moment, as commands judge it."""
         opened = self.workspace
         return Situation(
@@ -97,7 +97,7 @@ class Desk:
             reading=self.reading,
             mode=opened.settings.mode if opened else "live",
             pane=pane,
-            keys=keys or {},
+            keys=keys,
         )
 
     def cost_state(self) -> CostState:

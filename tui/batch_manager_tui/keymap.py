@@ -58,6 +58,11 @@ class KeysInForce:
             if one.id in self.changed
         }
 
+    @property
+    def first(self) -> dict[str, str]:
+        """The first key of each command, by its id, as a person writes it."""
+        return {one.id: one.shown_key for one in self.commands}
+
     def key(self, command: str) -> str:
         """The first key of a command, as a person writes it."""
         return next(one.shown_key for one in self.commands if one.id == command)

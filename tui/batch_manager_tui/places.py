@@ -9,7 +9,8 @@ from typing import Literal
 
 from textual.binding import Binding, BindingType
 
-from batch_manager_tui.commands import BY_ID, COMMANDS, Command, Group, always
+from batch_manager_tui.availability import always
+from batch_manager_tui.commands import BY_ID, COMMANDS, Command, Group
 
 Place = Literal["details", "failures", "bill", "half_price", "settings", "sources", "search", "help"]
 PLACES: tuple[Place, ...] = ("details", "failures", "bill", "half_price", "settings", "sources", "search", "help")

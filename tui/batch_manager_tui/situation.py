@@ -31,7 +31,7 @@ class Situation:
         reading: A scan or an import is being taken in.
         mode: `live`, `demo` or `rehearsal`.
         pane: The pane that has the focus.
-        keys: The first key of each command, by its id, where the user has other keys than the table.
+        keys: The first key of each command, by its id, as it holds and as a person writes it.
     """
 
     ready: bool = False
@@ -48,6 +48,10 @@ class Situation:
     mode: str = "live"
     pane: Pane = "items"
     keys: Mapping[str, str] = field(default_factory=dict)
+
+    def key(self, command: str) -> str:
+        """The first key of a command."""
+        return self.keys[command]
 
     @property
     def running(self) -> bool:

@@ -9,6 +9,7 @@ from textual.content import Content
 from textual.screen import ModalScreen, Screen, ScreenResultType
 from textual.widget import Widget
 
+from batch_manager_tui.availability import may_change
 from batch_manager_tui.places import PLACES, Place, commands_of
 from batch_manager_tui.widgets.key_line import KeyLine, Keys
 from batch_manager_tui.widgets.status_header import StatusHeader
@@ -116,6 +117,13 @@ class PlaceScreen(AppScreen):
         own = sorted((one for one in commands_of(self.PLACE) if one.rank is not None), key=lambda one: one.rank or 0)
         panes = [self.entry("next_pane")] if len(self.PANES) > 1 else []
         return [*(self.entry(one.id) for one in own if one.id != "back"), *panes, *self.ways_out()]
+
+    def may_change(self) -> bool:
+        """Whether items can be changed now; where not, the reason is said."""
+        reason = may_change(self.batch_app.main.situation())
+        if reason is not None:
+            self.say(reason, "warning")
+        return reason is None
 
     def ways_out(self) -> Keys:
         """Help and back; they always have their place."""

@@ -10,7 +10,6 @@ from textual.containers import Container, Vertical
 from batch_manager.errors import BatchManagerError
 from batch_manager.sources.rows import write_rows
 from batch_manager.store.bill import Bill, BilledRun, By, Pace, Spent, columns_by, records_by
-from batch_manager_tui.commands import key_of
 from batch_manager_tui.display import count, shown
 from batch_manager_tui.places import bindings_of
 from batch_manager_tui.screens.base import PlaceScreen
@@ -180,7 +179,7 @@ class BillScreen(PlaceScreen):
         heads, total = self.query_one("#run-heads", Lines), self.query_one("#run-total", Lines)
         spend, words = self.query_one("#spend", Lines), self.query_one("#run", Lines)
         if not bill.runs:
-            start = key_of(self.batch_app.main.situation(), "start")
+            start = self.batch_app.main.situation().key("start")
             lines: list[Line] = [[("No run yet.", "strong")], []]
             words.show_lines([*lines, [(self.key("back"), "accent"), (f"  back; {start} there begins one", "")]])
             heads.show_lines([])

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from batch_manager.errors import BatchManagerError
 from batch_manager.pricing import show_usd
 from batch_manager.store.items import ItemFilter
-from batch_manager_tui.commands import key_of
 from batch_manager_tui.display import count, shown
 from batch_manager_tui.screens.doer import Doer
 from batch_manager_tui.undo import Skipped, Undo
@@ -140,16 +139,14 @@ class Choosing(Doer):
             screen.query_one(FilterBox).leave()
             screen.reload()
         elif selection.marks:
-            screen.say(
-                f"{count(len(selection.marks), 'mark')} cleared; {key_of(screen.situation(), 'undo')} undoes it."
-            )
+            screen.say(f"{count(len(selection.marks), 'mark')} cleared; {screen.situation().key('undo')} undoes it.")
             with self._undo.marks_of(selection):
                 selection.marks.clear()
             screen.marks_changed()
         elif screen.pane != "items":
             screen.to_pane("items")
         else:
-            screen.say(f"Nothing to back out of: {key_of(screen.situation(), 'quit')} quits.")
+            screen.say(f"Nothing to back out of: {screen.situation().key('quit')} quits.")
 
     def skip(self) -> None:
         """Leave out, or take in again."""
@@ -160,7 +157,7 @@ class Choosing(Doer):
 
     async def _skip(self, chosen: list[int]) -> None:
         items, back = self._app.workspace.store.items, self._app.back
-        undo = key_of(self._screen.situation(), "undo")
+        undo = self._screen.situation().key("undo")
         try:
             if out := await back.read(items.skippable, chosen):
                 changed = await back.read(items.skip, out)

@@ -57,7 +57,7 @@ class Deeds(Choosing, Bringing, Looking):
         self._app.bell_at_end = not self._app.bell_at_end
         words = "A bell rings at the end of a run." if self._app.bell_at_end else "No bell at the end of a run."
         self._screen.say(words)
-        self._app.remember()
+        self._app.memory.keep_soon()
 
     def suspend(self) -> None:
         """Back to the shell."""

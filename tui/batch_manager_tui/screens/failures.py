@@ -15,15 +15,15 @@ from batch_manager.quote import Scope
 from batch_manager.sources.rows import write_rows
 from batch_manager.store.failures import RECORD_COLUMNS, FailureGroup
 from batch_manager.store.items import ItemRow
-from batch_manager_tui.commands import may_change
 from batch_manager_tui.display import count, shown
 from batch_manager_tui.places import bindings_of
+from batch_manager_tui.retry_prices import RetryPrices
 from batch_manager_tui.screens.base import PlaceScreen
 from batch_manager_tui.screens.details import DetailsScreen
 from batch_manager_tui.screens.save_file import SaveFile, Written
 from batch_manager_tui.spending import ask_and_start
 from batch_manager_tui.widgets.failed_items import FailedItems
-from batch_manager_tui.widgets.failure_words import Priced, group_heads, group_line, group_words, remedies
+from batch_manager_tui.widgets.failure_words import group_heads, group_line, group_words, remedies
 from batch_manager_tui.widgets.key_line import KeyLine, Keys
 from batch_manager_tui.widgets.pick_list import PickList
 from batch_manager_tui.widgets.strips import Line, Lines
@@ -40,8 +40,7 @@ class FailuresScreen(PlaceScreen):
     def __init__(self) -> None:
         super().__init__()
         self.groups: list[FailureGroup] = []
-        self._priced: dict[str, Priced] = {}
-        self._marked = Priced()
+        self.prices = RetryPrices()
         self._skipped: list[int] = []
 
     def body(self) -> ComposeResult:
@@ -128,13 +127,12 @@ class FailuresScreen(PlaceScreen):
             self.items.focus()
         else:
             self.items.mark()
-            self._show()
             self._price_soon()
 
     def action_retry(self) -> None:
         """Price it and ask, as always; the rest stays as it is."""
         group = self.group
-        if group is None or not self._may_change():
+        if group is None or not self.may_change():
             return
         if group.unsendable:
             self.say(
@@ -147,14 +145,14 @@ class FailuresScreen(PlaceScreen):
 
     def action_skip(self) -> None:
         """Leave the marked, else the whole group, out."""
-        if self.group is not None and self._may_change():
+        if self.group is not None and self.may_change():
             begin(self, partial(self._skip, list(self.items.chosen)), exclusive=True, group="skip")
 
     def action_undo(self) -> None:
         """The last skip never was."""
         if not self._skipped:
             self.say(f"{self.key('failures.undo')} undo: nothing was skipped here.", "warning")
-        elif self._may_change():
+        elif self.may_change():
             begin(self, self._undo, exclusive=True, group="skip")
 
     def action_save(self) -> None:
@@ -190,12 +188,6 @@ class FailuresScreen(PlaceScreen):
 
     # Inside
 
-    def _may_change(self) -> bool:
-        reason = may_change(self.batch_app.main.situation())
-        if reason is not None:
-            self.say(reason, "warning")
-        return reason is None
-
     def _rows(self, ids: Sequence[int]) -> list[ItemRow]:
         # It is called while lines are drawn, where nobody could handle an error.
         try:
@@ -215,12 +207,11 @@ class FailuresScreen(PlaceScreen):
         if not self.query("#causes"):
             return  # left meanwhile
         self.items.marks.clear()
-        self._priced = {}
+        self.prices.forget()
         self._show_causes()
         await self._read_items()
         for group in self.groups:
-            ids = await app.back.read(app.workspace.store.items.failed_ids, group.code)
-            self._priced[group.code] = await self._price(ids)
+            await self.prices.ask(app, group)
             if not self.query("#causes"):
                 return
             causes.refresh()
@@ -239,22 +230,16 @@ class FailuresScreen(PlaceScreen):
             self.items.show_ids(ids, by_message=group is not None and group.messages > 1)
             self._show()
 
-    async def _price(self, ids: Sequence[int]) -> Priced:
-        app = self.batch_app
-        try:
-            return Priced(await app.back.quote(app.workspace.engine.quote, Scope("failed", ids=tuple(ids))))
-        except BatchManagerError as error:
-            return Priced(None, error)
-
     def _price_soon(self) -> None:
+        self.prices.forget_marked()
+        self._show()
         begin(self, self._price_marked, exclusive=True, group="quote")
 
     async def _price_marked(self) -> None:
         group = self.group
         if group is not None:
-            priced = await self._price(self.items.chosen)
+            await self.prices.ask_marked(self.batch_app, self.items.chosen)
             if self.query("#causes") and group == self.group:
-                self._marked = priced
                 self._show()
 
     async def _retry(self, group: FailureGroup) -> None:
@@ -264,9 +249,9 @@ class FailuresScreen(PlaceScreen):
             self.batch_app.main.reload()
 
     async def _skip(self, chosen: list[int]) -> None:
-        app = self.batch_app
+        items = self.batch_app.workspace.store.items
         try:
-            changed = await app.back.read(app.workspace.store.items.skip, chosen)
+            changed = await self.batch_app.back.read(items.skip, chosen)
         except BatchManagerError as error:
             self.say(shown(str(error)), "error")
             return
@@ -293,11 +278,11 @@ class FailuresScreen(PlaceScreen):
 
         def draw(index: int, width: int) -> Line:
             group = self.groups[index]
-            return group_line(group, total, self._priced.get(group.code, Priced()), width)
+            return group_line(group, total, self.prices.of(group), width)
 
         causes.show(len(self.groups), draw, causes.cursor)
-        words = f"{total:,} of {self.batch_app.main.desk.counts.total():,} items"
-        self.query_one("#causes-pane").border_subtitle = words if total else None
+        of_all = f"{total:,} of {self.batch_app.main.desk.counts.total():,} items"
+        self.query_one("#causes-pane").border_subtitle = of_all if total else None
         self._show()
 
     def _show(self) -> None:
@@ -307,11 +292,10 @@ class FailuresScreen(PlaceScreen):
         width, group = max(20, words.line_width - 1), self.group
         heads.show_lines([group_heads(max(20, heads.line_width))] if self.groups else [])
         if group is None:
-            back = self.key("back")
-            words.show_lines([[("Nothing has failed.", "success")], [], [(back, "accent"), ("  back", "")]])
+            words.show_lines([[("Nothing has failed.", "success")], [], [(self.key("back"), "accent"), ("  back", "")]])
         else:
             marks = len(self.items.marks)
-            priced = self._marked if marks else self._priced.get(group.code, Priced())
+            priced = self.prices.of(group, marked=bool(marks))
             keys = {one: self.key(f"failures.{one}") for one in (*remedies(group), "undo")}
             words.show_lines(group_words(group, priced, marks, width, keys))
         self.items.refresh()

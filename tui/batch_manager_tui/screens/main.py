@@ -12,7 +12,7 @@ from textual.content import Content
 
 from batch_manager.store.items import ItemFilter
 from batch_manager_tui.bridge import TICK
-from batch_manager_tui.commands import BY_ID, COMMANDS, key_of
+from batch_manager_tui.commands import BY_ID, COMMANDS
 from batch_manager_tui.desk import Desk
 from batch_manager_tui.display import clip, shown
 from batch_manager_tui.screens.base import AppScreen, too_small
@@ -25,6 +25,7 @@ from batch_manager_tui.widgets.filter_box import FilterBox
 from batch_manager_tui.widgets.guide import empty_lines, idle_lines
 from batch_manager_tui.widgets.item_list import ColumnHeads, ItemList
 from batch_manager_tui.widgets.key_line import KeyLine, Keys
+from batch_manager_tui.widgets.pane_titles import pane_at, pane_title
 from batch_manager_tui.widgets.preview import Preview
 from batch_manager_tui.widgets.strips import Lines, LineView
 from batch_manager_tui.widgets.words import SORT
@@ -105,7 +106,7 @@ class MainScreen(AppScreen):
 
     def situation(self) -> Situation:
         """The moment, as commands judge it."""
-        return self.desk.situation(self.pane, self.batch_app.first_keys)
+        return self.desk.situation(self.pane, self.batch_app.keys.first)
 
     def adopt(self, wanted: ItemFilter | None = None) -> None:
         """Work with the app's workspace from now on.
@@ -122,7 +123,7 @@ class MainScreen(AppScreen):
         self.query_one(FilterBox).show(selection.wanted.text)
         if selection.narrowed:
             words = self._filter_words(self.situation())
-            self.say(f"As you left it: {words}. {key_of(self.situation(), 'clear')} shows all again.")
+            self.say(f"As you left it: {words}. {self.situation().key('clear')} shows all again.")
         if troubles := self.batch_app.keys.troubles:
             self.say(f"keys.toml: {'; '.join(troubles)}.", "warning")
         self.show_header()
@@ -148,12 +149,12 @@ class MainScreen(AppScreen):
         pane = self.query_one("#items-pane")
         tabs = self.has_class("-tabs")
         # As long as it holds, and not only in a notice: it may be a filter of days ago.
-        filtered, way_out = self._filter_words(now), f"{key_of(now, 'clear')} shows all"
+        filtered, way_out = self._filter_words(now), f"{now.key('clear')} shows all"
         if filtered and not tabs:
             filtered = f"filter: {filtered} - {way_out}"
-        pane.border_title = _title("Items", filtered, tabs)
-        self.query_one("#cost").border_title = _title("Cost", "", tabs)
-        self.query_one("#batches").border_title = _title("Batches", "", tabs)
+        pane.border_title = pane_title("Items", filtered, tabs)
+        self.query_one("#cost").border_title = pane_title("Cost", "", tabs)
+        self.query_one("#batches").border_title = pane_title("Batches", "", tabs)
         # Among the titles of all three panes there is no room for the way out.
         below = [f"filter: {way_out}"] if filtered and tabs else []
         pane.border_subtitle = Content(" · ".join([*below, self._list_words(now)]))
@@ -182,7 +183,7 @@ class MainScreen(AppScreen):
         if now.wanted.sort != "added":
             words.append(SORT[now.wanted.sort])
         if self.items.range_from is not None:
-            words.append(f"range: {key_of(now, 'range')} marks it")
+            words.append(f"range: {now.key('range')} marks it")
         return " · ".join(words)
 
     def _filter_words(self, now: Situation) -> str:
@@ -202,10 +203,10 @@ class MainScreen(AppScreen):
         reason = command.available(self.situation())
         if reason is not None and self.desk.workspace is None:
             self._waiting = name
-            self.say(f"{reason} {key_of(self.situation(), name)} {command.label} comes right after.")
+            self.say(f"{reason} {self.situation().key(name)} {command.label} comes right after.")
             return
         if reason is not None:
-            self.say(f"{key_of(self.situation(), name)} {command.label}: {reason}", "warning")
+            self.say(f"{self.situation().key(name)} {command.label}: {reason}", "warning")
             return
         if command.group == "Move":
             self._move(name)
@@ -239,13 +240,9 @@ class MainScreen(AppScreen):
         pane = self.query_one("#items-pane" if self.pane == "items" else f"#{self.pane}")
         if not self.has_class("-tabs") or event.screen_y != pane.region.y:
             return
-        title = Content.from_markup(pane.border_title or "").plain
-        at = event.screen_x - pane.region.x - TITLE_STARTS
-        for name, (key, words) in zip(PANES, _TITLES, strict=True):
-            start = title.find(f"{key} {words}")
-            if start >= 0 and start <= at < start + len(words) + 2:
-                self.to_pane(name)
-                return
+        named = pane_at(Content.from_markup(pane.border_title or "").plain, event.screen_x - pane.region.x)
+        if named is not None:
+            self.to_pane(named)
 
     def on_key_line_pressed(self, message: KeyLine.Pressed) -> None:
         """A click on a key."""
@@ -289,22 +286,3 @@ class MainScreen(AppScreen):
     def reload_soon(self) -> None:
         """Read the list anew when nothing has changed for a moment."""
         self.readings.reload_soon()
-
-
-TITLE_STARTS = 3
-"""Cells from a pane's left edge to its title."""
-
-_TITLES = (("1", "Items"), ("2", "Cost"), ("3", "Batches"))
-
-
-def _title(name: str, more: str = "", tabs: bool = False) -> Content:
-    """A pane's title with its key; where one pane fits, the others' titles beside it."""
-    parts: list[tuple[str, str]] = []
-    for key, title in _TITLES:
-        if title == name:
-            parts += [(f"{key} ", "$soft"), (title, "bold"), (f"  {more}" if more else "", "$warning")]
-            parts.append((" ─ ", "$soft"))
-        elif tabs:
-            parts.append((f"{key} {title} ─ ", "$soft"))
-    last, style = parts.pop()
-    return Content.assemble(*parts, (last.removesuffix(" ─ "), style))

@@ -106,7 +106,7 @@ class Readings:
 
     async def _reload(self) -> None:
         if await self._read_list():
-            self._screen.batch_app.remember()
+            self._screen.batch_app.memory.keep_soon()
             self._screen.redraw()
             self._price()
             self._screen.first_read()

@@ -12,7 +12,6 @@ from textual.containers import Container, Vertical
 from batch_manager.errors import BatchManagerError
 from batch_manager.sources.known import KnownSource, name_of
 from batch_manager.store.listed import ListedSource
-from batch_manager_tui.commands import may_change
 from batch_manager_tui.display import shown
 from batch_manager_tui.places import bindings_of
 from batch_manager_tui.screens.ask_line import AskLine
@@ -107,7 +106,7 @@ class SourcesScreen(PlaceScreen):
 
     def action_add(self) -> None:
         """Ask for a database or a file."""
-        if self._may_change():
+        if self.may_change():
             hint = "A database's URL, or the path of a JSON Lines, CSV, dbt or tbls file. Passwords are never kept."
             ask = AskLine("Add a source", hint, "postgresql://user@host/name, sqlite:///file.db, manifest.json")
             self.batch_app.push_screen(ask, self._add)
@@ -133,7 +132,7 @@ class SourcesScreen(PlaceScreen):
             book = self.batch_app.sources
             self._do(source, "Being compared with what is kept…", lambda: plan_lines(book.plan(source), self._width))
 
-        if self._may_change():
+        if self.may_change():
             self._with_password(plan)
 
     def action_scan(self) -> None:
@@ -148,7 +147,7 @@ class SourcesScreen(PlaceScreen):
 
             self._do(source, "Being read…", read)
 
-        if self._may_change():
+        if self.may_change():
             self._with_password(scan)
 
     def action_remove(self) -> None:
@@ -157,7 +156,7 @@ class SourcesScreen(PlaceScreen):
         if source is None:
             self.say(f"There is no source yet: {self.key('sources.add')} adds one.", "warning")
             return
-        if not self._may_change():
+        if not self.may_change():
             return
         if self.batch_app.sources.from_settings(source):
             self.say("It is the database of DATABASE_URL: it stands here as long as that is set.", "warning")
@@ -172,12 +171,6 @@ class SourcesScreen(PlaceScreen):
     @property
     def _width(self) -> int:
         return max(20, self.query_one("#source", Lines).line_width - 1)
-
-    def _may_change(self) -> bool:
-        reason = may_change(self.batch_app.main.situation())
-        if reason is not None:
-            self.say(reason, "warning")
-        return reason is None
 
     def _add(self, typed: str | None) -> None:
         if typed is not None:

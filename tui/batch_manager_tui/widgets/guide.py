@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from batch_manager.half_price import JobView
 from batch_manager.pricing import show_usd
 from batch_manager.store.ledger import RunRow
-from batch_manager_tui.commands import key_of
 from batch_manager_tui.display import count, pad, shown, when, wrap
 from batch_manager_tui.situation import Situation
 from batch_manager_tui.widgets.job_lines import job_line
@@ -32,9 +31,9 @@ def empty_lines(now: Situation, width: int) -> list[Line]:
             lines.append([(f"{label} {value}", "soft")])
     lines += [
         [],
-        _key(key_of(now, "clear"), "shows all again"),
-        _key(key_of(now, "status"), "next status"),
-        _key(key_of(now, "kind"), "next kind"),
+        _key(now.key("clear"), "shows all again"),
+        _key(now.key("status"), "next status"),
+        _key(now.key("kind"), "next kind"),
     ]
     return lines
 
@@ -46,11 +45,11 @@ def _first_run(now: Situation, width: int) -> list[Line]:
     lines += [[(line, "")] for line in wrap(words, width)]
     lines += [
         [],
-        _key(key_of(now, "scan"), "scan a database"),
-        _key(key_of(now, "import"), "import a file: JSON Lines, CSV, dbt, tbls"),
+        _key(now.key("scan"), "scan a database"),
+        _key(now.key("import"), "import a file: JSON Lines, CSV, dbt, tbls"),
     ]
     if now.mode == "live":
-        lines.append(_key(key_of(now, "demo"), "look at the bundled sample first: no key, no network, $0"))
+        lines.append(_key(now.key("demo"), "look at the bundled sample first: no key, no network, $0"))
     lines.append([])
     lines += [
         [(line, "soft")]
@@ -66,20 +65,20 @@ def idle_lines(
     lines: list[Line] = []
     if jobs:
         lines += [[("At half the price", "strong")], *(job_line(job, width) for job in jobs)]
-        lines += [_key(key_of(now, "half_price"), "cancels them, or indexes the rest now"), []]
+        lines += [_key(now.key("half_price"), "cancels them, or indexes the rest now"), []]
     if now.busy:
         lines += [[(line, "warning")] for line in wrap(now.busy, width)]
         lines.append([])
     if unfinished is not None:
         words = f"Run {unfinished.id} was interrupted; what was paid for is kept."
         lines += [[(line, "warning")] for line in wrap(words, width)]
-        lines += [_key(key_of(now, "start"), "goes on under its quote"), []]
+        lines += [_key(now.key("start"), "goes on under its quote"), []]
     elif not now.busy:
         lines += [[("No run yet." if not runs else "No run is under way.", "soft")]]
         if now.counts.total("pending"):
-            lines.append(_key(key_of(now, "start"), "shows the price, then asks"))
+            lines.append(_key(now.key("start"), "shows the price, then asks"))
         elif now.counts.total("failed"):
-            lines.append(_key(key_of(now, "retry"), "retries what failed"))
+            lines.append(_key(now.key("retry"), "retries what failed"))
         lines.append([])
     if runs:
         lines.append([("Runs so far", "strong")])
