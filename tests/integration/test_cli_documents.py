@@ -387,3 +387,6 @@ def test_a_plan_names_the_columns_that_changed(command: Command, shop: Path) -> 
         database.execute("ALTER TABLE users ADD COLUMN phone TEXT")
     lines = command("--scan", f"sqlite:///{shop}").out.splitlines()
     assert lines[1:3] == ["  ~ table users", "      columns + mail, phone - email"]
+    words = jsonl({"kind": "table", "name": "users", "documentation": "People.\nAnd more."})
+    lines = command("--import", "-", text=words).out.splitlines()
+    assert lines[1:3] == ["  ~ table users", "      documentation +2 lines: + People."]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from batch_manager.documents import Kind, from_payload
+from batch_manager.documents import Document, Kind, from_payload
 from batch_manager.errors import DeclinedError
 from batch_manager.sources import Source, Unreadable
 from batch_manager.sources.watch import Watch
@@ -183,8 +183,10 @@ def _named(database: peewee.SqliteDatabase, side: str) -> Iterator[Change]:
         ).fetchall()
         for kind, name, after, after_long, before, before_long in rows:
             told = ""
-            if what == "changed" and before and max(after_long, before_long) <= COMPARED:
-                told = difference(from_payload(json.loads(before)), from_payload(json.loads(after)))
+            if what == "changed" and max(after_long, before_long or 0) <= COMPARED:
+                # Where it is the first that this side says of the item, it said nothing before.
+                was = from_payload(json.loads(before)) if before else Document(kind, name)
+                told = difference(was, from_payload(json.loads(after)))
             yield Change(what, kind, name, told)
 
 
