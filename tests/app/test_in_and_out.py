@@ -18,6 +18,7 @@ from batch_manager.settings import load_settings
 from batch_manager.sources.collection import IterableSource
 from batch_manager.workspace import Workspace
 from batch_manager_tui.app import BatchManagerApp
+from batch_manager_tui.screens.curtain import Curtain
 
 
 async def test_the_first_start_says_how_to_begin(opens: Callable[..., Any], drives: Callable[..., Any]) -> None:
@@ -290,6 +291,8 @@ async def test_the_screen_is_there_before_the_home_is_open(tmp_path: Path) -> No
 
     app = BatchManagerApp(opener)
     async with app.run_test(size=(120, 40)) as pilot:
+        while isinstance(app.screen, Curtain):
+            await pilot.pause(0.02)
         await pilot.press("s", "a", "S")
         assert app.main.query_one("#guide").display
         gate.set()

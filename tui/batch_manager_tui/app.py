@@ -1,4 +1,8 @@
-"""The app: holds the workspace, the threads beside it and the themes; the screens do the rest."""
+"""The app: holds the workspace, the threads beside it and the themes; the screens do the rest.
+
+What is imported here stands between the user and the first paint, so it is little: Textual, and the curtain. The
+screens and all that they need are loaded behind it, in a thread beside.
+"""
 
 from __future__ import annotations
 
@@ -14,40 +18,48 @@ from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from textual.app import App
 from textual.binding import Binding
-from textual.screen import ModalScreen
+from textual.screen import ModalScreen, Screen
 from textual.worker import WorkerFailed
 
 from batch_manager.errors import BatchManagerError
 from batch_manager_tui.away import Away
 from batch_manager_tui.backroom import BackRoom
 from batch_manager_tui.display import shown
-from batch_manager_tui.keymap import KeysInForce, read_keys
-from batch_manager_tui.memory import Memory
-from batch_manager_tui.palette import Palette, TablePalette
-from batch_manager_tui.places import Place
 from batch_manager_tui.screens.base import AppScreen
-from batch_manager_tui.screens.help import HelpScreen
-from batch_manager_tui.screens.main import MainScreen
-from batch_manager_tui.screens.quit import QuitDuringRun
-from batch_manager_tui.source_book import SourceBook
+from batch_manager_tui.screens.curtain import Curtain
 from batch_manager_tui.terminal_title import TerminalTitle
 from batch_manager_tui.themes import DEFAULTS, THEMES
 from batch_manager_tui.workers import begin
 
 if TYPE_CHECKING:
+    from textual.command import Provider
     from textual.driver import Driver
 
     from batch_manager.settings import Settings
     from batch_manager.workspace import Workspace
+    from batch_manager_tui.keymap import KeysInForce
+    from batch_manager_tui.memory import Memory
+    from batch_manager_tui.places import Place
+    from batch_manager_tui.screens.main import MainScreen
+    from batch_manager_tui.source_book import SourceBook
 
 Opener: TypeAlias = "Callable[[], Workspace]"
 """Opens a workspace; called in a thread beside the app's, since it may take a second."""
 
 INTERRUPTED = 130
 
+FIRST_STYLES = 2
+"""Files of styles that the first paint needs; those of the other screens come behind it."""
+
 log = logging.getLogger("batch_manager.app")
 
 _STYLES = Path(__file__).parent / "styles"
+
+
+def _palette() -> type[Provider]:
+    from batch_manager_tui.palette import TablePalette
+
+    return TablePalette
 
 
 class BatchManagerApp(App[None]):
@@ -56,8 +68,6 @@ class BatchManagerApp(App[None]):
     Attributes:
         opened: The workspace, once it is open.
         back: The threads beside the app's.
-        keys: The table of commands with the keys that hold.
-        memory: What is the same at the next start.
         bell_at_end: A bell rings at the end of a run.
         title_bar: The terminal's title during a run.
         failure: Why the workspace couldn't be opened.
@@ -65,30 +75,37 @@ class BatchManagerApp(App[None]):
 
     TITLE = "batch manager"
     AUTO_FOCUS = ""  # a screen says itself what has the focus; a question's hidden box must not
-    CSS_PATH: ClassVar = sorted(str(path) for path in _STYLES.glob("*.tcss"))
-    COMMANDS: ClassVar = {TablePalette}
+    CSS_PATH: ClassVar = [str(_STYLES / f"{name}.tcss") for name in ("app", "main", "questions", "screens")]
+    COMMANDS: ClassVar = {_palette}
     BINDINGS: ClassVar = [Binding("ctrl+p", "command_palette", show=False, id="palette")]
     HORIZONTAL_BREAKPOINTS = [(0, "-tabs"), (80, "-stacked"), (110, "-split"), (160, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]  # noqa: RUF012
 
     def __init__(self, workspace: Workspace | Opener, stand_in: int | None = None) -> None:
         # With its own colours off, Textual can leave colour out; it would draw in shades of grey otherwise.
-        super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
+        styles = self.CSS_PATH[:FIRST_STYLES] if callable(workspace) else None
+        super().__init__(css_path=styles, ansi_color=True if "NO_COLOR" in os.environ else None)
         self.opened: Workspace | None = None if callable(workspace) else workspace
         self._opener: Opener | None = workspace if callable(workspace) else None
         self.back = BackRoom()
         self.failure: BatchManagerError | None = None
-        self.main = MainScreen()
         self.bell_at_end = False
-        self.keys = KeysInForce()
         self.title_bar = TerminalTitle(self._to_terminal)
         self.away = Away(self, stand_in)
-        self.memory = Memory(self)
+        self._main: MainScreen | None = None
+        self._keys: KeysInForce | None = None
+        self._memory: Memory | None = None
         self._owned: list[Workspace] = []
         self._sources: SourceBook | None = None
         for theme in THEMES:
             self.register_theme(theme)
-        self.theme = THEMES[0].name
+        # Without its watchers, which would have all styles read once more before the first paint.
+        self.set_reactive(BatchManagerApp.theme, THEMES[0].name)
+        self.stylesheet.set_variables(self.get_css_variables())
+
+    def get_default_screen(self) -> Screen[None]:
+        """What lies below the main screen, and is seen until that is loaded."""
+        return Screen(id="_default") if self._opener is None else Curtain()
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """The app's own variables, where a theme doesn't have them."""
@@ -102,9 +119,36 @@ class BatchManagerApp(App[None]):
         return self.opened
 
     @property
+    def main(self) -> MainScreen:
+        """The main screen."""
+        if self._main is None:
+            raise RuntimeError("the main screen is not loaded yet")
+        return self._main
+
+    @property
+    def keys(self) -> KeysInForce:
+        """The table of commands with the keys that hold."""
+        if self._keys is None:
+            from batch_manager_tui.keymap import KeysInForce
+
+            self._keys = KeysInForce()
+        return self._keys
+
+    @property
+    def memory(self) -> Memory:
+        """What is the same at the next start."""
+        if self._memory is None:
+            from batch_manager_tui.memory import Memory
+
+            self._memory = Memory(self)
+        return self._memory
+
+    @property
     def sources(self) -> SourceBook:
         """The sources of the open workspace; their passwords are held as long as it is open."""
         if self._sources is None:
+            from batch_manager_tui.source_book import SourceBook
+
             self._sources = SourceBook(self.workspace)
         return self._sources
 
@@ -116,15 +160,21 @@ class BatchManagerApp(App[None]):
             with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
                 loop.add_signal_handler(name, self.told_to_end)
         self.away.watch()
-        self.push_screen(self.main)
-        if self._opener is not None:
-            # The home's modules are heavy; before the first paint they would take the interpreter from it.
+        if self._opener is None:
+            self._main = _load_screens()()
+            self.push_screen(self._main)
+        else:
+            # The screens' and the home's modules are heavy; before the first paint they would take its time.
             self.call_after_refresh(self._begin, self._opener)
 
     def _begin(self, opener: Opener) -> None:
         begin(self, partial(self._open, opener), group="open")
 
     async def _open(self, opener: Opener) -> None:
+        screen = await self.back.do(_load_screens)
+        if not self.screen_stack:
+            return  # somebody has left already
+        await self._show_main(screen)
         try:
             workspace = await self.back.do(opener)
         except BatchManagerError as error:
@@ -133,6 +183,22 @@ class BatchManagerApp(App[None]):
             return
         self._owned.append(workspace)
         self.adopt(workspace)
+
+    async def _show_main(self, screen: type[MainScreen]) -> None:
+        """The main screen before the curtain; keys that were typed until now are its own."""
+        curtain = self.screen
+        self.stylesheet.read_all([Path(style) for style in self.CSS_PATH[FIRST_STYLES:]])
+        self.refresh_css()
+        self._main = screen()
+        await self.push_screen(self._main)
+        if isinstance(curtain, Curtain):
+            for key in curtain.typed:
+                self.simulate_key(key)
+
+    def action_command_palette(self) -> None:
+        """All commands, once there are any."""
+        if self._main is not None:
+            super().action_command_palette()
 
     async def open_sample(self) -> None:
         """Put the bundled sample's workspace in the place of this one."""
@@ -155,6 +221,8 @@ class BatchManagerApp(App[None]):
         """Work with this workspace from now on."""
         self.opened = workspace
         self._sources = None
+        from batch_manager_tui.keymap import read_keys
+
         left = self.memory.recall(workspace.settings.home)
         self.take_keys(read_keys(_keys_home(workspace.settings)))
         self.bell_at_end = left.bell
@@ -164,11 +232,13 @@ class BatchManagerApp(App[None]):
 
     def take_keys(self, keys: KeysInForce) -> None:
         """Work with these keys from now on."""
-        self.keys = keys
+        self._keys = keys
         self.set_keymap(keys.keymap)
 
     def open_help(self, place: Place | None = None) -> None:
         """All keys; those of a place first."""
+        from batch_manager_tui.screens.help import HelpScreen
+
         self.push_screen(HelpScreen(place))
 
     def to_the_shell(self) -> None:
@@ -187,6 +257,8 @@ class BatchManagerApp(App[None]):
 
     def action_command_palette(self) -> None:
         """Open the palette, once."""
+        from batch_manager_tui.palette import Palette
+
         if not isinstance(self.screen, Palette):
             self.push_screen(Palette(id="--command-palette"))
 
@@ -216,10 +288,12 @@ class BatchManagerApp(App[None]):
 
     async def action_quit(self) -> None:
         """Quit; during a run ask first."""
-        if isinstance(self.screen, QuitDuringRun):
-            return
         if self.opened is None or not self.opened.engine.view().active:
             self.exit()
+            return
+        from batch_manager_tui.screens.quit import QuitDuringRun
+
+        if isinstance(self.screen, QuitDuringRun):
             return
         if isinstance(self.screen, ModalScreen):
             await self.screen.dismiss()  # no question over a question
@@ -266,11 +340,19 @@ class BatchManagerApp(App[None]):
 
     def close_rooms(self) -> None:
         """After the screen is gone: end the threads, and every workspace that the app opened itself."""
-        self.memory.keep()
+        if self._main is not None:
+            self.memory.keep()
         store = self.opened.store if self.opened else None
         self.back.close(store.close if store else None)
         for workspace in self._owned:
             workspace.close()
+
+
+def _load_screens() -> type[MainScreen]:
+    """The main screen, and with it all that the app draws."""
+    from batch_manager_tui.screens.main import MainScreen
+
+    return MainScreen
 
 
 def _keys_home(settings: Settings) -> Path:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from batch_manager.events import RunView
 from batch_manager_tui.display import clip, shown
+
+if TYPE_CHECKING:
+    from batch_manager.events import RunView
 
 KEEP = "\x1b[22;2t"
 GIVE_BACK = "\x1b[23;2t"

@@ -33,15 +33,19 @@ def open_app(flags: Flags) -> int:
         stand_in = os.getpid()
         if (code := split()) is not None:
             return code
-    from batch_manager.cli.logs import log_nowhere, log_to_file
+    import logging
+
     from batch_manager.cli.opening import settings_of
     from batch_manager_tui import run
 
     settings = settings_of(flags)
-    log_nowhere()
+    # The screen is the app's: until there is a file for the log, it goes nowhere.
+    logging.getLogger().addHandler(logging.NullHandler())
 
     def open_workspace() -> Workspace:
-        from batch_manager.workspace import Workspace  # in the thread that opens it, after the first paint
+        # In the thread that opens it, after the first paint.
+        from batch_manager.cli.logs import log_to_file
+        from batch_manager.workspace import Workspace
 
         workspace = Workspace.open(
             settings, demo=flags.demo, rehearse=flags.rehearse, reset=flags.reset, look_when_busy=True

@@ -61,11 +61,6 @@ def log_to_stderr(settings: Settings) -> None:
     _begin(handler, settings)
 
 
-def log_nowhere() -> None:
-    """Keep the log off a screen that is somebody else's, until there is a file for it."""
-    logging.getLogger().addHandler(logging.NullHandler())
-
-
 def log_file() -> Path | None:
     """The file that the log is being written to, if there is one."""
     handlers = [one for one in logging.getLogger().handlers if isinstance(one, _PrivateFile)]

@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterable, Sequence
 
 from batch_manager.plural import counted as counted
-from batch_manager.sources.shown import shown
 
 LINE = 2_000
 """Most characters of one line on stderr."""
@@ -25,6 +24,8 @@ def prepare() -> None:
 
 def say(line: str) -> None:
     """One line on stderr; control characters in it are escaped."""
+    from batch_manager.sources.shown import shown  # the sources' own modules stand between here and the first paint
+
     # A reader that went away, or a closed stream, must not end the work.
     with contextlib.suppress(BrokenPipeError, ValueError):
         print(shown(line, LINE), file=sys.stderr, flush=True)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
-from batch_manager.documents import Document
+if TYPE_CHECKING:
+    from batch_manager.documents import Document
 
 Brings = Literal["structure", "words"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import ComposeResult
@@ -9,14 +10,14 @@ from textual.content import Content
 from textual.screen import ModalScreen, Screen, ScreenResultType
 from textual.widget import Widget
 
-from batch_manager_tui.availability import may_change
-from batch_manager_tui.places import PLACES, Place, commands_of
 from batch_manager_tui.widgets.key_line import KeyLine, Keys
 from batch_manager_tui.widgets.status_header import StatusHeader
 from batch_manager_tui.widgets.strips import LineView
 
 if TYPE_CHECKING:
     from batch_manager_tui.app import BatchManagerApp
+    from batch_manager_tui.commands import Command
+    from batch_manager_tui.places import Place
 
 LEAST = (60, 18)
 """Columns and rows that the app needs."""
@@ -109,17 +110,20 @@ class PlaceScreen(AppScreen):
 
     def entry(self, command: str, label: str = "") -> tuple[str, str, str]:
         """A command's place in the key line."""
-        known = _AT[self.PLACE][command]
+        known = _commands(self.PLACE)[command]
         return (command, self.key(command), label or known.label)
 
     def footer(self) -> Keys:
         """The place's own keys, then the way back."""
-        own = sorted((one for one in commands_of(self.PLACE) if one.rank is not None), key=lambda one: one.rank or 0)
+        known = _commands(self.PLACE).values()
+        own = sorted((one for one in known if one.rank is not None), key=lambda one: one.rank or 0)
         panes = [self.entry("next_pane")] if len(self.PANES) > 1 else []
         return [*(self.entry(one.id) for one in own if one.id != "back"), *panes, *self.ways_out()]
 
     def may_change(self) -> bool:
         """Whether items can be changed now; where not, the reason is said."""
+        from batch_manager_tui.availability import may_change
+
         reason = may_change(self.batch_app.main.situation())
         if reason is not None:
             self.say(reason, "warning")
@@ -132,7 +136,7 @@ class PlaceScreen(AppScreen):
 
     def on_key_line_pressed(self, message: KeyLine.Pressed) -> None:
         """A click on a key."""
-        self.call_later(self.run_action, f"screen.{_AT[self.PLACE][message.command].action}")
+        self.call_later(self.run_action, f"screen.{_commands(self.PLACE)[message.command].action}")
 
     def action_back(self) -> None:
         """Back to the screen before."""
@@ -162,7 +166,11 @@ class PlaceScreen(AppScreen):
         self.batch_app.to_the_shell()
 
 
-_AT = {place: {one.id: one for one in commands_of(place)} for place in PLACES}
+@cache
+def _commands(place: Place) -> dict[str, Command]:
+    from batch_manager_tui.places import commands_of  # the first paint has no place yet
+
+    return {one.id: one for one in commands_of(place)}
 
 
 class AppModal(ModalScreen[ScreenResultType]):
