@@ -9,6 +9,7 @@ notes the moment and goes on; the paint is the driver's write to the terminal th
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import signal
 import sys
@@ -17,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from batch_manager.cli import COLLECTOR
 from batch_manager.settings import load_settings
 from batch_manager_tui.app import BatchManagerApp
 from batch_manager_tui.screens.main import MainScreen
@@ -68,6 +70,7 @@ class Probes:
 
 def main(result: str) -> None:
     """Open the app; tell on SIGUSR1."""
+    gc.set_threshold(*COLLECTOR)  # as the command does
     probes = Probes()
     probes.after(MainScreen, "action_command", "act")
     probes.after(ItemList, "_show", "list")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -195,11 +196,6 @@ class BatchManagerApp(App[None]):
             for key in curtain.typed:
                 self.simulate_key(key)
 
-    def action_command_palette(self) -> None:
-        """All commands, once there are any."""
-        if self._main is not None:
-            super().action_command_palette()
-
     async def open_sample(self) -> None:
         """Put the bundled sample's workspace in the place of this one."""
         from batch_manager.workspace import Workspace
@@ -302,6 +298,14 @@ class BatchManagerApp(App[None]):
     def action_help_quit(self) -> None:
         """Ctrl+C quits, as elsewhere in a terminal."""
         begin(self, self.action_quit, group="quit", exclusive=True)
+
+    def settle(self) -> None:
+        """What is loaded by now stays: the collector of garbage need not look through it again and again.
+
+        Doing so it would keep a key waiting for up to seconds, for a few hundred thousand objects that all stay.
+        """
+        if not self.is_headless:
+            gc.freeze()
 
     def ring(self) -> None:
         """The bell, unless the terminal is the shell's."""

@@ -6,13 +6,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from batch_manager.events import Event, Notice, RunView
+from batch_manager.events import Event, Notice, RunChanged, RunView
 
 if TYPE_CHECKING:
     from batch_manager.engine import Engine
 
 TICK = 1 / 20
 """Seconds between two looks."""
+
+PICTURE = 5
+"""Looks from one picture to the next while nothing but figures change: four pictures a second are more than anybody
+reads, and drawing them is most of what the screen takes of a core during a run. Another state is shown at once."""
 
 
 class Bridge:
@@ -24,17 +28,21 @@ class Bridge:
         self._on_notice = on_notice
         self._events = engine.subscribe()
         self._last: RunView | None = None
+        self._until_next = 0
 
     def tick(self) -> None:
         """Drain, look, tell."""
-        notice = _newest_notice(self._events.drain())
-        view = self._engine.view()
-        # The sequence grows with every picture; what is drawn does not depend on it.
-        shape = replace(view, sequence=0)
-        if shape != self._last:
-            self._last = shape
-            self._on_view(view)
-        if notice is not None:
+        events = self._events.drain()
+        self._until_next -= 1
+        if self._until_next <= 0 or any(isinstance(event, RunChanged) for event in events):
+            self._until_next = PICTURE
+            view = self._engine.view()
+            # The sequence grows with every picture; what is drawn does not depend on it.
+            shape = replace(view, sequence=0)
+            if shape != self._last:
+                self._last = shape
+                self._on_view(view)
+        if (notice := _newest_notice(events)) is not None:
             self._on_notice(notice)
 
     def close(self) -> None:

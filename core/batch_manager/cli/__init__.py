@@ -11,6 +11,10 @@ TYPE_CHECKING = False  # as checkers read it; importing typing would cost more t
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+COLLECTOR = (50_000, 10, 10)
+"""Imports make a lot of objects that stay; at Python's own threshold a third of a short call would go into looking
+through them for garbage."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command.
@@ -35,11 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         flags = read_flags(arguments)
     except SystemExit as end:  # --help, --version or a wrong call; argparse has written what there is to say
         return end.code if isinstance(end.code, int) else 2
-    # Imports make a lot of objects that stay; at Python's own threshold a third of a short call would go into looking
-    # through them for garbage.
     import gc
 
-    gc.set_threshold(50_000, 10, 10)
+    gc.set_threshold(*COLLECTOR)
     from batch_manager.cli.guard import guarded
 
     return guarded(flags)

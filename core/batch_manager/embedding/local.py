@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +21,24 @@ LONG = 8_000
 """Characters from which a text is embedded on its own: texts of one call are padded to the longest."""
 
 
+def _one_thread() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(1, "batch-manager-model")
+
+
 class LocalEmbedder:
-    """Embeds in a thread, since the model is native code that lets others run."""
+    """Embeds in a thread, one request after another.
+
+    The model is native code that lets others run most of the time. Several threads at it together are no faster, since
+    it uses all cores by itself, and keep a screen waiting four times as long for the interpreter.
+    """
 
     def __init__(self) -> None:
         self._model: Any = None
+        self._thread = _one_thread()
 
     async def embed(self, texts: Sequence[str], *, tried: int, expected_tokens: int) -> Answer:
         """Embed (see `Embedder.embed`); it costs nothing, so no tokens are billed."""
-        matrix = await asyncio.to_thread(self._embed, list(texts))
+        matrix = await asyncio.get_running_loop().run_in_executor(self._thread, self._embed, list(texts))
         broken = ~np.isfinite(matrix).all(axis=1)
         if broken.any():
             message = "The local model knows no part of the text." if len(texts) == 1 else "A text has no vector."
@@ -39,6 +49,8 @@ class LocalEmbedder:
 
     async def close(self) -> None:
         """Let the model go."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+        self._thread = _one_thread()  # it is loaded again when somebody asks again
         self._model = None
 
     def _embed(self, texts: list[str]) -> np.ndarray[Any, np.dtype[np.float32]]:

@@ -46,6 +46,7 @@ class MainScreen(AppScreen):
         self.readings = Readings(self)
         self._composed = False
         self._waiting = ""
+        self._titles: dict[tuple[str, str], str] = {}
 
     def body(self) -> ComposeResult:
         """The panes."""
@@ -85,6 +86,7 @@ class MainScreen(AppScreen):
         """Lines that wrap follow the width."""
         super().on_resize()
         self.call_after_refresh(self.redraw)
+        self.readings.preview_soon()  # it may have got its room just now
 
     # What stands on the screen
 
@@ -131,6 +133,7 @@ class MainScreen(AppScreen):
 
     def first_read(self) -> None:
         """The list is there: do what was asked for while the home was being opened."""
+        self.batch_app.settle()
         waiting, self._waiting = self._waiting, ""
         if waiting:
             self.action_command(waiting)
@@ -146,23 +149,28 @@ class MainScreen(AppScreen):
         guide.display = empty
         if empty:
             guide.show_made(lambda width: empty_lines(now, width))
-        pane = self.query_one("#items-pane")
         tabs = self.has_class("-tabs")
         # As long as it holds, and not only in a notice: it may be a filter of days ago.
         filtered, way_out = self._filter_words(now), f"{now.key('clear')} shows all"
         if filtered and not tabs:
             filtered = f"filter: {filtered} - {way_out}"
-        pane.border_title = pane_title("Items", filtered, tabs)
-        self.query_one("#cost").border_title = pane_title("Cost", "", tabs)
-        self.query_one("#batches").border_title = pane_title("Batches", "", tabs)
+        words = {"items-pane": ("Items", filtered), "cost": ("Cost", ""), "batches": ("Batches", "")}
+        for pane, (name, more) in words.items():
+            self._entitle(pane, pane_title(name, more, tabs))
         # Among the titles of all three panes there is no room for the way out.
         below = [f"filter: {way_out}"] if filtered and tabs else []
-        pane.border_subtitle = Content(" · ".join([*below, self._list_words(now)]))
+        self._entitle("items-pane", Content(" · ".join([*below, self._list_words(now)])), "border_subtitle")
         self.query_one("#cost", CostPanel).show(desk.cost_state())
         batches = self.query_one("#batches", BatchBars)
         batches.show(desk.view)
         batches.show_idle(idle_lines(now, desk.unfinished, desk.runs, max(20, batches.line_width), desk.jobs))
         self.query_one(KeyLine).show_keys(self.footer())
+
+    def _entitle(self, pane: str, words: Content, where: str = "border_title") -> None:
+        """Set a pane's title when it is another one; Textual would draw the whole pane again for the same one too."""
+        if self._titles.get((pane, where)) != words.markup:
+            self._titles[pane, where] = words.markup
+            setattr(self.query_one(f"#{pane}"), where, words)
 
     def footer(self) -> Keys:
         """What works now, the weightiest first."""

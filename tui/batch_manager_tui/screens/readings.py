@@ -172,7 +172,8 @@ class Readings:
     def _show_item(self, detail: ItemDetail | None) -> None:
         screen = self._screen
         preview, why = screen.query_one("#preview", Preview), screen.query_one("#why", Lines)
-        preview.show_item(detail)
+        if preview.display:  # where it has no room, laying its text out would only cost time
+            preview.show_item(detail)
         if detail is None or preview.display or not (detail.row.code or detail.row.problem):
             why.display = False
             return
@@ -214,7 +215,10 @@ class Readings:
     def view_changed(self, view: RunView) -> None:
         """The run's picture is another one."""
         screen, desk = self._screen, self._screen.desk
-        active_before, desk.view = desk.view.active, view
+        before, desk.view = desk.view, view
+        active_before = before.active
+        if view.answered and not before.answered:
+            screen.batch_app.settle()  # a run's first answer: its model or its client is loaded
         screen.batch_app.title_bar.show(view)
         screen.query_one("#batches", BatchBars).show(view)
         screen.query_one("#cost", CostPanel).show(desk.cost_state())

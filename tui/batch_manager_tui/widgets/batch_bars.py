@@ -113,7 +113,7 @@ class BatchBars(LineView):
     def _lay_out(self) -> None:
         self.fit_lines()
         if self.view.active and not self.has_focus:
-            self.scroll_to(y=self._first_at_work(), animate=False)
+            self.scroll_to(y=self._first_at_work(), animate=False, immediate=True)  # in the same paint
 
     def _first_at_work(self) -> int:
         """Where to look while nobody scrolls: one finished batch, then those at work."""

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from rich.style import Style
 from textual import events
 from textual.content import Content
-from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
@@ -125,9 +124,14 @@ class ItemList(LineView):
         self._tell()
 
     def rows_changed(self) -> None:
-        """What the rows say has changed: read those in sight again."""
+        """What the rows say has changed: read those in sight again, and draw those that are others now."""
+        top = int(self.scroll_offset.y)
+        in_sight = range(top, min(top + self.scrollable_content_region.height, self.line_count()))
+        before = [self.pages.row(index) for index in in_sight]
         self.pages.forget()
-        self.refresh()
+        for index, row in zip(in_sight, before, strict=True):
+            if self.pages.row(index) != row:
+                self.draw_again(index)
 
     @property
     def current_id(self) -> int | None:
@@ -166,8 +170,8 @@ class ItemList(LineView):
             return
         old, self.cursor = self.cursor, index
         if self.range_from is None:
-            self._draw_again(old)
-            self._draw_again(index)
+            self.draw_again(old)
+            self.draw_again(index)
         else:
             self.refresh()
         self._keep_in_sight()
@@ -264,9 +268,6 @@ class ItemList(LineView):
         """Keep the cursor in sight."""
         super().on_resize()
         self._keep_in_sight()
-
-    def _draw_again(self, index: int) -> None:
-        self.refresh(Region(0, index - int(self.scroll_offset.y), self.size.width, 1))
 
     def _tell(self) -> None:
         self.post_message(self.CursorMoved(self.current_id))

@@ -42,6 +42,8 @@ class StatusHeader(Widget):
             looking: This home can't be written.
             serves: The model of the index that serves, where it is another one.
         """
+        if (settings, looking, serves) == (self._settings, self._looking, self._serves):
+            return
         self._settings, self._looking, self._serves = settings, looking, serves
         # Opened as any other home, it would take real money for what looks like one's own items.
         self._rehearsals = settings is not None and settings.mode == "live" and is_rehearsals(settings.home)

@@ -8,7 +8,7 @@ from typing import ClassVar
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
@@ -72,6 +72,10 @@ class LineView(ScrollView, can_focus=True, inherit_bindings=False):
         self.virtual_size = Size(self.line_width, self.line_count())
         self.refresh()
 
+    def draw_again(self, index: int) -> None:
+        """Draw this line again, and no other."""
+        self.refresh(Region(0, index - int(self.scroll_offset.y), self.size.width, 1))
+
     def on_resize(self) -> None:
         """The lines follow the width."""
         self.fit_lines()
@@ -121,9 +125,13 @@ class Lines(LineView):
             self.show_made(self._make)
 
     def _take(self, lines: list[Line]) -> None:
-        if lines != self.lines:
-            self.lines = lines
+        before, self.lines = self.lines, lines
+        if len(lines) != len(before) or self.virtual_size.width != self.line_width:
             self.fit_lines()
+            return
+        for index, (line, former) in enumerate(zip(lines, before, strict=True)):
+            if line != former:
+                self.draw_again(index)
 
     def line_count(self) -> int:
         """One each."""
