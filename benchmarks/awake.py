@@ -38,14 +38,15 @@ def watched(
     chance = random.Random(7)
     with OnTerminal([sys.executable, str(HERE / "probed_app.py"), str(result)], environment) as screen:
         screen.drawn(first)
-        time.sleep(3)
+        time.sleep(min(3.0, seconds))
         screen.press("s")
         screen.drawn("cap ")  # the question, with its cap
         for _ in range(20):  # a yes counts once the price could be read
-            time.sleep(2)
+            time.sleep(0.5)  # the question has to be there for a moment
+            screen.press("y")
+            time.sleep(1.5)
             if screen.shows("docs/s"):
                 break
-            screen.press("y")
         screen.drawn("docs/s")
         presses = []
         end = time.monotonic() + seconds
@@ -64,10 +65,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--items", type=int, default=100_000)
     parser.add_argument("--seconds", type=float, default=60.0)
-    parser.add_argument("--tiny", action="store_true", help="2,000 items, three seconds; nothing is judged")
+    parser.add_argument("--tiny", action="store_true", help="1,000 items, two seconds; nothing is judged")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
-    items, seconds = (2_000, 3.0) if given.tiny else (given.items, given.seconds)
+    items, seconds = (1_000, 2.0) if given.tiny else (given.items, given.seconds)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as place:
         folder = Path(place)
         environment = home_of(folder, items)

@@ -161,7 +161,7 @@ def _breaks_at(line: bytes) -> int | None:
 
 
 def _object(text: str) -> dict[str, Any]:
-    value = json.loads(text, object_pairs_hook=without_doubles, parse_constant=refuse_constant)
+    value = _DECODER.decode(text)
     if not isinstance(value, dict):
         raise ValueError("not a JSON object")
     return value
@@ -188,3 +188,7 @@ def refuse_constant(name: str) -> NoReturn:
         ValueError: Always.
     """
     raise ValueError(f"{name} is not JSON")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=without_doubles, parse_constant=refuse_constant)
+"""`json.loads` would make one for each line, which is a third of the reading."""

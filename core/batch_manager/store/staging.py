@@ -45,6 +45,8 @@ KEPT_MESSAGES = 200
 """Bad lines and warnings that are kept whole; more of them are only counted."""
 
 TABLES = (
+    # Where SQLite is built to write zeros over what is deleted, that is a tenth of an import; nobody sees this file.
+    "PRAGMA temp.secure_delete = 0",
     """
     CREATE TEMP TABLE IF NOT EXISTS staged (
         seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL, place TEXT NOT NULL, fate TEXT NOT NULL,
@@ -54,8 +56,8 @@ TABLES = (
     """,
     """
     CREATE TEMP TABLE IF NOT EXISTS staged_part (
-        seq INTEGER NOT NULL, no INTEGER NOT NULL, hash TEXT NOT NULL, body TEXT NOT NULL, tokens INTEGER NOT NULL,
-        bytes INTEGER NOT NULL, PRIMARY KEY (seq, no)
+        seq INTEGER NOT NULL, no INTEGER NOT NULL, hash TEXT NOT NULL, tokens INTEGER NOT NULL, bytes INTEGER NOT NULL,
+        body TEXT NOT NULL, PRIMARY KEY (seq, no)
     ) WITHOUT ROWID
     """,
     "DELETE FROM staged",

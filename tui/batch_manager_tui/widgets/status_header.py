@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import ClassVar
 
 from textual.strip import Strip
 from textual.widget import Widget
 
-from batch_manager.home import is_rehearsals
 from batch_manager.settings import Settings
 from batch_manager_tui.display import cell_len, clip, clip_middle, home_path, shown
 from batch_manager_tui.widgets.strips import strip_of
@@ -46,7 +46,7 @@ class StatusHeader(Widget):
             return
         self._settings, self._looking, self._serves = settings, looking, serves
         # Opened as any other home, it would take real money for what looks like one's own items.
-        self._rehearsals = settings is not None and settings.mode == "live" and is_rehearsals(settings.home)
+        self._rehearsals = settings is not None and settings.mode == "live" and _is_rehearsals(settings.home)
         self.refresh()
 
     def render_line(self, y: int) -> Strip:
@@ -81,3 +81,9 @@ class StatusHeader(Widget):
             gap = width - used - cell_len(route) - cell_len(home)
             pieces += [(" " * gap, self.rich_style), (home, style("status-header--soft"))]
         return strip_of(pieces, width, self.rich_style)
+
+
+def _is_rehearsals(home: Path) -> bool:
+    from batch_manager.home import is_rehearsals  # the first paint has no home yet
+
+    return is_rehearsals(home)
