@@ -40,7 +40,8 @@ STEPS = (
     ("mark all", "act", ["a", "a"]),
     ("order", "list", ["o", "o", "o", "o"]),
     ("filter by status", "list", ["f", "f", "f", "f", "f"]),
-    ("search as you type", "list", ["/", "o", "r", "d", "e", "\x7f", "\x7f"]),
+    ("open the search", "act", ["/"]),
+    ("search as you type", "list", ["o", "r", "d", "e", "\x7f", "\x7f"]),
 )
 """What a person does, what shows it, and the keys."""
 
