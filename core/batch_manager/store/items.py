@@ -5,22 +5,19 @@ from __future__ import annotations
 import json
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from batch_manager.documents import PROBLEMS, Document, Kind, from_payload, merge, render, text_hash
+from batch_manager.documents import Document, Kind, merge, text_hash
 from batch_manager.store.database import translated
 from batch_manager.store.failures import (
-    Attempt,
     FailureGroup,
-    attempts,
     failed_ids,
     failure_groups,
     failure_records,
     unskip_as_failed,
 )
 from batch_manager.store.findings import Finding, findings, findings_of, saved_tokens
-from batch_manager.store.former import Former, former_of
+from batch_manager.store.item_row import ROW, Counts, ItemDetail, ItemRow, PartRow, detail_of, read_document
 from batch_manager.store.joins import joins
 from batch_manager.store.listing import STATUSES, ItemFilter, Status, ids_of
 from batch_manager.store.scopes import AWAITED
@@ -39,81 +36,6 @@ EVERY = ItemFilter()
 """All items, in the order in which they came."""
 
 # What is paid for but not yet in Chroma isn't indexed, so it shows as pending.
-STATUS_SQL = "CASE stage WHEN 'answered' THEN 'pending' ELSE stage END"
-
-_ROW = f"id, kind, name, {STATUS_SQL}, tokens, parts, problem, code, message, purpose"
-
-
-@dataclass(frozen=True, slots=True)
-class ItemRow:
-    """An item in a list.
-
-    Attributes:
-        awaited: Whether a text of it is handed over at half the price, and not back; lists of failures don't ask.
-    """
-
-    id: int
-    kind: Kind
-    name: str
-    status: Status
-    tokens: int
-    parts: int
-    problem: str | None
-    code: str | None
-    message: str | None
-    purpose: str
-    awaited: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class PartRow:
-    """One input of an item."""
-
-    no: int
-    tokens: int
-    bytes: int
-    hash: str
-
-
-@dataclass(frozen=True, slots=True)
-class ItemDetail:
-    """All that is known of an item; `text` is exactly what is sent (its parts joined)."""
-
-    row: ItemRow
-    document: Document
-    text: str
-    text_hash: str | None
-    parts: tuple[PartRow, ...]
-    next_step: str | None
-    tries: int
-    attempts: tuple[Attempt, ...]
-    changed_at: str
-    structure_from: str | None
-    structure_at: str | None
-    words_from: str | None
-    words_at: str | None
-    model: str | None
-    former: Former | None = None
-
-    @property
-    def status(self) -> Status:
-        """The item's status."""
-        return self.row.status
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """Items by kind and status."""
-
-    by: dict[tuple[str, str], int]
-
-    def of(self, kind: Kind, status: Status) -> int:
-        """Items of that kind with that status."""
-        return self.by.get((kind, status), 0)
-
-    def total(self, status: Status | None = None, kind: Kind | None = None) -> int:
-        """Items, of that status and kind where given."""
-        return sum(n for (k, s), n in self.by.items() if kind in (None, k) and status in (None, s))
 
 
 class Items:
@@ -145,7 +67,7 @@ class Items:
     def rows(self, ids: Sequence[int]) -> list[ItemRow]:
         """The rows of these ids, in this order; ids that are gone are left out."""
         found = self._all(
-            f"SELECT {_ROW}, {AWAITED} FROM item WHERE id IN (SELECT value FROM json_each(?))", [json.dumps(list(ids))]
+            f"SELECT {ROW}, {AWAITED} FROM item WHERE id IN (SELECT value FROM json_each(?))", [json.dumps(list(ids))]
         )
         by_id = {row[0]: ItemRow(*row) for row in found}
         return [by_id[one] for one in ids if one in by_id]
@@ -159,45 +81,8 @@ class Items:
 
     def detail(self, item_id: int) -> ItemDetail | None:
         """All that is known of an item; None when it is gone."""
-        row = self._one(
-            f"SELECT {_ROW}, {AWAITED}, structure, words, text_hash, next_step, tries, changed_at, structure_from,"
-            " structure_at, words_from, words_at, space_id FROM item LEFT JOIN brought ON item_id = id WHERE id = ?",
-            [item_id],
-        )
-        if row is None:
-            return None
-        item = ItemRow(*row[:11])
-        structure, words, digest, next_step, tries, changed_at, s_from, s_at, w_from, w_at, space = row[11:]
-        document = merge(_document(structure), _document(words))
-        parts = self._all(
-            "SELECT p.no, t.tokens, t.bytes, t.hash, t.body FROM part p JOIN text t ON t.id = p.text_id"
-            " WHERE p.item_id = ? ORDER BY p.no",
-            [item_id],
-        )
-        model = self._one("SELECT model FROM space WHERE id = ?", [space]) if item.status == "indexed" else None
-        if item.problem and not next_step:
-            next_step = PROBLEMS[item.problem][1]
-        return ItemDetail(
-            row=item,
-            document=document,
-            text="".join(part[4] for part in parts) if parts else render(document).text,
-            text_hash=digest,
-            parts=tuple(PartRow(*part[:4]) for part in parts),
-            next_step=next_step,
-            tries=tries,
-            attempts=attempts(self._db, item_id),
-            changed_at=changed_at,
-            structure_from=s_from,
-            structure_at=s_at,
-            words_from=w_from,
-            words_at=w_at,
-            model=model[0] if model else None,
-            former=self._former(item_id),
-        )
-
-    def _former(self, item_id: int) -> Former | None:
         with translated():
-            return former_of(self._db, item_id)
+            return detail_of(self._db, item_id)
 
     def mean_bytes(self) -> float:
         """UTF-8 bytes of an item's text, on average."""
@@ -205,7 +90,7 @@ class Items:
 
     def failures(self, limit: int = 1000) -> list[ItemRow]:
         """Failed items, oldest first."""
-        rows = self._all(f"SELECT {_ROW} FROM item WHERE stage = 'failed' ORDER BY id LIMIT ?", [limit])
+        rows = self._all(f"SELECT {ROW} FROM item WHERE stage = 'failed' ORDER BY id LIMIT ?", [limit])
         return [ItemRow(*row) for row in rows]
 
     def failure_groups(self) -> list[FailureGroup]:
@@ -235,7 +120,7 @@ class Items:
     def unsendable(self, limit: int = 1000) -> list[ItemRow]:
         """Pending or failed items that can't be sent, oldest first."""
         rows = self._all(
-            f"SELECT {_ROW} FROM item WHERE problem IS NOT NULL AND stage IN ('pending', 'failed') ORDER BY id LIMIT ?",
+            f"SELECT {ROW} FROM item WHERE problem IS NOT NULL AND stage IN ('pending', 'failed') ORDER BY id LIMIT ?",
             [limit],
         )
         return [ItemRow(*row) for row in rows]
@@ -279,7 +164,7 @@ class Items:
         for structure, words in self._cursor(
             "SELECT structure, words FROM item JOIN brought ON item_id = id WHERE stage != 'gone' ORDER BY id", []
         ):
-            yield merge(_document(structure), _document(words))
+            yield merge(read_document(structure), read_document(words))
 
     def pending(self, kind: Kind) -> Iterator[tuple[int, str, Document]]:
         """(id, name, document) of each pending item of that kind."""
@@ -290,7 +175,7 @@ class Items:
             [kind],
         )
         for item_id, name, structure, words in rows:
-            yield item_id, name, merge(_document(structure), _document(words))
+            yield item_id, name, merge(read_document(structure), read_document(words))
 
     def skippable(self, ids: Sequence[int]) -> list[int]:
         """Those of these items that can be left out."""
@@ -362,7 +247,3 @@ class Items:
     def _change(self, sql: str, values: Sequence[Any]) -> int:
         with translated():
             return int(self._db.execute_sql(sql, values).rowcount)
-
-
-def _document(payload: str | None) -> Document | None:
-    return None if payload is None else from_payload(json.loads(payload))
