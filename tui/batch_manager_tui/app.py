@@ -302,7 +302,7 @@ class BatchManagerApp(App[None]):
     def settle(self) -> None:
         """What is loaded by now stays: the collector of garbage need not look through it again and again.
 
-        Doing so it would keep a key waiting for up to seconds, for a few hundred thousand objects that all stay.
+        Each time it would keep a key waiting, for a few hundred thousand objects that all stay.
         """
         if not self.is_headless:
             gc.freeze()
