@@ -123,7 +123,7 @@ def test_ctrl_c_ends_a_look_in_good_order(tmp_path: Path, server: RehearsalServe
     server.set_options(batch_seconds=1000)
     assert command("--batch-index", "--lane", "batch", "--yes").code == 5
     server.advance(2000)
-    server.set_options(latency_ms=4000.0)  # each step of the look
+    server.set_options(latency_ms=2500.0)  # each step of the look
     process = command.start("--collect", "--wait")
     assert process.stderr is not None
     while b"batch 1.1" not in (line := process.stderr.readline()):  # it says how far it is

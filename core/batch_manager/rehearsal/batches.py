@@ -95,6 +95,7 @@ class Batches:
         now = wall + self._shelf.ahead
         _, _, noun, *rest = asked.path.split("/")
         reply = self._route(asked, noun, rest, owner, now)
+        reply.delay = self._service.options.latency_ms / 1000
         self._shelf.save()
         return reply
 

@@ -147,7 +147,8 @@ class Connection:
         return _json({"ok": True})
 
     async def _carry_out(self, reply: Reply) -> bool:
-        if reply.entry is not None and not await self._still_there(reply.entry.monotonic + reply.delay):
+        arrived = time.monotonic() if reply.entry is None else reply.entry.monotonic
+        if not await self._still_there(arrived + reply.delay):
             return False
         if reply.cut == "reset":
             self._reset()
