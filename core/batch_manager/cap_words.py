@@ -15,12 +15,11 @@ def smaller_words(number: int) -> str:
 def first_request_words(quote: Quote) -> str | None:
     """That a run would stop at the cap before its first request, and how it wouldn't; None where it doesn't."""
     number = quote.first_that_fit
-    if number is None:
+    if number is None or quote.cap is None:
         return None
+    cap = f"the cap of {show_usd(quote.cap)}"
     if number == 0:
         alone = show_usd(quote.price.cost(quote.first[0]))
-        return f"Nothing would be indexed: the first text alone costs {alone}, which doesn't fit under the cap."
+        return f"Nothing would be indexed: the first text alone costs {alone}, which doesn't fit under {cap}."
     texts = counted(len(quote.first), "text")
-    return (
-        f"Nothing would be indexed: the first request, of {texts}, doesn't fit under the cap. {smaller_words(number)}"
-    )
+    return f"Nothing would be indexed: the first request, of {texts}, doesn't fit under {cap}. {smaller_words(number)}"

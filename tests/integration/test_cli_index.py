@@ -328,7 +328,9 @@ def test_a_cap_below_the_first_request_says_which_size_would_fit(tmp_path: Path,
     assert asked.code == 3
     done = command("--batch-index", "--yes", "--max-cost", cap)
     assert done.code == 4 and server.ledger() == [] and "0 of 20 indexed" in done.out
-    size = re.search(r"the first request, of 20 texts, doesn't fit under the cap. --batch-size (\d+) ", asked.err)
+    size = re.search(
+        r"the first request, of 20 texts, doesn't fit under the cap of \$[0-9.]+. --batch-size (\d+) ", asked.err
+    )
     assert size is not None and size[0] in estimated and size[0] in done.err
     assert f"--batch-size {size[1]} " in done.error
     smaller = command("--batch-index", "--yes", "--max-cost", cap, "--batch-size", size[1])

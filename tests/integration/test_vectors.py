@@ -413,6 +413,17 @@ async def test_killed_in_mid_write(store: ChromaProcess) -> None:
     assert len(await store.hashes("table", [one.id for one in many[:200]])) == 200
 
 
+async def test_what_only_reads_is_asked_again_after_a_kill(store: ChromaProcess) -> None:
+    await store.write("table", rows(3))
+    for ask in (store.counts, lambda: store.dimensions("table")):
+        assert store.pid is not None
+        os.kill(store.pid, signal.SIGSTOP)  # so that the request is under way when it is killed
+        asking = asyncio.create_task(ask())  # type: ignore[operator]
+        await asyncio.sleep(0.1)
+        os.kill(store.pid, signal.SIGKILL)
+        assert await asking
+
+
 @pytest.mark.parametrize("busy", [False, True])
 async def test_child_ends_with_its_parent(folder: Path, busy: bool) -> None:
     program = f"""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from batch_manager.documents import KINDS, Kind
+from batch_manager.errors import VectorStoreError
 from batch_manager.vectors import BUILD, Hit, RowState, VectorRow, VectorStore, Written
 from batch_manager.vectors.child import Child, Ended, spawn
 from batch_manager.vectors.folder import DATABASE
@@ -22,6 +23,9 @@ from batch_manager.vectors.trouble import known, place
 START_SECONDS = 120.0
 SERVER_SECONDS = 180.0
 """Longest that a call waits for a Chroma server; the client library itself has no limit."""
+
+READS = frozenset({"dimensions", "query", "counts", "hashes", "states", "ids"})
+"""What only reads, and may be asked again."""
 
 # How a process ends that others ended; every other end in mid-open is the folder's doing.
 _ENDED_BY_OTHERS = tuple(-number for number in (getattr(signal, "SIGKILL", 9), signal.SIGTERM))
@@ -176,6 +180,13 @@ class ChromaProcess(VectorStore):
         return self._directory is not None and (self._directory.is_dir() or not os.path.lexists(self._directory))
 
     async def _call(self, op: str, header: Mapping[str, Any] | None = None, blob: bytes = b"") -> Any:
+        child = await self._running()
+        try:
+            return await self._ask(child, op, header or {}, [blob])
+        except VectorStoreError as error:
+            if op not in READS or error.code != "vectors_crashed":
+                raise
+        # Somebody ended the process, such as a machine that was short of memory: what only reads is asked once more.
         return await self._ask(await self._running(), op, header or {}, [blob])
 
     async def _ask(self, child: Child, op: str, header: Mapping[str, Any], blob: Sequence[bytes] = ()) -> Any:
