@@ -84,6 +84,21 @@ async def rehearsed(pilot: Pilot[None], shoot: Callable[[str], None]) -> None:
     shoot("help")
 
 
+async def halved(pilot: Pilot[None], shoot: Callable[[str], None]) -> None:
+    """The half-price lane: the question, and what is handed over."""
+    await until(pilot, lambda app: app.main.desk.quote is not None)
+    await pilot.press("s")
+    await until(pilot, lambda app: type(app.screen).__name__ == "ConfirmSpend")
+    await pilot.press("h")
+    await pilot.pause(0.6)
+    shoot("half-price-prompt")
+    await pilot.press("y")
+    await until(pilot, lambda app: any(job.state == "in progress" for job in app.main.desk.jobs))
+    await pilot.press("h")
+    await pilot.pause(3.0)
+    shoot("half-price")
+
+
 async def narrow(pilot: Pilot[None], shoot: Callable[[str], None]) -> None:
     """The same in 80 columns and 24 rows."""
     await until(pilot, lambda app: app.main.desk.quote is not None)
@@ -125,6 +140,7 @@ async def empty(pilot: Pilot[None], shoot: Callable[[str], None]) -> None:
 
 STORIES: tuple[tuple[Story, tuple[int, int], bool, bool], ...] = (
     (rehearsed, (120, 40), True, True),
+    (halved, (120, 40), True, True),
     (narrow, (80, 24), True, True),
     (light, (200, 50), True, False),
     (smallest, (60, 18), True, False),
