@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, cast
@@ -11,6 +12,7 @@ from textual.geometry import Region
 
 from batch_manager.engine import Engine
 from batch_manager.events import Notice, RunChanged, RunView, Subscription
+from batch_manager_tui.app import BatchManagerApp
 from batch_manager_tui.bridge import PICTURE, Bridge
 from batch_manager_tui.widgets.preview import Preview
 
@@ -108,3 +110,14 @@ async def test_the_preview_follows_once_it_has_room(local: Any, drives: Any, tab
         assert preview.source == ""  # nobody could see it
         await driver.pilot.resize_terminal(170, 40)
         await driver.until(lambda: "Purpose number 1" in preview.source)
+
+
+def test_what_is_loaded_is_left_out_of_the_collectors_looks_once(local: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    frozen: list[str] = []
+    monkeypatch.setattr(gc, "freeze", lambda: frozen.append("now"))
+    monkeypatch.setattr(BatchManagerApp, "is_headless", False)
+    app = BatchManagerApp(local())
+    for what in ("home", "home", "run", "home", "run"):  # each reading of the list says so, and each run
+        app.settle(what)
+    assert len(frozen) == 2
+    app.close_rooms()

@@ -97,6 +97,7 @@ class BatchManagerApp(App[None]):
         self._keys: KeysInForce | None = None
         self._memory: Memory | None = None
         self._owned: list[Workspace] = []
+        self._settled: set[str] = set()
         self._sources: SourceBook | None = None
         for theme in THEMES:
             self.register_theme(theme)
@@ -299,12 +300,14 @@ class BatchManagerApp(App[None]):
         """Ctrl+C quits, as elsewhere in a terminal."""
         begin(self, self.action_quit, group="quit", exclusive=True)
 
-    def settle(self) -> None:
+    def settle(self, what: str) -> None:
         """What is loaded by now stays: the collector of garbage need not look through it again and again.
 
-        Each time it would keep a key waiting, for a few hundred thousand objects that all stay.
+        Each time it would keep a key waiting, for a few hundred thousand objects that all stay. Once for each thing
+        that is loaded: what is garbage at that moment is never collected any more.
         """
-        if not self.is_headless:
+        if what not in self._settled and not self.is_headless:
+            self._settled.add(what)
             gc.freeze()
 
     def ring(self) -> None:

@@ -46,7 +46,6 @@ class MainScreen(AppScreen):
         self.readings = Readings(self)
         self._composed = False
         self._waiting = ""
-        self._titles: dict[tuple[str, str], str] = {}
 
     def body(self) -> ComposeResult:
         """The panes."""
@@ -133,7 +132,7 @@ class MainScreen(AppScreen):
 
     def first_read(self) -> None:
         """The list is there: do what was asked for while the home was being opened."""
-        self.batch_app.settle()
+        self.batch_app.settle("home")
         waiting, self._waiting = self._waiting, ""
         if waiting:
             self.action_command(waiting)
@@ -168,9 +167,9 @@ class MainScreen(AppScreen):
 
     def _entitle(self, pane: str, words: Content, where: str = "border_title") -> None:
         """Set a pane's title when it is another one; Textual would draw the whole pane again for the same one too."""
-        if self._titles.get((pane, where)) != words.markup:
-            self._titles[pane, where] = words.markup
-            setattr(self.query_one(f"#{pane}"), where, words)
+        entitled = self.query_one(f"#{pane}")
+        if getattr(entitled, where) != words.markup:
+            setattr(entitled, where, words)
 
     def footer(self) -> Keys:
         """What works now, the weightiest first."""
