@@ -15,6 +15,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from batch_manager.ellipsis import cut
+
 ConstraintKind = Literal["primary key", "unique", "check"]
 CONSTRAINT_KINDS: tuple[ConstraintKind, ...] = ("primary key", "unique", "check")
 
@@ -270,5 +272,4 @@ def _unwrapped(expression: str) -> str:
 
 
 def _short(text: str) -> str:
-    words = " ".join(text.split())
-    return words if len(words) <= SAID_LENGTH else words[: SAID_LENGTH - 1] + "…"
+    return cut(" ".join(text.split()), SAID_LENGTH)

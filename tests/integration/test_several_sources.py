@@ -102,8 +102,8 @@ def test_a_plan_keeps_nothing_and_no_writer_waiting(store: DocumentationStore, m
     before = sorted(map(str, store.items.documents()))
     other = make("shop", USERS.format("phone"), "CREATE TABLE carts (id INT)")
     plan = store.items.plan(other, whole=True)
-    assert (plan.brought.new, plan.brought.changed, plan.brought.unchanged, plan.brought.gone) == (1, 1, 0, 2)
-    assert plan.named == (
+    assert (plan.new, plan.changed, plan.unchanged, plan.gone) == (1, 1, 0, 2)
+    assert plan.changes == (
         Change("new", "table", "carts"),
         Change("changed", "table", "users", "columns + phone - mail"),
         Change("gone", "table", "orders"),
@@ -118,7 +118,7 @@ def test_a_plan_keeps_nothing_and_no_writer_waiting(store: DocumentationStore, m
         writer.close()
         yield Document("table", "late", documentation="Came at last.")
 
-    assert store.items.plan(IterableSource(slow(), "words", "slow")).brought.new == 1
+    assert store.items.plan(IterableSource(slow(), "words", "slow")).new == 1
 
 
 def test_items_of_before_there_were_keys_stay_with_their_database_however_its_url_is_written(

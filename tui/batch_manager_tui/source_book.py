@@ -9,8 +9,7 @@ from batch_manager.errors import InputError
 from batch_manager.sources import Source, Unreadable
 from batch_manager.sources.known import NOTE, KnownSource, known_source, read_known, with_password, write_known
 from batch_manager.store.intake import Brought
-from batch_manager.store.listed import ListedSource, keep_source, listed, read_now, remember_reading
-from batch_manager.store.plans import Plan
+from batch_manager.store.listed import ListedSource, keep_source, listed, read_now
 
 if TYPE_CHECKING:
     from batch_manager.workspace import Workspace
@@ -102,7 +101,7 @@ class SourceBook:
                 relationships += 1
         return Tested(tables, relationships, bad)
 
-    def plan(self, source: KnownSource) -> Plan:
+    def plan(self, source: KnownSource) -> Brought:
         """What reading it would change.
 
         Raises:
@@ -134,7 +133,7 @@ class SourceBook:
             return  # it could be read, so only the memory of it is lost
         if source.database:
             self._urls[source.place] = typed.strip()
-        remember_reading(self._workspace.store, typed, brought)
+        keep_source(self._workspace.store, read_now(source, brought))
 
     def _open(self, source: KnownSource) -> Source:
         if source.database:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+from batch_manager.ellipsis import cut
 from batch_manager.errors import Refusal, Verdict
 
 MONEY_CODES = frozenset(
@@ -97,7 +98,7 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
 def one_line(text: str, limit: int = 300) -> str:
     """The server's words as one line without control characters."""
     line = " ".join(_CONTROL.sub(" ", text).split())
-    return line if len(line) <= limit else line[: limit - 1] + "…"
+    return cut(line, limit)
 
 
 def _code(raw: str | None) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batch_manager.embedding import require_key
@@ -13,6 +14,7 @@ from batch_manager.pricing import show_usd
 
 if TYPE_CHECKING:
     from batch_manager.engine.engine import Engine
+    from batch_manager.store.ledger import RunRow
 
 AGAIN = {
     "pending": "s in the app, --batch-index",
@@ -45,8 +47,22 @@ def problems(engine: Engine) -> list[BatchManagerError]:
     return found
 
 
-def interrupted(engine: Engine) -> UsageError | None:
-    """The run that was interrupted with work left, as something to be told; None where there is none.
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """A run that was interrupted with work left.
+
+    Attributes:
+        texts: Texts that are left of it.
+        told: The same as something to be told.
+    """
+
+    run: RunRow
+    texts: int
+    told: UsageError
+
+
+def interrupted(engine: Engine) -> Interrupted | None:
+    """The run that was interrupted with work left; None where there is none.
 
     Raises:
         StoreError: The store can't be read.
@@ -55,17 +71,18 @@ def interrupted(engine: Engine) -> UsageError | None:
     if run is None:
         return None
     texts = engine.store.work.planned_count(run.id)
-    return UsageError(
+    told = UsageError(
         f"Run {run.id:,} was interrupted with {counted(texts, 'text')} left; what was paid for is kept.",
         next_step=f"Start again ({AGAIN.get(run.which, AGAIN['pending'])}) to go on with it, under its quote and cap.",
         code="unfinished_run",
     )
+    return Interrupted(run, texts, told)
 
 
 def _unfinished(engine: Engine) -> None:
-    told = interrupted(engine)
-    if told is not None:
-        raise told
+    left = interrupted(engine)
+    if left is not None:
+        raise left.told
 
 
 def _held(engine: Engine) -> None:

@@ -37,9 +37,8 @@ FOLDER = "half-price"
 LONGEST_WAIT = 300.0
 """Seconds between two looks at the server, at most."""
 
-
 BLINK = 0.1
-"""Seconds between two calls of who follows a look."""
+"""Seconds between two questions to whoever waits whether it is to end."""
 
 Follow = Callable[[], bool]
 """Called again and again while a look lasts; True ends it in good order."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from batch_manager.ellipsis import cut
+
 
 def shown(text: str, limit: int = 200) -> str:
     """Escape what doesn't print (control and format characters, lone surrogates) and cut what is too long.
@@ -17,7 +19,7 @@ def shown(text: str, limit: int = 200) -> str:
     escaped = "".join(
         one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in text[: limit + 1]
     )
-    return escaped if len(escaped) <= limit else escaped[: limit - 1] + "…"
+    return cut(escaped, limit)
 
 
 def reason_of(error: OSError | ValueError) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import fields
 
 from batch_manager.documents import Column, Document
+from batch_manager.ellipsis import cut
 from batch_manager.plural import counted
 
 MOST = 4
@@ -90,4 +91,4 @@ def _lines(before: str, after: str) -> Iterator[str]:
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= NAME else text[: NAME - 1] + "…"
+    return cut(text, NAME)

@@ -16,6 +16,7 @@ from batch_manager.store.scopes import AWAITED
 if TYPE_CHECKING:
     import peewee
 
+# What is paid for but not yet in Chroma isn't indexed, so it shows as pending.
 STATUS_SQL = "CASE stage WHEN 'answered' THEN 'pending' ELSE stage END"
 
 ROW = f"id, kind, name, {STATUS_SQL}, tokens, parts, problem, code, message, purpose"

@@ -28,14 +28,11 @@ if TYPE_CHECKING:
     from batch_manager.sources import Source
     from batch_manager.sources.watch import Watch
     from batch_manager.store.intake import Brought
-    from batch_manager.store.plans import Plan
 
 __all__ = ["STATUSES", "Counts", "ItemDetail", "ItemFilter", "ItemRow", "Items", "PartRow", "Status"]
 
 EVERY = ItemFilter()
 """All items, in the order in which they came."""
-
-# What is paid for but not yet in Chroma isn't indexed, so it shows as pending.
 
 
 class Items:
@@ -219,11 +216,11 @@ class Items:
 
         return bring(self._db, source, watch, whole=whole, agree_gone=agree_gone, same_as=same_as)
 
-    def plan(self, source: Source, *, whole: bool = False) -> Plan:
-        """What `bring` would change; nothing is kept (see `plans.plan`)."""
-        from batch_manager.store.plans import plan
+    def plan(self, source: Source, *, whole: bool = False) -> Brought:
+        """What `bring` would change; nothing is kept (see `intake.foresee`)."""
+        from batch_manager.store.intake import foresee
 
-        return plan(self._db, source, whole=whole)
+        return foresee(self._db, source, whole=whole)
 
     def _among(self, condition: str, ids: Sequence[int]) -> list[int]:
         rows = self._all(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from batch_manager.documents import Document, from_payload, merge
+from batch_manager.documents import Document, merge
 from batch_manager.store.database import translated
+from batch_manager.store.item_row import read_document
 
 if TYPE_CHECKING:
     import peewee
@@ -23,7 +24,7 @@ def joins(database: peewee.SqliteDatabase, table: str) -> list[Document]:
             " AND (structure LIKE ? ESCAPE '!' OR words LIKE ? ESCAPE '!') ORDER BY id",
             (part, part),
         ).fetchall()
-    found = (merge(*(None if one is None else from_payload(json.loads(one)) for one in row)) for row in rows)
+    found = (merge(*map(read_document, row)) for row in rows)
     return [document for document in found if table in document.tables]
 
 

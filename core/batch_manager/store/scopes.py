@@ -37,10 +37,16 @@ class Seen:
 
 AS_IT_IS = Seen()
 
-AWAITED = (
-    "EXISTS (SELECT 1 FROM part hp JOIN run_text h ON h.text_id = hp.text_id AND h.state = 'planned'"
-    " WHERE hp.item_id = item.id AND h.run_id IN (SELECT id FROM run WHERE state = 'handed'))"
-)
+
+def _awaits(item: str, runs: str) -> str:
+    """SQL: the item waits for a text that one of these runs has handed over at half the price."""
+    return (
+        "EXISTS (SELECT 1 FROM part hp JOIN run_text h ON h.text_id = hp.text_id"
+        f" WHERE hp.item_id = {item} AND h.run_id IN ({runs}) AND h.state = 'planned')"
+    )
+
+
+AWAITED = _awaits("item.id", "SELECT id FROM run WHERE state = 'handed'")
 """SQL over `item`: it waits for a text that is handed over at half the price."""
 
 
@@ -60,11 +66,8 @@ def scope_conditions(scope: Scope, *handed: int, stage: str = "i.stage") -> tupl
         clause, value = _among(scope.ids)
         clauses.append(clause)
         values += value
-    for run_id in handed:
-        clauses.append(
-            "NOT EXISTS (SELECT 1 FROM part hp JOIN run_text h ON h.text_id = hp.text_id"
-            f" WHERE hp.item_id = i.id AND h.run_id = {run_id:d} AND h.state = 'planned')"
-        )
+    if handed:
+        clauses.append(f"NOT {_awaits('i.id', ', '.join(f'{run_id:d}' for run_id in handed))}")
     return " AND ".join(clauses), values
 
 

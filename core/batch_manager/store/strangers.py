@@ -12,7 +12,8 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, cast
 
 from batch_manager.documents import KINDS, Kind
-from batch_manager.plural import counted
+from batch_manager.ellipsis import cut
+from batch_manager.plural import are
 
 if TYPE_CHECKING:
     import peewee
@@ -113,20 +114,17 @@ def stranger_words(strangers: Strangers) -> list[str]:
     """The same as sentences, with names as they are: whoever shows them escapes them. Pure."""
     told = []
     if strangers.unknown_count:
-        is_in = "is" if strangers.unknown_count == 1 else "are"
         named = [
             f"{_cut(one.name)} (nearest: {_cut(one.nearest)})" if one.nearest else _cut(one.name)
             for one in strangers.unknown
         ]
         told.append(
-            f"{counted(strangers.unknown_count, 'name')} {is_in} in no scanned database:"
-            f" {_listed(named, strangers.unknown_count)}."
+            f"{are(strangers.unknown_count, 'name')} in no scanned database: {_listed(named, strangers.unknown_count)}."
         )
     if strangers.departed_count:
-        is_gone = "is" if strangers.departed_count == 1 else "are"
         named = [_cut(name) for _, name in strangers.departed]
         told.append(
-            f"{counted(strangers.departed_count, 'name')} {is_gone} gone from the database, so the words are kept and"
+            f"{are(strangers.departed_count, 'name')} gone from the database, so the words are kept and"
             f" not indexed: {_listed(named, strangers.departed_count)}."
         )
     return told
@@ -138,7 +136,7 @@ def _listed(names: Sequence[str], number: int) -> str:
 
 
 def _cut(name: str) -> str:
-    return name if len(name) <= LONG else name[: LONG - 1] + "…"
+    return cut(name, LONG)
 
 
 def _last(name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit, urlunsplit
 
+from batch_manager.ellipsis import cut
 from batch_manager.errors import VectorStoreError
 
 _SQLITE_CODE = re.compile(r"\(code: (\d+)\)")
@@ -37,7 +38,7 @@ def one_line(text: str, limit: int = 300) -> str:
     """The text on one line, with nothing in it that steers a terminal, cut to `limit` characters."""
     text = " ".join(text[: limit * 4].split())
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
-    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+    return cut(shown, limit)
 
 
 def shown_url(url: str) -> str:

@@ -16,19 +16,17 @@ from batch_manager.errors import BatchManagerError, InputError
 from batch_manager.sources import Source
 from batch_manager.sources.watch import Watch
 from batch_manager.store.intake import Brought
-from batch_manager.store.strangers import stranger_words
-from batch_manager_tui.display import count, shown, wrap
+from batch_manager_tui.display import count, wrap
 from batch_manager_tui.screens.base import AppModal
 from batch_manager_tui.widgets.box import Box
 from batch_manager_tui.widgets.choices import Choices
+from batch_manager_tui.widgets.source_lines import doubt_lines
 from batch_manager_tui.widgets.strips import Line, Lines
 
 if TYPE_CHECKING:
     from batch_manager.workspace import Workspace
 
 What = Literal["scan", "import", "export"]
-
-SHOWN_TROUBLES = 5
 
 AGREE_GONE = "A wrong address looks like that. Enter again takes them out of the index; esc leaves all as it is."
 
@@ -202,15 +200,7 @@ def result_lines(what: What, result: Brought | int, width: int) -> list[Line]:
     if isinstance(result, int):
         return [[(f"{count(result, 'document')} written.", "success")]]
     words = f"{result.new:,} new, {result.changed:,} changed, {result.unchanged:,} unchanged{_gone(result)}"
-    lines: list[Line] = [[(words, "success")]]
-    if result.bad_count:
-        noun = "line" if what == "import" else "object"
-        lines.append([(f"{count(result.bad_count, noun)} could not be read:", "error")])
-        for one in result.bad[:SHOWN_TROUBLES]:
-            lines += [[(line, "")] for line in wrap(f"{one.where}: {one.message}", width)]
-    for warning in (*result.warnings[:SHOWN_TROUBLES], *stranger_words(result.strangers)):
-        lines += [[(line, "warning")] for line in wrap(shown(warning), width)]
-    return lines
+    return [[(words, "success")], *doubt_lines(result, width, "line" if what == "import" else "object")]
 
 
 def error_lines(error: BatchManagerError, width: int) -> list[Line]:

@@ -8,7 +8,6 @@ from batch_manager.errors import BatchManagerError
 from batch_manager.sources.known import name_of
 from batch_manager.store.intake import Brought
 from batch_manager.store.listed import ListedSource
-from batch_manager.store.plans import Plan
 from batch_manager.store.strangers import stranger_words
 from batch_manager_tui.display import clip, clip_middle, count, fit, shown, when, wrap
 from batch_manager_tui.widgets.cost_lines import labelled
@@ -73,11 +72,18 @@ def test_lines(tables: int, relationships: int, bad: int, width: int) -> list[Li
     return [*lines, [("Nothing was kept.", "soft")]]
 
 
-def doubt_lines(brought: Brought, width: int) -> list[Line]:
-    """What should be known of a reading besides its sums: what could not be read, and warnings."""
+def doubt_lines(brought: Brought, width: int, noun: str = "") -> list[Line]:
+    """What should be known of a reading besides its sums: what could not be read, and warnings.
+
+    Args:
+        brought: What came of the reading.
+        width: Cells.
+        noun: What one is that could not be read, where that is known.
+    """
     lines: list[Line] = []
     if brought.bad_count:
-        lines.append([(f"{brought.bad_count:,} could not be read:", "error")])
+        bad = count(brought.bad_count, noun) if noun else f"{brought.bad_count:,}"
+        lines.append([(f"{bad} could not be read:", "error")])
         for one in brought.bad[:BAD_SHOWN]:
             lines += [[(line, "")] for line in wrap(f"{one.where}: {one.message}", width)]
     for warning in (*brought.warnings[:BAD_SHOWN], *stranger_words(brought.strangers)):
@@ -85,9 +91,8 @@ def doubt_lines(brought: Brought, width: int) -> list[Line]:
     return lines
 
 
-def plan_lines(plan: Plan, width: int) -> list[Line]:
+def plan_lines(brought: Brought, width: int) -> list[Line]:
     """What would be new, changed, unchanged and gone."""
-    brought = plan.brought
     sums = (("new", brought.new), ("changed", brought.changed), ("gone", brought.gone))
     lines: list[Line] = [
         [
@@ -98,7 +103,7 @@ def plan_lines(plan: Plan, width: int) -> list[Line]:
     lines += doubt_lines(brought, width)
     lines.append([("Nothing was kept.", "soft")])
     for what, number in sums:
-        named = [one for one in plan.named if one.what == what]
+        named = [one for one in brought.changes if one.what == what]
         for one in named:
             sign, part = SIGNS[what]
             lines.append([(f"{sign} ", part), (fit(KIND[one.kind], 9), "soft"), (shown(one.name), "")])

@@ -19,7 +19,7 @@ from batch_manager.engine.results import RunResults, collect_runs
 from batch_manager.errors import QuoteChanged
 from batch_manager.events import Notice
 from batch_manager.half_price import Collected
-from batch_manager.half_price.lane import LONGEST_WAIT
+from batch_manager.half_price.lane import BLINK, LONGEST_WAIT
 from batch_manager.half_price.planning import interval
 from batch_manager.pricing import show_usd
 
@@ -38,9 +38,6 @@ ASKED_AGAIN = 3
 
 TOLD = 2.0
 """Seconds between two lines of how far it is."""
-
-BLINK = 0.1
-"""Seconds between two looks at whether somebody wants it to end."""
 
 
 def hand_over(flags: Flags, scope: Scope) -> int:

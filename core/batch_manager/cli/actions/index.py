@@ -75,15 +75,15 @@ def index(flags: Flags) -> int:
 
 def _say_interrupted(workspace: Workspace, quote: Quote) -> None:
     """An earlier run has work left: what becomes of it with this one."""
-    run, told = workspace.engine.unfinished(), interrupted(workspace.engine)
-    if run is None or told is None:
+    left = interrupted(workspace.engine)
+    if left is None:
         return
-    step = told.next_step
+    step = left.told.next_step
     if quote.rest is not None:
         step = "This goes on with it."
-    elif run.which == quote.scope.which:
+    elif left.run.which == quote.scope.which:
         step = "What it left is in this price as well."
-    terminal.say(f"{told.message} {step}")
+    terminal.say(f"{left.told.message} {step}")
 
 
 def _agreed(workspace: Workspace, scope: Scope, flags: Flags) -> Quote:

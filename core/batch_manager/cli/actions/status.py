@@ -101,14 +101,14 @@ def _as_json(look: Look, counts: Counts, vectors: dict[Kind, int]) -> dict[str, 
 
 
 def _unfinished_report(look: Look) -> dict[str, Any] | None:
-    run, told = look.engine.unfinished(), interrupted(look.engine)
-    if run is None or told is None:
+    left = interrupted(look.engine)
+    if left is None:
         return None
     return {
-        "id": run.id,
-        "texts_left": look.store.work.planned_count(run.id),
-        "message": told.message,
-        "next_step": told.next_step,
+        "id": left.run.id,
+        "texts_left": left.texts,
+        "message": left.told.message,
+        "next_step": left.told.next_step,
     }
 
 
@@ -162,8 +162,8 @@ def _as_words(look: Look, counts: Counts, vectors: dict[Kind, int]) -> Iterator[
         why = f" ({shown(run.reason)})" if run.reason else ""
         work = f"{terminal.counted(run.requests, 'request')}, {show_usd(run.spent)}"
         yield f"  run {run.id} of {run.agreed_at}: {run.state}{why}, {work}"
-    if (told := interrupted(look.engine)) is not None:
-        yield f"unfinished  {told}"
+    if (left := interrupted(look.engine)) is not None:
+        yield f"unfinished  {left.told}"
     yield from (f"  {line}" for line in saved_words(bill.saved, sum((run.doubled for run in bill.runs), Decimal(0))))
     if words := waiting_line(waiting_of(look)):
         yield words
