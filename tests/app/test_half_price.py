@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
 
+from batch_manager.half_price import JobView
 from batch_manager.pricing import show_usd
 from batch_manager.quote import Scope
 from batch_manager.rehearsal import RehearsalOptions, RehearsalServer
+from batch_manager_tui.widgets.job_lines import job_line
 
 
 @pytest.fixture(scope="module")
@@ -155,6 +159,17 @@ async def test_where_there_is_no_such_lane(local: Any, drives: Any, tables: Any)
         assert "nothing to halve" in driver.screen_text()
         await driver.press("escape", "h")
         assert "Nothing is under way" in driver.screen_text()
+
+
+@pytest.mark.parametrize("state", ["validating", "maybe submitted"])
+@pytest.mark.parametrize("width", [36, 40, 60])
+def test_a_batch_in_a_narrow_pane_is_told_with_its_counts(state: str, width: int) -> None:
+    times = ("2026-11-24T10:00:00+00:00", "2026-11-25T10:00:00+00:00", None, False, False, "", "", ())
+    for total in (147, 25_000):
+        job = JobView(1, 3, 1, "batch_1", state, total, 13, 0, 0, 3_100, Decimal("0.031"), Decimal(0), *times)
+        line = "".join(text for text, _ in job_line(job, width))
+        assert cell_len(line) == width
+        assert f" 13/{total:,}" in line and "3.1 " in line and state in line
 
 
 @pytest.mark.parametrize("size", [(60, 18), (80, 24)])

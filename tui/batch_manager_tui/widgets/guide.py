@@ -65,7 +65,7 @@ def idle_lines(
     lines: list[Line] = []
     if jobs:
         lines += [[("At half the price", "strong")], *(job_line(job, width) for job in jobs)]
-        lines += [_key(now.key("half_price"), "cancels them, or indexes the rest now"), []]
+        lines += [_key(now.key("half_price"), "cancels, or indexes now"), []]
     if now.busy:
         lines += [[(line, "warning")] for line in wrap(now.busy, width)]
         lines.append([])

@@ -30,16 +30,21 @@ def job_heads(width: int) -> Line:
 
 def job_line(job: JobView, width: int) -> Line:
     """A batch: number, state, bar by the server's counts, done of all."""
-    counts = fit(f"{job.done:,}/{job.total:,}", COUNTS, ">")
-    room = width - NUMBER - STATE - COUNTS
+    words = f"{job.done:,}/{job.total:,}"
+    # In a narrow pane the counts take what they need, and the state what is left.
+    for_counts = max(len(words) + 1, min(COUNTS, width - NUMBER - STATE))
+    for_state = min(STATE, width - NUMBER - for_counts)
+    room = width - NUMBER - for_state - for_counts
     line: Line = [
         (fit(f"{job.run_id}.{job.number}", NUMBER), "soft"),
-        (fit(job.state, STATE), "warning" if job.problem else _PARTS.get(job.state, "accent")),
+        (fit(job.state, for_state), "warning" if job.problem else _PARTS.get(job.state, "accent")),
     ]
     if room >= 4:
         # What is kept is drawn as done; what is only counted by the server as on its way.
         line += bar(room, job.kept, job.failed, max(job.kept, job.done - job.failed), job.total)
-    line.append((counts, ""))
+    else:
+        line.append((" " * room, ""))
+    line.append((fit(words, for_counts, ">"), ""))
     return line
 
 
