@@ -72,7 +72,7 @@ async def test_skip_and_undo(opens: Any, drives: Any, tables: Any) -> None:
     async with drives(workspace) as driver:
         await opened(driver)
         await driver.press("u")
-        assert "nothing was skipped" in driver.notice
+        assert "no skip to undo" in driver.notice
         await driver.press("minus")
         assert workspace.store.items.counts().total("skipped") == 4
         assert "u undoes it" in driver.notice
@@ -80,6 +80,36 @@ async def test_skip_and_undo(opens: Any, drives: Any, tables: Any) -> None:
         assert workspace.store.items.counts().total("failed") == 6
         await driver.press("escape")
         assert driver.front == "MainScreen"
+
+
+async def test_undo_goes_back_skip_by_skip(opens: Any, drives: Any, tables: Any) -> None:
+    workspace = failing(opens, tables)
+    counts = workspace.store.items.counts
+    async with drives(workspace) as driver:
+        desk = await opened(driver)
+        await driver.press("minus", "minus", "minus")
+        assert [counts().total("failed"), counts().total("skipped")] == [0, 6]
+        await driver.press("u")
+        assert [group.code for group in desk.groups] == [POISON]
+        assert driver.notice == "Undone: 1 item is back as before; u undoes the skip before."
+        await driver.press("u")
+        assert [group.code for group in desk.groups] == ["empty_document", POISON]
+        await driver.press("escape", "u")  # the screen before knows of it as well
+        assert "Undone: 4 items are back as before." in driver.notice
+        assert counts().total("failed") == 6
+        await driver.press("u")
+        assert "no mark or skip" in driver.notice
+
+
+async def test_what_is_taken_in_again_is_what_it_was(opens: Any, drives: Any, tables: Any) -> None:
+    workspace = failing(opens, tables)
+    async with drives(workspace) as driver:
+        await driver.press("minus")
+        assert workspace.store.items.counts().total("skipped") == 1
+        await driver.press("minus")
+        assert "1 item taken in again" in driver.notice
+        assert workspace.store.items.counts().total("failed") == 6
+        assert "slow" in driver.screen_text()
 
 
 async def test_the_list_goes_to_a_file(opens: Any, drives: Any, tables: Any, tmp_path: Path) -> None:

@@ -73,8 +73,19 @@ def test_a_skip_of_failed_items_can_be_undone(workspace: Workspace) -> None:
     ids = list(items.failed_ids())
     assert items.skip(ids) == 2
     assert not items.failure_groups()
-    assert items.unskip_as_failed(ids) == 2
+    assert items.unskip(ids) == 2
     assert [group.message for group in items.failure_groups()] == ["slow down"]
+
+
+def test_a_skipped_text_that_changed_is_not_failed_when_it_is_taken_in_again(workspace: Workspace) -> None:
+    fail(workspace, ["t0", "t1"], RATE, "slow down")
+    items = workspace.store.items
+    ids = list(items.failed_ids())
+    items.skip(ids)
+    items.bring(IterableSource([Document("table", "t0", "Another text altogether")], "words", "again"))
+    assert items.counts().total("skipped") == 2
+    assert items.unskip(ids) == 2
+    assert [row.name for row in items.rows(items.failed_ids())] == ["t1"]
 
 
 @pytest.mark.parametrize("ending", [".jsonl", ".json", ".csv"])

@@ -47,6 +47,19 @@ class Undo:
         """The latest step, which is then forgotten; None when there is none."""
         return self._steps.pop() if self._steps else None
 
+    @property
+    def skips(self) -> bool:
+        """Whether a skip can be taken back."""
+        return any(isinstance(step, Skipped) for step in self._steps)
+
+    def take_skip(self) -> Skipped | None:
+        """The latest step that left items out or took them in, marks aside; it is then forgotten."""
+        for place in reversed(range(len(self._steps))):
+            if isinstance(step := self._steps[place], Skipped):
+                del self._steps[place]
+                return step
+        return None
+
     def _keep(self, step: set[int] | Skipped) -> None:
         self._steps.append(step)
         del self._steps[:-KEPT]

@@ -126,15 +126,3 @@ def note_attempts(
         "INSERT INTO attempt (item_id, run_id, at, code, message, tries) SELECT value, ?, ?, ?, ?, ? FROM json_each(?)",
         [run_id, now(), code, message, tries, json.dumps(list(item_ids))],
     )
-
-
-def unskip_as_failed(database: peewee.SqliteDatabase, ids: Sequence[int]) -> int:
-    """Undo the skipping of failed items: they are failed again, with their reasons. Returns how many changed."""
-    with translated():
-        return int(
-            database.execute_sql(
-                "UPDATE item SET stage = 'failed' WHERE stage = 'skipped' AND code IS NOT NULL"
-                " AND id IN (SELECT value FROM json_each(?))",
-                [json.dumps(list(ids))],
-            ).rowcount
-        )

@@ -262,8 +262,9 @@ def _statements(side: str) -> Iterator[str]:
         f" FROM staged s WHERE s.item_id = item.id AND {_HERE} AND s.fate = 'changed'"
     )
     yield (
-        "UPDATE item SET stage = 'pending', code = NULL, message = NULL, next_step = NULL, tries = 0"
-        " WHERE stage NOT IN ('skipped', 'gone')"
+        # One that is skipped stays so; but it is another text's failure that it would come back with.
+        "UPDATE item SET stage = CASE stage WHEN 'skipped' THEN stage ELSE 'pending' END,"
+        " code = NULL, message = NULL, next_step = NULL, tries = 0 WHERE stage != 'gone'"
         f" AND id IN (SELECT s.item_id FROM staged s WHERE {_HERE} AND s.fate = 'changed')"
     )
     yield (

@@ -14,7 +14,6 @@ from batch_manager.store.failures import (
     failed_ids,
     failure_groups,
     failure_records,
-    unskip_as_failed,
 )
 from batch_manager.store.findings import Finding, findings, findings_of, saved_tokens
 from batch_manager.store.item_row import ROW, Counts, ItemDetail, ItemRow, PartRow, detail_of, read_document
@@ -191,16 +190,12 @@ class Items:
         )
 
     def unskip(self, ids: Sequence[int]) -> int:
-        """Take items in again, as pending. Returns how many changed."""
+        """Take items in again as what they were: failed with their reason, or pending. Returns how many changed."""
         return self._change(
-            "UPDATE item SET stage = 'pending', code = NULL, message = NULL, next_step = NULL"
+            "UPDATE item SET stage = CASE WHEN code IS NULL THEN 'pending' ELSE 'failed' END"
             " WHERE stage = 'skipped' AND id IN (SELECT value FROM json_each(?))",
             [json.dumps(list(ids))],
         )
-
-    def unskip_as_failed(self, ids: Sequence[int]) -> int:
-        """Undo the skipping of failed items. Returns how many changed."""
-        return unskip_as_failed(self._db, ids)
 
     def bring(
         self,

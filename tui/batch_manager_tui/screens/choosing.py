@@ -27,22 +27,22 @@ class Choosing(Doer):
 
     def __init__(self, screen: MainScreen) -> None:
         super().__init__(screen)
-        self._undo = Undo()
+        self.steps = Undo()
 
     def clicked(self, item_id: int) -> None:
         """A click marked or unmarked an item."""
-        self._undo.marked({item_id})
+        self.steps.marked({item_id})
 
     def forget(self) -> None:
         """Another store: nothing of the old one can be taken back."""
-        self._undo = Undo()
+        self.steps = Undo()
 
     def mark(self) -> None:
         """Mark or unmark, and go down."""
         items = self._screen.items
         if items.current_id is not None:
             items.selection.toggle(items.current_id)
-            self._undo.marked({items.current_id})
+            self.steps.marked({items.current_id})
             items.move("down")
             self._screen.marks_changed()
 
@@ -56,7 +56,7 @@ class Choosing(Doer):
 
     def _change_marks(self, change: Callable[[], None]) -> None:
         def do() -> None:
-            with self._undo.marks_of(self._screen.desk.selection):
+            with self.steps.marks_of(self._screen.desk.selection):
                 change()
             self._screen.marks_changed()
 
@@ -69,7 +69,7 @@ class Choosing(Doer):
             items.range_from = items.cursor
         else:
             ids = items.pages.ids
-            with self._undo.marks_of(items.selection):
+            with self.steps.marks_of(items.selection):
                 items.selection.mark(ids[place] for place in items.ranged())
             items.range_from = None
         self._screen.marks_changed()
@@ -140,7 +140,7 @@ class Choosing(Doer):
             screen.reload()
         elif selection.marks:
             screen.say(f"{count(len(selection.marks), 'mark')} cleared; {screen.situation().key('undo')} undoes it.")
-            with self._undo.marks_of(selection):
+            with self.steps.marks_of(selection):
                 selection.marks.clear()
             screen.marks_changed()
         elif screen.pane != "items":
@@ -161,13 +161,13 @@ class Choosing(Doer):
         try:
             if out := await back.read(items.skippable, chosen):
                 changed = await back.read(items.skip, out)
-                self._undo.skipped(Skipped(tuple(out), out=True))
+                self.steps.skipped(Skipped(tuple(out), out=True))
                 words = f"{count(changed, 'item')} left out; {undo} undoes it."
             else:
                 again = await back.read(items.skipped_among, chosen)
                 changed = await back.read(items.unskip, again)
-                self._undo.skipped(Skipped(tuple(again), out=False))
-                words = f"{count(changed, 'item')} pending again; {undo} undoes it."
+                self.steps.skipped(Skipped(tuple(again), out=False))
+                words = f"{count(changed, 'item')} taken in again; {undo} undoes it."
         except BatchManagerError as error:
             self._screen.say(shown(str(error)), "error")
             return
@@ -176,7 +176,7 @@ class Choosing(Doer):
 
     def undo(self) -> None:
         """The last mark or skip never was."""
-        last = self._undo.take()
+        last = self.steps.take()
         if last is None:
             self._screen.say("There is no mark or skip to undo.", "warning")
         elif isinstance(last, Skipped):
@@ -187,18 +187,25 @@ class Choosing(Doer):
             self._screen.marks_changed()
 
     async def _undo_skip(self, last: Skipped) -> None:
-        items, back = self._app.workspace.store.items, self._app.back
         try:
-            if last.out:
-                failed = await back.read(items.unskip_as_failed, last.ids)
-                changed = failed + await back.read(items.unskip, last.ids)
-            else:
-                changed = await back.read(items.skip, last.ids)
+            words = await self.undo_skip(last, self._app.keys.key("undo"))
         except BatchManagerError as error:
             self._screen.say(shown(str(error)), "error")
             return
-        self._screen.say(f"{count(changed, 'item')} as before.")
+        self._screen.say(words)
         self._screen.reload()
+
+    async def undo_skip(self, last: Skipped, key: str) -> str:
+        """Items of one step are again what they were: pending, or failed with their reason. Answers in words.
+
+        Raises:
+            StoreError: The store can't be written.
+        """
+        items = self._app.workspace.store.items
+        changed = await self._app.back.read(items.unskip if last.out else items.skip, last.ids)
+        words = f"Undone: {count(changed, 'item is', 'items are')} {'back as before' if last.out else 'left out again'}"
+        more = f"; {key} undoes the skip before" if self.steps.skips else ""
+        return f"{words}{more}."
 
 
 def _finding_words(code: str, items: int, saving: Decimal) -> str:

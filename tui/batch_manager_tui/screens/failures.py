@@ -22,6 +22,7 @@ from batch_manager_tui.screens.base import PlaceScreen
 from batch_manager_tui.screens.details import DetailsScreen
 from batch_manager_tui.screens.save_file import SaveFile, Written
 from batch_manager_tui.spending import ask_and_start
+from batch_manager_tui.undo import Skipped
 from batch_manager_tui.widgets.failed_items import FailedItems
 from batch_manager_tui.widgets.failure_words import group_heads, group_line, group_words, remedies
 from batch_manager_tui.widgets.key_line import KeyLine, Keys
@@ -41,7 +42,6 @@ class FailuresScreen(PlaceScreen):
         super().__init__()
         self.groups: list[FailureGroup] = []
         self.prices = RetryPrices()
-        self._skipped: list[int] = []
 
     def body(self) -> ComposeResult:
         """The causes, all about one of them, its items."""
@@ -65,7 +65,7 @@ class FailuresScreen(PlaceScreen):
         if self.group is not None:
             fitting = [one for one in remedies(self.group) if one != "retry" or not self.group.lasting]
             keys += [self.entry(f"failures.{one}") for one in (*fitting, "mark")]
-        if self._skipped:
+        if self.batch_app.main.deeds.steps.skips:
             keys.append(self.entry("failures.undo"))
         return [*keys, self.entry("next_pane"), *self.ways_out()]
 
@@ -149,9 +149,9 @@ class FailuresScreen(PlaceScreen):
             begin(self, partial(self._skip, list(self.items.chosen)), exclusive=True, group="skip")
 
     def action_undo(self) -> None:
-        """The last skip never was."""
-        if not self._skipped:
-            self.say(f"{self.key('failures.undo')} undo: nothing was skipped here.", "warning")
+        """The last skip never was; then the one before it."""
+        if not self.batch_app.main.deeds.steps.skips:
+            self.say(f"{self.key('failures.undo')} undo: there is no skip to undo.", "warning")
         elif self.may_change():
             begin(self, self._undo, exclusive=True, group="skip")
 
@@ -255,19 +255,20 @@ class FailuresScreen(PlaceScreen):
         except BatchManagerError as error:
             self.say(shown(str(error)), "error")
             return
-        self._skipped = chosen
+        self.batch_app.main.deeds.steps.skipped(Skipped(tuple(chosen), out=True))
         self.say(f"{count(changed, 'item')} left out of indexing; {self.key('failures.undo')} undoes it.")
         self.reload()
 
     async def _undo(self) -> None:
-        app = self.batch_app
+        deeds = self.batch_app.main.deeds
+        last = deeds.steps.take_skip()
+        if last is None:
+            return
         try:
-            changed = await app.back.read(app.workspace.store.items.unskip_as_failed, self._skipped)
+            self.say(await deeds.undo_skip(last, self.key("failures.undo")))
         except BatchManagerError as error:
             self.say(shown(str(error)), "error")
             return
-        self._skipped = []
-        self.say(f"{count(changed, 'item')} failed again, as before.")
         self.reload()
 
     # Drawing
