@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
 import os
 import random
@@ -28,6 +29,7 @@ sys.path[:0] = [str(ROOT / "core"), str(ROOT / "tui")]
 os.environ.pop("TEXTUAL_THEME", None)
 os.environ.pop("NO_COLOR", None)
 
+from batch_manager.cli import COLLECTOR  # noqa: E402
 from batch_manager.documents import Document  # noqa: E402
 from batch_manager.settings import load_settings  # noqa: E402
 from batch_manager.sources.collection import IterableSource  # noqa: E402
@@ -139,6 +141,7 @@ def one_walk(items: int, seed: int, seconds: float) -> tuple[Walk, int]:
             app = BatchManagerApp(workspace)
 
             async def go() -> Walk:
+                app.collector.begin()  # as on a terminal
                 async with app.run_test(size=(120, 40)) as pilot:
                     while app.main.desk.quote is None and app.main.desk.error is None:
                         await pilot.pause(0.02)
@@ -163,6 +166,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     bad = 0
+    gc.set_threshold(*COLLECTOR)  # as the command does
     for items in [0] if given.tiny else given.items:
         seen, _ = one_walk(items, given.seed, 10.0 if given.tiny else given.seconds)
         longest = max(seen.stalls, default=0.0)

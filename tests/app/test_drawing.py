@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, cast
 
 import pytest
+from textual.css.stylesheet import Stylesheet
+from textual.dom import DOMNode
 from textual.geometry import Region
 
 from batch_manager.engine import Engine
 from batch_manager.events import Notice, RunChanged, RunView, Subscription
-from batch_manager_tui.app import BatchManagerApp
 from batch_manager_tui.bridge import PICTURE, Bridge
+from batch_manager_tui.screens.bill import BillScreen
 from batch_manager_tui.widgets.preview import Preview
 
 RUNNING = RunView(run_id=1, state="running", items=200)
@@ -112,12 +113,40 @@ async def test_the_preview_follows_once_it_has_room(local: Any, drives: Any, tab
         await driver.until(lambda: "Purpose number 1" in preview.source)
 
 
-def test_what_is_loaded_is_left_out_of_the_collectors_looks_once(local: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    frozen: list[str] = []
-    monkeypatch.setattr(gc, "freeze", lambda: frozen.append("now"))
-    monkeypatch.setattr(BatchManagerApp, "is_headless", False)
-    app = BatchManagerApp(local())
-    for what in ("home", "home", "run", "home", "run"):  # each reading of the list says so, and each run
-        app.settle(what)
-    assert len(frozen) == 2
-    app.close_rooms()
+async def test_a_screen_has_its_shape_before_it_is_laid_out(
+    local: Any, drives: Any, tables: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with drives(local(tables(3)), size=(120, 40)) as driver:
+        shapes: list[frozenset[str]] = []
+        mounted = BillScreen.on_mount
+
+        def on_mount(screen: BillScreen) -> None:
+            shapes.append(frozenset(screen.classes))
+            mounted(screen)
+
+        monkeypatch.setattr(BillScreen, "on_mount", on_mount)
+        await driver.press("B")
+        await driver.until(lambda: isinstance(driver.app.screen, BillScreen))
+        assert shapes == [frozenset({"-split", "-tall"})]
+        await driver.pilot.resize_terminal(80, 24)
+        await driver.settle()
+        assert driver.app.screen.classes == {"-stacked", "-short"}
+
+
+async def test_another_pane_has_the_focus_without_styling_all_anew(
+    local: Any, drives: Any, tables: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with drives(local(tables(3)), size=(120, 40)) as driver:
+        styled: list[DOMNode] = []
+        update = Stylesheet.update_nodes
+
+        def update_nodes(sheet: Stylesheet, nodes: Iterable[DOMNode], animate: bool = False) -> None:
+            nodes = list(nodes)
+            styled.extend(nodes)
+            update(sheet, nodes, animate=animate)
+
+        monkeypatch.setattr(Stylesheet, "update_nodes", update_nodes)
+        await driver.press("tab")
+        await driver.settle()
+        assert driver.app.main.pane == "cost"
+        assert styled and driver.app.main not in styled

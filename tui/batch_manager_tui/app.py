@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import logging
 import os
 import signal
@@ -17,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
+from textual import events
 from textual.app import App
 from textual.binding import Binding
 from textual.screen import ModalScreen, Screen
@@ -25,6 +25,7 @@ from textual.worker import WorkerFailed
 from batch_manager.errors import BatchManagerError
 from batch_manager_tui.away import Away
 from batch_manager_tui.backroom import BackRoom
+from batch_manager_tui.collector import REST, Collector
 from batch_manager_tui.display import shown
 from batch_manager_tui.screens.base import AppScreen
 from batch_manager_tui.screens.curtain import Curtain
@@ -69,6 +70,7 @@ class BatchManagerApp(App[None]):
     Attributes:
         opened: The workspace, once it is open.
         back: The threads beside the app's.
+        collector: Of garbage; it waits for a moment when nobody types.
         bell_at_end: A bell rings at the end of a run.
         title_bar: The terminal's title during a run.
         failure: Why the workspace couldn't be opened.
@@ -93,11 +95,11 @@ class BatchManagerApp(App[None]):
         self.bell_at_end = False
         self.title_bar = TerminalTitle(self._to_terminal)
         self.away = Away(self, stand_in)
+        self.collector = Collector()
         self._main: MainScreen | None = None
         self._keys: KeysInForce | None = None
         self._memory: Memory | None = None
         self._owned: list[Workspace] = []
-        self._settled: set[str] = set()
         self._sources: SourceBook | None = None
         for theme in THEMES:
             self.register_theme(theme)
@@ -162,6 +164,9 @@ class BatchManagerApp(App[None]):
             with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
                 loop.add_signal_handler(name, self.told_to_end)
         self.away.watch()
+        if not self.is_headless:
+            self.collector.begin()
+            self.set_interval(REST, self._rest)
         if self._opener is None:
             self._main = _load_screens()()
             self.push_screen(self._main)
@@ -283,6 +288,16 @@ class BatchManagerApp(App[None]):
         self.memory.keep_soon()
         self.say(f"Theme: {self.theme}")
 
+    def _rest(self) -> None:
+        if self.screen is self._main:
+            self.collector.rest()
+
+    async def on_event(self, event: events.Event) -> None:
+        """Whatever comes from keyboard or mouse is known to the collector."""
+        if isinstance(event, events.InputEvent):
+            self.collector.stir()
+        await super().on_event(event)
+
     async def action_quit(self) -> None:
         """Quit; during a run ask first."""
         if self.opened is None or not self.opened.engine.view().active:
@@ -299,16 +314,6 @@ class BatchManagerApp(App[None]):
     def action_help_quit(self) -> None:
         """Ctrl+C quits, as elsewhere in a terminal."""
         begin(self, self.action_quit, group="quit", exclusive=True)
-
-    def settle(self, what: str) -> None:
-        """What is loaded by now stays: the collector of garbage need not look through it again and again.
-
-        Each time it would keep a key waiting, for a few hundred thousand objects that all stay. Once for each thing
-        that is loaded: what is garbage at that moment is never collected any more.
-        """
-        if what not in self._settled and not self.is_headless:
-            self._settled.add(what)
-            gc.freeze()
 
     def ring(self) -> None:
         """The bell, unless the terminal is the shell's."""

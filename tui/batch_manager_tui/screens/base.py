@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import ComposeResult
 from textual.content import Content
+from textual.geometry import Size
 from textual.screen import ModalScreen, Screen, ScreenResultType
 from textual.widget import Widget
 
@@ -40,6 +41,27 @@ def too_small(app: BatchManagerApp) -> bool:
     return app.size.width < LEAST[0] or app.size.height < LEAST[1]
 
 
+def take_shape(screen: Screen[ScreenResultType], size: Size, *, styled: bool = True) -> None:
+    """Give a screen the classes of its width and height, before it is laid out for them.
+
+    Textual does it right after: the screen would be laid out and drawn in its former shape, or in none, and then again.
+
+    Args:
+        screen: Of the app, whose breakpoints hold.
+        size: Of the terminal.
+        styled: Style it anew when its classes are others; a screen that has no parts yet needs not.
+    """
+    classes: dict[str, bool] = {}
+    for length, breakpoints in (
+        (size.width, screen.app.HORIZONTAL_BREAKPOINTS),
+        (size.height, screen.app.VERTICAL_BREAKPOINTS),
+    ):
+        reached = [name for least, name in breakpoints or [] if length >= least]
+        classes |= {name: name == reached[-1] for _, name in breakpoints or []}
+    classes["-too-small"] = size.width < LEAST[0] or size.height < LEAST[1]
+    screen.update_classes(classes, update=styled, animate=False)
+
+
 class AppScreen(Screen[None]):
     """A full screen of the app."""
 
@@ -50,6 +72,7 @@ class AppScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """Header, body, keys."""
+        take_shape(self, self.app.size, styled=False)
         yield StatusHeader()
         yield from self.body()
         yield KeyLine(self.footer())
@@ -68,8 +91,8 @@ class AppScreen(Screen[None]):
         self.show_header()
 
     def on_resize(self) -> None:
-        """Cover everything while there is too little room."""
-        self.set_class(too_small(self.batch_app), "-too-small")
+        """Another shape, or a cover over everything while there is too little room."""
+        take_shape(self, self.app.size)
 
     def show_header(self) -> None:
         """Show what is in force."""
@@ -183,8 +206,8 @@ class AppModal(ModalScreen[ScreenResultType]):
 
     def on_mount(self) -> None:
         """See whether there is room to read it."""
-        self.on_resize()
+        take_shape(self, self.app.size)
 
     def on_resize(self) -> None:
         """A question that can't be read can't be answered."""
-        self.set_class(too_small(self.batch_app), "-too-small")
+        take_shape(self, self.app.size)

@@ -56,9 +56,7 @@ class BillScreen(PlaceScreen):
             with Vertical(id="runs-pane", classes="pane") as pane:
                 pane.border_title = "Runs"
                 yield Lines(id="run-heads")
-                runs = PickList(id="runs")
-                runs.remove_class("pane")
-                yield runs
+                yield PickList(id="runs", classes=None)
                 yield Lines(id="run-total")
             spend = Lines(id="spend", classes="pane")
             spend.border_title = "Spend"

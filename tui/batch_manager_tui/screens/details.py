@@ -67,7 +67,7 @@ class DetailsScreen(PlaceScreen):
                 near.display = False
                 yield near
             text = TextPane(id="exact-text")
-            text.add_class("pane")
+            text.add_class("pane", update=False)
             text.border_title = "Exactly this text is sent"
             yield text
 

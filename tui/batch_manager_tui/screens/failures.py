@@ -49,9 +49,7 @@ class FailuresScreen(PlaceScreen):
             with Vertical(id="causes-pane", classes="pane") as pane:
                 pane.border_title = "What failed, by cause"
                 yield Lines(id="cause-heads")
-                causes = PickList(id="causes")
-                causes.remove_class("pane")
-                yield causes
+                yield PickList(id="causes", classes=None)
             words = Lines(id="cause", classes="pane")
             words.border_title = "This cause"
             yield words

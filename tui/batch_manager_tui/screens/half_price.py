@@ -41,9 +41,7 @@ class HalfPriceScreen(PlaceScreen):
         with Vertical(id="jobs-pane", classes="pane") as pane:
             pane.border_title = "At half the price"
             yield Lines(id="job-heads")
-            jobs = PickList(id="jobs")
-            jobs.remove_class("pane")
-            yield jobs
+            yield PickList(id="jobs", classes=None)
         words = Lines(id="job", classes="pane")
         words.border_title = "This batch"
         yield words

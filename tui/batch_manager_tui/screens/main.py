@@ -59,10 +59,10 @@ class MainScreen(AppScreen):
             cost = CostPanel(id="cost", classes="pane")
             yield cost
             batches = BatchBars(id="batches")
-            batches.add_class("pane")
+            batches.add_class("pane", update=False)
             yield batches
             preview = Preview(id="preview")
-            preview.add_class("pane")
+            preview.add_class("pane", update=False)
             preview.border_title = "Text under the cursor"
             yield preview
 
@@ -70,7 +70,7 @@ class MainScreen(AppScreen):
         """The list has the focus; the engine is looked at from now on."""
         super().on_mount()
         self._composed = True
-        self.add_class("-at-items")
+        self._at("items")
         self.items.focus()
         for name in ("#guide", "#why"):
             self.query_one(name, Lines).can_focus = False
@@ -132,7 +132,7 @@ class MainScreen(AppScreen):
 
     def first_read(self) -> None:
         """The list is there: do what was asked for while the home was being opened."""
-        self.batch_app.settle("home")
+        self.batch_app.collector.settle("home")
         waiting, self._waiting = self._waiting, ""
         if waiting:
             self.action_command(waiting)
@@ -233,14 +233,16 @@ class MainScreen(AppScreen):
 
     def to_pane(self, pane: Pane) -> None:
         """Give a pane the focus; where only one fits, it is that one."""
-        for one in PANES:
-            self.set_class(one == pane, f"-at-{one}")
+        self._at(pane)
         self.query_one(f"#{pane}").focus()
 
     def on_descendant_focus(self) -> None:
         """A click may have moved the focus."""
-        for one in PANES:
-            self.set_class(one == self.pane, f"-at-{one}")
+        self._at(self.pane)
+
+    def _at(self, pane: Pane) -> None:
+        # Only where one pane fits does the look depend on it; elsewhere all would be styled anew for nothing.
+        self.update_classes({f"-at-{one}": one == pane for one in PANES}, update=self.has_class("-tabs"))
 
     def on_click(self, event: events.Click) -> None:
         """Where one pane fits, the titles of all three stand in its border: a click on one shows that pane."""

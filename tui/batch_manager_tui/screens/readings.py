@@ -218,7 +218,7 @@ class Readings:
         before, desk.view = desk.view, view
         active_before = before.active
         if view.answered and not before.answered:
-            screen.batch_app.settle("run")  # its first answer: its model or its client is loaded
+            screen.batch_app.collector.settle("run")  # its first answer: its model or its client is loaded
         screen.batch_app.title_bar.show(view)
         screen.query_one("#batches", BatchBars).show(view)
         screen.query_one("#cost", CostPanel).show(desk.cost_state())

@@ -57,7 +57,7 @@ class SearchScreen(PlaceScreen):
             hits.border_title = "Nearest items"
             yield hits
             passage = TextPane(id="passage")
-            passage.add_class("pane")
+            passage.add_class("pane", update=False)
             passage.border_title = "Matching text"
             yield passage
 

@@ -42,9 +42,7 @@ class SettingsScreen(PlaceScreen):
             with Vertical(id="settings-pane", classes="pane") as pane:
                 pane.border_title = "Settings in force"
                 yield Lines(id="setting-heads")
-                settings = PickList(id="setting-list")
-                settings.remove_class("pane")
-                yield settings
+                yield PickList(id="setting-list", classes=None)
             words = Lines(id="setting", classes="pane")
             words.border_title = "This setting"
             yield words

@@ -55,9 +55,7 @@ class SourcesScreen(PlaceScreen):
             with Vertical(id="sources-pane", classes="pane") as pane:
                 pane.border_title = "Sources"
                 yield Lines(id="source-heads")
-                sources = PickList(id="source-list")
-                sources.remove_class("pane")
-                yield sources
+                yield PickList(id="source-list", classes=None)
             words = Lines(id="source", classes="pane")
             words.border_title = "This source"
             yield words

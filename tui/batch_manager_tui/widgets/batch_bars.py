@@ -108,7 +108,7 @@ class BatchBars(LineView):
 
     def _strip(self, line: Line, width: int) -> Strip:
         pieces = ((text, self.part(name)) for text, name in clip_line(line, width))
-        return strip_of(pieces, width, self.rich_style)
+        return strip_of(pieces, width, self.ground)
 
     def _lay_out(self) -> None:
         self.fit_lines()

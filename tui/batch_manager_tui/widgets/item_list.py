@@ -186,9 +186,9 @@ class ItemList(LineView):
     def draw_line(self, index: int, width: int) -> Strip:
         """One item."""
         at_cursor = index == self.cursor
-        base = self.get_component_rich_style("line--cursor") if at_cursor else self.rich_style
+        base = self.get_component_rich_style("line--cursor") if at_cursor else self.ground
         if index in self.ranged() and not at_cursor:
-            base = self.rich_style + self.part("range")
+            base = self.ground + self.part("range")
         row = self.pages.row(index)
         if row is None:
             return strip_of([("   no longer there, or not readable", self.part("soft"))], width, base)

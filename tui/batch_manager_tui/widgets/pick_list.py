@@ -34,9 +34,8 @@ class PickList(LineView):
 
         picks: PickList
 
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self.add_class("pane")
+    def __init__(self, *, id: str | None = None, classes: str | None = "pane") -> None:
+        super().__init__(id=id, classes=classes)
         self.cursor = 0
         self._count = 0
         self._draw: DrawLine = lambda index, width: []
@@ -54,7 +53,7 @@ class PickList(LineView):
 
     def draw_line(self, index: int, width: int) -> Strip:
         """A line, on the cursor's ground where the cursor is."""
-        base = self.get_component_rich_style("line--cursor") if index == self.cursor else self.rich_style
+        base = self.get_component_rich_style("line--cursor") if index == self.cursor else self.ground
         line = clip_line(self._draw(index, width), width)
         return strip_of(((text, self.part(name)) for text, name in line), width, base)
 

@@ -58,6 +58,13 @@ class LineView(ScrollView, can_focus=True, inherit_bindings=False):
         """The line at that index; `index` is below `line_count`."""
         raise NotImplementedError
 
+    _ground: Style | None = None
+
+    @property
+    def ground(self) -> Style:
+        """What a line without a ground of its own lies on."""
+        return self.rich_style if self._ground is None else self._ground
+
     @property
     def line_width(self) -> int:
         """Cells of a line."""
@@ -80,12 +87,20 @@ class LineView(ScrollView, can_focus=True, inherit_bindings=False):
         """The lines follow the width."""
         self.fit_lines()
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Draw the view; its ground, for which all its ancestors are asked, is the same for every line of a picture."""
+        self._ground = self.rich_style
+        try:
+            return super().render_lines(crop)
+        finally:
+            self._ground = None
+
     def render_line(self, y: int) -> Strip:
         """Draw one line of the view."""
         width = self.line_width
         index = y + int(self.scroll_offset.y)
         if index >= self.line_count():
-            return Strip.blank(width, self.rich_style)
+            return Strip.blank(width, self.ground)
         return self.draw_line(index, width)
 
     def move(self, step: str) -> None:
@@ -140,7 +155,7 @@ class Lines(LineView):
     def draw_line(self, index: int, width: int) -> Strip:
         """Cut to the width."""
         return strip_of(
-            ((text, self.part(name)) for text, name in clip_line(self.lines[index], width)), width, self.rich_style
+            ((text, self.part(name)) for text, name in clip_line(self.lines[index], width)), width, self.ground
         )
 
 

@@ -58,5 +58,5 @@ class TextPane(LineView):
         """One line of it."""
         if index < len(self._head):
             pieces = [(text, self.part(name)) for text, name in clip_line(self._head[index], width)]
-            return strip_of(pieces, width, self.rich_style)
-        return strip_of([(self._lines[index - len(self._head)], Style())], width, self.rich_style)
+            return strip_of(pieces, width, self.ground)
+        return strip_of([(self._lines[index - len(self._head)], Style())], width, self.ground)
