@@ -110,6 +110,20 @@ async def test_queries_stay_under_the_cap_together(paid: Command, server: Rehear
     assert server.totals()["requests"] == sent + 2
 
 
+async def test_a_query_leaves_the_machine_under_the_local_model_only_with_a_cap_from_a_person(
+    paid: Command, server: RehearsalServer
+) -> None:
+    sent = server.totals()["requests"]
+    local = paid.but(EMBEDDING_PROVIDER="local")
+    async with session(local) as client:
+        refused = await ask(client, "search_documentation", query="who pays late")
+        assert "nothing was sent" in refused and "text-embedding-3-small" in refused
+    assert server.totals()["requests"] == sent
+    async with session(local, "--max-cost", "0.001") as client:
+        assert (await ask(client, "search_documentation", query="who pays late"))["results"]
+    assert server.totals()["requests"] == sent + 1
+
+
 def test_stdout_carries_the_protocol_and_nothing_else(local: Command) -> None:
     asked = [
         {

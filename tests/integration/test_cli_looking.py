@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from command import EMPTY, THREE, Command, jsonl, tables
+from batch_manager.rehearsal import RehearsalServer
+from command import EMPTY, PAYING_KEY, THREE, Command, jsonl, tables
 
 STATS = {
     "pending_tables",
@@ -256,6 +257,26 @@ def test_an_index_of_another_model_is_asked_with_its_own(sample: Command, tmp_pa
     assert "The index that serves is of wordllama" in done.err and "costs $0" in done.err
 
 
+def test_a_search_under_the_local_model_sends_nothing_without_a_yes(command: Command, server: RehearsalServer) -> None:
+    command = command.but(OPENAI_BASE_URL=server.base_url, OPENAI_API_KEY=PAYING_KEY)
+    command("--import", "-", text=jsonl(*THREE))
+    assert command("--batch-index", "--yes").code == 0
+    server.clear()
+    done = command("--provider", "local", "--search", "who pays late")
+    assert (done.code, done.out) == (3, "") and server.totals()["requests"] == 0
+    assert "costs $0.00000006" in done.err and "--yes" in done.error and "nothing was sent" in done.error
+    for answer, code, requests in ((b"n\n", 3, 0), (b"y\n", 0, 1)):
+        with command.at_terminal("--provider", "local", "--search", "who pays late", "--json") as terminal:
+            terminal.wait_for("Send the query? [y/N]")
+            terminal.type(answer)
+            done = terminal.end()
+        assert (done.code, server.totals()["requests"]) == (code, requests), done.err
+    assert len(done.json["results"]) == 3
+    assert command("--provider", "local", "--search", "who pays late", "--yes").code == 0
+    assert command("--search", "who pays late").code == 0  # the settings name the server: the search is the yes
+    assert server.totals()["requests"] == 3
+
+
 @pytest.mark.parametrize("how", ["deleted", "emptied"])
 def test_a_search_of_an_index_that_lost_all_says_so_and_what_to_do(sample: Command, tmp_path: Path, how: str) -> None:
     command = copy(sample, tmp_path)
@@ -366,3 +387,12 @@ def test_check_is_zero_when_all_is_well_and_one_when_something_is_pending_or_unt
 def test_check_of_an_empty_home_is_fine_and_makes_nothing(command: Command) -> None:
     done = command("--check", "--json")
     assert (done.code, done.json["fine"]) == (0, True) and not command.home.exists()
+
+
+def test_the_status_says_that_queries_are_in_no_bill(command: Command, server: RehearsalServer) -> None:
+    said = "queries of searches are not in it"
+    assert said not in command("--status").out
+    command = command.but(OPENAI_BASE_URL=server.base_url, OPENAI_API_KEY=PAYING_KEY)
+    command("--import", "-", text=jsonl(*THREE))
+    command("--batch-index", "--yes")
+    assert said in command("--status").out

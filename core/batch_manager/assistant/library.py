@@ -33,10 +33,17 @@ Signature = tuple[tuple[int, int, int] | None, ...]
 class Library:
     """Answers of the two tools, as plain data. An instance belongs to one thread."""
 
-    def __init__(self, settings: Settings, purse: Purse) -> None:
-        """Nothing is opened before it is asked for."""
+    def __init__(self, settings: Settings, purse: Purse, *, agreed: bool = False) -> None:
+        """Nothing is opened before it is asked for.
+
+        Args:
+            settings: Those in force.
+            purse: What all queries may cost.
+            agreed: Queries may go to a server that the settings don't name, since a person gave the cap for it.
+        """
         self._settings = settings
         self._purse = purse
+        self._agreed = agreed
         self._engine: Engine | None = None
         self._seen: Signature = ()
 
@@ -48,6 +55,7 @@ class Library:
         Raises:
             UsageError: An argument is wrong, there is no key, or the index that serves can't be asked.
             StoppedError: The cap of the session is reached.
+            DeclinedError: The query would go to a server that the settings don't name, and nobody gave a cap for it.
             RequestRefused, VectorStoreError: The server or Chroma didn't answer.
         """
         if kind not in KINDS:
@@ -61,7 +69,9 @@ class Library:
                 "Nothing is indexed yet, so nothing was sent.", next_step="A person indexes it: --batch-index."
             )
         meter = self._purse.at(price_of(asked))
-        hits = engine.index.search(query, KINDS[kind], limit, sources=sources, schemas=schemas, meter=meter)
+        hits = engine.index.search(
+            query, KINDS[kind], limit, sources=sources, schemas=schemas, meter=meter, agreed=self._agreed
+        )
         return {
             "results": [
                 {"kind": hit.kind, "name": hit.name, "score": round(hit.score, 4), "document": hit.document}

@@ -29,11 +29,11 @@ INSTRUCTIONS = (
 READ_ONLY = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True)
 
 
-def serve(settings: Settings, purse: Purse) -> None:
-    """Answer on stdin and stdout until the client closes them."""
+def serve(settings: Settings, purse: Purse, *, agreed: bool = False) -> None:
+    """Answer on stdin and stdout until the client closes them; `agreed` as in `Library`."""
     # One thread asks for all: the library and its store belong to it.
     with ThreadPoolExecutor(1, thread_name_prefix="assistant") as thread:
-        library = Library(settings, purse)
+        library = Library(settings, purse, agreed=agreed)
         try:
             make_server(library, thread).run("stdio")
         finally:

@@ -80,6 +80,28 @@ def agree_to_lose(question: str, done: str, *, yes: bool) -> None:
         raise DeclinedError(f"Declined; nothing was {done}.")
 
 
+def agree_to_query(host: str, *, yes: bool) -> None:
+    """Get a yes to sending a query to a server that the settings in force don't name; its price was said before.
+
+    Args:
+        host: Where it would go.
+        yes: It was given beforehand (`--yes`).
+
+    Raises:
+        DeclinedError: No yes, or nobody to ask.
+    """
+    if yes:
+        return
+    if not terminal.can_ask():
+        raise DeclinedError(
+            f"The settings name the model on this machine, and the query would be sent to {host}; nothing was sent.",
+            next_step="Add --yes to agree to that and to the price, or index with the model on this machine.",
+            code="server_not_named",
+        )
+    if not says_yes("Send the query?"):
+        raise DeclinedError("Declined; nothing was sent.", code="declined")
+
+
 def quote_lines(quote: Quote, settings: Settings, other: Quote | None = None) -> list[str]:
     """The quote for a person to decide on."""
     price = f"{show_usd(quote.cost)}  ({show_usd(quote.price.per_million)} per million tokens, {quote.price.source})"

@@ -28,7 +28,7 @@ from batch_manager.engine.quoting import quote_of
 from batch_manager.engine.search import Meter, SearchHit, Unmetered, checked_query, neighbours, search
 from batch_manager.engine.thread import LoopThread
 from batch_manager.engine.verify import VerifyReport, verify
-from batch_manager.errors import SettingError, UsageError
+from batch_manager.errors import DeclinedError, SettingError, UsageError
 from batch_manager.pricing import price_of
 from batch_manager.quote import Scope, Space
 from batch_manager.store import DocumentationStore
@@ -96,6 +96,17 @@ class Index:
             )
         return asked
 
+    def unasked_server(self) -> Settings | None:
+        """The settings by which a query would leave this machine though those in force name the model on it; else None.
+
+        Nobody who chose the local model expects that, so that such a search wants a yes of its own.
+
+        Raises:
+            UsageError, SettingError: As `search_settings`.
+        """
+        asked = self.search_settings()
+        return asked if self._settings.provider == "local" and asked.provider != "local" else None
+
     def search(
         self,
         query: str,
@@ -105,6 +116,7 @@ class Index:
         sources: Sequence[str] = (),
         schemas: Sequence[str] = (),
         meter: Meter | None = None,
+        agreed: bool = False,
     ) -> list[SearchHit]:
         """The nearest items, best first; sends the query alone. Blocks: call it from a thread that may wait.
 
@@ -115,8 +127,10 @@ class Index:
             sources: Only items of one of these sources (names, globs, or parts of a title).
             schemas: Only items of one of these schemas (names or globs).
             meter: Who watches what it costs, and may keep it back.
+            agreed: Somebody said yes to sending the query to a server that the settings in force don't name.
 
         Raises:
+            DeclinedError: `server_not_named`: it would be sent to such a server, and nobody said yes.
             UsageError: The query can't be sent, the index that serves can't be asked, or no item is of such a source
                 or schema.
             RequestRefused, VectorStoreError: The server or Chroma didn't answer, or the index has lost all that it
@@ -124,6 +138,13 @@ class Index:
         """
         asked = self.search_settings()
         checked_query(query)
+        if not agreed and self.unasked_server() is not None:
+            raise DeclinedError(
+                f"The index that serves is of {asked.model}, so the query would be sent to {asked.host}, and the"
+                " settings name the model on this machine; nothing was sent.",
+                next_step="Set EMBEDDING_PROVIDER=openai to search it, or index with the model on this machine.",
+                code="server_not_named",
+            )
         within = self._store.places.within(kind, sources, schemas)
 
         async def ask() -> list[SearchHit]:

@@ -13,7 +13,7 @@ from textual.timer import Timer
 from textual.widgets import Input, Static
 
 from batch_manager.documents import KINDS, Kind
-from batch_manager.errors import BatchManagerError, UsageError
+from batch_manager.errors import BatchManagerError
 from batch_manager.pricing import show_usd
 from batch_manager_tui.display import shown
 from batch_manager_tui.places import bindings_of
@@ -45,6 +45,8 @@ class SearchScreen(PlaceScreen):
         self._timer: Timer | None = None
         self._asked = ""
         self._stale = False
+        self._free = False
+        self._told_where = False
 
     def body(self) -> ComposeResult:
         """The box with its price, the results, the passage."""
@@ -82,12 +84,10 @@ class SearchScreen(PlaceScreen):
         self.query_one(KeyLine).show_keys(self.footer())
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """The price follows; a search that costs nothing follows after a pause."""
+        """The price follows; a search that stays on this machine follows after a pause."""
         if self._timer is not None:
             self._timer.stop()
         begin(self, partial(self._price, event.value), exclusive=True, group="price")
-        if self.batch_app.workspace.settings.provider == "local" and len(event.value.strip()) > 2:
-            self._timer = self.set_timer(TYPING_PAUSE, self._ask)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Asking for it is the yes to its price."""
@@ -156,7 +156,7 @@ class SearchScreen(PlaceScreen):
         words = " · ".join([words, *(f"{noun} {shown(name)}" for noun, name in named if name is not None)])
         self.query_one("#hits", Hits).border_subtitle = Content(words)
         self._stale = bool(self._asked)
-        if self._asked and self.batch_app.workspace.settings.provider == "local":
+        if self._asked and self._free:
             self._ask()
         elif self._asked:
             self.say(f"{words}: enter in the box asks again, for the price beside it.")
@@ -183,9 +183,10 @@ class SearchScreen(PlaceScreen):
             return
         if self._timer is not None:
             self._timer.stop()  # a search for what was typed would take the place of the one that enter asked for
-        begin(self, partial(self._search, query, focus), exclusive=True, group="search")
+        # A yes to a server that the settings don't name is one only once it was told beside the box.
+        begin(self, partial(self._search, query, focus, agreed=self._told_where), exclusive=True, group="search")
 
-    async def _search(self, query: str, focus: bool) -> None:
+    async def _search(self, query: str, focus: bool, *, agreed: bool) -> None:
         app = self.batch_app
         box = self.query_one("#hits", Hits)
         box.border_title = "Searching…"
@@ -194,6 +195,7 @@ class SearchScreen(PlaceScreen):
                 app.workspace.engine.index.search,
                 sources=() if self._source is None else (self._source,),
                 schemas=() if self._schema is None else (self._schema,),
+                agreed=agreed,
             )
             hits = await app.back.do(find, query, self._kind, LIMIT)
         except BatchManagerError as error:
@@ -212,14 +214,25 @@ class SearchScreen(PlaceScreen):
             box.focus()
 
     async def _price(self, query: str) -> None:
-        words = await self.batch_app.back.quote(self._price_words, query)
+        words, self._free, self._told_where = await self.batch_app.back.quote(self._price_words, query)
         for box in self.query("#query-price").results(Static):
             box.update(words)
+        if self._free and len(query.strip()) > 2:
+            self._timer = self.set_timer(TYPING_PAUSE, self._ask)
 
-    def _price_words(self, query: str) -> str:
+    def _price_words(self, query: str) -> tuple[str, bool, bool]:
+        """The price; whether the query stays on this machine; whether it goes to a server that the settings don't name.
+
+        That server is told with the price.
+        """
         if not query.strip():
-            return ""
+            return "", self._free, False
+        index = self.batch_app.workspace.engine.index
         try:
-            return show_usd(self.batch_app.workspace.engine.index.search_price(query))
-        except UsageError as error:
-            return error.code
+            price = show_usd(index.search_price(query))
+            elsewhere = index.unasked_server()
+            if elsewhere is not None:
+                return f"{price} at {shown(elsewhere.host)}", False, True
+            return price, index.search_settings().provider == "local", False
+        except BatchManagerError as error:
+            return error.code, False, False

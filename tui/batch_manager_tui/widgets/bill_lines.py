@@ -114,6 +114,10 @@ def spend_lines(bill: Bill, width: int, height: int = 5) -> list[Line]:
         more = f" +{show_usd(earlier.held)} held" if earlier.held else ""
         words = f"{count(len(bill.days) - DAYS, 'earlier day')}: {show_usd(earlier.billed)}{more}"
         lines.append([(clip(words, width), "soft")])
+    if total.usd:
+        # Looking writes nothing, so that nobody could sum them up.
+        words = "Queries of searches are not in this bill: each shows its own price."
+        lines += [[], *([(line, "soft")] for line in wrap(words, width))]
     return lines
 
 

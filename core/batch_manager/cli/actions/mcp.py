@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 from batch_manager.cli import terminal, trust
 from batch_manager.cli.opening import for_looking
-from batch_manager.errors import UsageError
+from batch_manager.errors import BatchManagerError, UsageError
 from batch_manager.pricing import show_usd
+from batch_manager.sources.shown import shown
 
 if TYPE_CHECKING:
     from batch_manager.cli.flags import Flags
+    from batch_manager.cli.opening import Look
 
 
 def serve(flags: Flags) -> int:
@@ -30,6 +32,7 @@ def serve(flags: Flags) -> int:
         )
     with for_looking(flags) as look:
         settings = look.settings
+        words = _asked_words(look)
     trust.refuse_lure(settings, flags.trust_dotenv)
     from batch_manager.assistant.purse import DEFAULT_CAP, Purse
     from batch_manager.assistant.server import serve as serve_stdio
@@ -37,7 +40,17 @@ def serve(flags: Flags) -> int:
     purse = Purse(DEFAULT_CAP if flags.max_cost is None else flags.max_cost)
     terminal.say(
         f"Answering over MCP on stdin and stdout; the queries of this session cost {show_usd(purse.cap)} at most"
-        f" ({settings.model}, {settings.host})."
+        f" ({words})."
     )
-    serve_stdio(settings, purse)
+    # A cap that a person gave is the yes to queries that leave this machine though the settings name the model on it.
+    serve_stdio(settings, purse, agreed=flags.max_cost is not None)
     return 0
+
+
+def _asked_words(look: Look) -> str:
+    """The model and the server that queries go to, as things are now."""
+    try:
+        asked = look.engine.index.search_settings()
+    except BatchManagerError:  # each search says it, for as long as it is so
+        asked = look.settings
+    return f"{shown(asked.model)}, {shown(asked.host)}"

@@ -1,4 +1,8 @@
-"""--search: one embedding for the query, the nearest documents. Asking is the yes; the price is on stderr."""
+"""--search: one embedding for the query, the nearest documents. The price is on stderr.
+
+Asking is the yes, as long as the settings name the server: a query leaves this machine under `--provider local` only
+after a yes of its own.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, get_args
 
 from batch_manager.cli import terminal, trust
+from batch_manager.cli.ask import agree_to_query
 from batch_manager.cli.opening import for_looking
 from batch_manager.cli.plain_json import lines_of
 from batch_manager.documents import Kind
@@ -29,6 +34,7 @@ def search(flags: Flags) -> int:
         UsageError: The query can't be sent, there is no key, the index that serves can't be asked, or no item is of
             such a source or schema.
         StoppedError: The query costs more than the cap.
+        DeclinedError: It would go to a server that the settings don't name, and there was no yes.
         RequestRefused, VectorStoreError: The server or Chroma didn't answer.
     """
     query = flags.argument or ""
@@ -66,9 +72,16 @@ def _ask(query: str, look: Look, flags: Flags) -> Sequence[SearchHit]:
         )
     pretended = " pretend dollars" if asked.mode == "rehearsal" else ""
     terminal.say(f"The query costs {show_usd(price)}{pretended} ({asked.model}, {asked.host}).")
+    if look.engine.index.unasked_server() is not None:
+        agree_to_query(asked.host, yes=flags.yes)
     kinds: dict[str | None, Kind] = {kind: kind for kind in get_args(Kind)}
     return look.engine.index.search(
-        query, kinds.get(flags.kind), flags.limit or LIMIT, sources=flags.source or (), schemas=flags.schema or ()
+        query,
+        kinds.get(flags.kind),
+        flags.limit or LIMIT,
+        sources=flags.source or (),
+        schemas=flags.schema or (),
+        agreed=True,
     )
 
 

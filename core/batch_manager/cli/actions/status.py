@@ -153,6 +153,8 @@ def _as_words(look: Look, counts: Counts, vectors: dict[Kind, int]) -> Iterator[
     extra = f", {show_usd(held)} of it held: answers that never came" if held else ""
     extra += f", {show_usd(handed)} of it held for batches under way" if handed else ""
     yield f"spent  {show_usd(ledger.spent())} for {terminal.counted(ledger.billed_tokens(), 'billed token')}{extra}"
+    if bill.total.usd:
+        yield "  queries of searches are not in it: looking writes nothing, and each tells its price"
     for heading, sums in (("model", bill.models), ("day", bill.days)):
         for key, spent in sums:
             work = f"{terminal.counted(spent.tokens, 'token')}, {terminal.counted(spent.requests, 'request')}"
