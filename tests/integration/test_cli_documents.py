@@ -374,10 +374,44 @@ def test_words_that_speak_of_no_scanned_table_are_told(command: Command, shop: P
     ]
     with closing(sqlite3.connect(shop)) as database:
         database.execute("DROP TABLE orders")
-    assert command("--scan", f"sqlite:///{shop}", "--yes").out.splitlines()[0].endswith("2 gone")
+    told = command("--scan", f"sqlite:///{shop}", "--yes", "--json")
+    assert told.json["gone"] == 2
+    gone_words = "1 name is gone from the database, so the words are kept and not indexed: orders."
+    assert f"warning: {gone_words}" in told.err.splitlines()
+    assert told.json["strangers"]["gone_from_the_database"] == 1
+    checked = command("--check").out
+    assert f"words: {gone_words}" in checked.splitlines()
+    assert "words: 1 name is in no scanned database: userss (nearest: users)." in checked.splitlines()
+    assert command("--check", "--json").json["strangers"]["in_no_scanned_database"] == 1
     gone = command("--import", "-", text=words)
     assert gone.out.splitlines()[0] == "0 new · 0 changed · 2 unchanged"
     assert "1 name is gone from the database, so the words are kept and not indexed: orders." in gone.err
+
+
+def test_words_for_a_column_that_its_table_has_not_are_told(command: Command, shop: Path) -> None:
+    command("--scan", f"sqlite:///{shop}")
+    words = "name,column,description\nusers,emial,Where to write\nusers,id,Never reused\norders,zzz,Nothing\n"
+    said = (
+        "2 columns are not in the scanned table, so the words are kept and not indexed: users.emial (nearest: email),"
+        " orders.zzz."
+    )
+    for _ in range(2):  # a second time nothing changes, and it is as true
+        told = command("--import", "-", "--json", text=words)
+        assert f"warning: {said}" in told.err.splitlines()
+        assert told.json["strangers"]["columns_in_no_table"] == 2
+        assert told.json["strangers"]["names"][0] == {
+            "why": "column_in_no_table",
+            "kind": "table",
+            "name": "users",
+            "column": "emial",
+            "nearest": "email",
+        }
+    checked = command("--check").out
+    assert "words: 2 columns are not in the scanned table" in checked and "users.emial (nearest: email)" in checked
+    with closing(sqlite3.connect(shop)) as database:
+        database.execute("ALTER TABLE users RENAME COLUMN id TO number")
+    renamed = command("--scan", f"sqlite:///{shop}")
+    assert "users.emial (nearest: email), users.id." in renamed.err
 
 
 def test_a_plan_names_the_columns_that_changed(command: Command, shop: Path) -> None:

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from batch_manager.documents import Document
+from batch_manager.documents import Column, Document
 from batch_manager.quote import Scope
 from batch_manager.settings import load_settings
 from batch_manager.sources.collection import IterableSource
 from batch_manager.store.findings import CONDITIONS
 from batch_manager.store.items import ItemFilter
+from batch_manager.store.strangers import StrangeColumn, Stranger, Strangers
 from batch_manager.workspace import Workspace
 
 LONG = " ".join(f"word{number}" for number in range(9_000))
@@ -60,12 +61,34 @@ def test_each_finding_finds_what_it_says(workspace: Workspace) -> None:
         "duplicate": [],
         "mojibake": ["latin", "quotes", "lost"],
         "parts": ["long"],
+        "stranger": [],
     }
     assert {one.code: one.items for one in workspace.store.items.findings()} == {
         code: len(those) for code, those in found.items() if those
     }
     assert names(workspace, "any") == ["empty", "half"]
     assert names(workspace, "no such code'; --") == []
+
+
+def test_words_for_a_name_that_was_never_scanned_stay_a_finding(workspace: Workspace) -> None:
+    words = (table("userss", "People"), table("users", "People"), table("old", "Gone"))
+    bring(workspace, *words)
+    assert names(workspace, "stranger") == [] and workspace.store.items.strangers() == Strangers()
+    structure = [Document("table", name, columns=(Column("id"), Column("email"))) for name in ("users", "old")]
+    items = workspace.store.items
+    items.bring(IterableSource(structure, "structure", "a database"), whole=True)
+    bring(workspace, Document("table", "users", "People", columns=(Column("id"), Column("emial", comment="Where"))))
+    items.bring(IterableSource(structure[:1], "structure", "a database"), whole=True, agree_gone=True)
+    assert names(workspace, "stranger") == ["userss"]
+    assert {one.code: one.items for one in items.findings()}["stranger"] == 1
+    (stranger,) = items.ids(ItemFilter(problem="stranger"))
+    assert "stranger" in items.findings_of(stranger) and items.nearest("table", "userss") == "users"
+    found = items.strangers()
+    assert found.unknown == (Stranger("table", "userss", "users"),) and found.unknown_count == 1
+    assert found.departed == (("table", "old"),) and found.departed_count == 1
+    assert found.columns == (StrangeColumn("users", "emial", "email"),) and found.column_count == 1
+    items.skip([stranger])
+    assert names(workspace, "stranger") == ["userss"] and items.strangers().unknown_count == 0
 
 
 def test_of_texts_that_are_alike_the_first_stays(workspace: Workspace) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from batch_manager.documents import Column, Document
 from batch_manager.store.differences import difference
-from batch_manager.store.strangers import Stranger, Strangers, nearest, stranger_words
+from batch_manager.store.strangers import StrangeColumn, Stranger, Strangers, nearest, stranger_words
 
 ID, MAIL = Column("id", "INTEGER"), Column("mail", "TEXT")
 
@@ -60,9 +60,17 @@ def test_the_nearest_name_is_the_one_that_may_have_been_meant(name: str, meant: 
 
 
 def test_many_names_are_counted_and_a_few_named() -> None:
-    many = Strangers(tuple(Stranger("table", f"t{n}") for n in range(5)), 12, (("table", "old"),), 1)
+    many = Strangers(
+        tuple(Stranger("table", f"t{n}") for n in range(5)),
+        12,
+        (("table", "old"),),
+        1,
+        (StrangeColumn("t", "nmae", "name"),),
+        1,
+    )
     assert stranger_words(many) == [
         "12 names are in no scanned database: t0, t1, t2 and 9 more.",
         "1 name is gone from the database, so the words are kept and not indexed: old.",
+        "1 column is not in the scanned table, so the words are kept and not indexed: t.nmae (nearest: name).",
     ]
     assert stranger_words(Strangers()) == []

@@ -17,7 +17,7 @@ from batch_manager.store.differences import difference
 from batch_manager.store.former import keep_former
 from batch_manager.store.names import Names
 from batch_manager.store.staging import Staging
-from batch_manager.store.strangers import NONE, Strangers, strangers_of
+from batch_manager.store.strangers import NONE, StrangeColumns, Strangers, departing_words, strangers_of
 
 if TYPE_CHECKING:
     import peewee
@@ -113,6 +113,7 @@ def bring(
                 raise _halfway()
             with database.atomic("IMMEDIATE"):
                 _take_in(database, side, {**values, **bounds})
+        brought = _with_departing(database, brought, scope)
         gone = depart(database, scope) if scope else []
         staging.clear()
     return _with_gone(brought, gone)
@@ -136,6 +137,7 @@ def foresee(database: peewee.SqliteDatabase, source: Source, *, whole: bool = Fa
         staging.read(Watch())
         scope = _scope(database, source, names, staging) if whole and staging.is_whole else None
         brought = _compared(database, source, names, staging)
+        brought = _with_departing(database, brought, scope)
         gone = departing(database, scope) if scope else []
         staging.clear()
     return _with_gone(brought, gone)
@@ -154,7 +156,24 @@ def _compared(database: peewee.SqliteDatabase, source: Source, names: Names, sta
         bad_count=staging.bad_count,
         warnings=(*staging.warnings, *([resemblance] if resemblance else [])),
         changes=tuple(_named(database, _side(source))),
-        strangers=strangers_of(database) if source.brings == "words" else NONE,
+        strangers=_strangers(database, source, staging.strange_columns),
+    )
+
+
+def _strangers(database: peewee.SqliteDatabase, source: Source, columns: StrangeColumns) -> Strangers:
+    if source.brings == "words":
+        return strangers_of(database, columns)
+    return Strangers(columns=tuple(columns.found), column_count=columns.count)
+
+
+def _with_departing(database: peewee.SqliteDatabase, brought: Brought, scope: Whole | None) -> Brought:
+    """With what a scan no longer finds and somebody wrote words for; before it is marked as gone."""
+    if scope is None or scope.side != "structure":
+        return brought
+    leaving = departing_words(database, *scope.missing())
+    return replace(
+        brought,
+        strangers=replace(brought.strangers, departed=leaving.departed, departed_count=leaving.departed_count),
     )
 
 

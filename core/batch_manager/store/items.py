@@ -20,6 +20,7 @@ from batch_manager.store.item_row import ROW, Counts, ItemDetail, ItemRow, PartR
 from batch_manager.store.joins import joins
 from batch_manager.store.listing import STATUSES, ItemFilter, Status, ids_of
 from batch_manager.store.scopes import AWAITED
+from batch_manager.store.strangers import Strangers, nearest_of, strangers_kept
 
 if TYPE_CHECKING:
     import peewee
@@ -108,6 +109,16 @@ class Items:
     def findings_of(self, item_id: int) -> tuple[str, ...]:
         """The codes of an item's own findings."""
         return findings_of(self._db, item_id)
+
+    def strangers(self) -> Strangers:
+        """Words that are kept and speak of nothing that is there."""
+        with translated():
+            return strangers_kept(self._db)
+
+    def nearest(self, kind: Kind, name: str) -> str | None:
+        """The scanned name that may have been meant by one that no scanned database has."""
+        with translated():
+            return nearest_of(self._db, kind, name)
 
     def saved_tokens(self, code: str, space_id: int) -> int:
         """Tokens that needn't be sent when the pending items with this finding are left out."""

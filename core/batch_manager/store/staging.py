@@ -18,6 +18,7 @@ from batch_manager.sources import Found, Source, Unreadable
 from batch_manager.sources.watch import Watch
 from batch_manager.store.names import Names
 from batch_manager.store.places import schema_of
+from batch_manager.store.strangers import StrangeColumns
 from batch_manager.store.words import words_of
 from batch_manager.tokens import split_texts
 
@@ -91,6 +92,7 @@ class Staging:
         bad: What could not be read; the first of `bad_count`.
         warnings: Items that stand twice; the first of them.
         spared: Tables that are there and could not be read.
+        strange_columns: Columns that words speak of and their tables haven't.
         is_whole: Whether all that could not be read is known by name, so that the rest can be counted on.
     """
 
@@ -105,6 +107,7 @@ class Staging:
         self.bad_count = 0
         self.warnings: list[str] = []
         self.spared: list[str] = []
+        self.strange_columns = StrangeColumns()
         self.is_whole = True
 
     def read(self, watch: Watch) -> None:
@@ -221,13 +224,18 @@ class Staging:
         # ASCII escapes keep lone surrogates, which SQLite could not hold otherwise.
         payload = json.dumps(to_payload(document))
         item_id, stage, digest, problem, mine, theirs = kept or (None, "", None, None, None, None)
+        same = mine == payload
+        their = from_payload(json.loads(theirs)) if theirs and not (same and self._side == "structure") else None
+        if self._side == "words":
+            self.strange_columns.look(their, document)
+        elif not same:
+            self.strange_columns.look(document, their)
         # Words alone don't bring back what its database no longer has.
         back = stage == "gone" and (self._side == "structure" or theirs is None)
-        if mine == payload:
+        if same:
             return _Row(seq, document.kind, document.name, place, "same", item_id, back, payload), None
         whole = document
-        if theirs:
-            their = from_payload(json.loads(theirs))
+        if their is not None:
             whole = merge(document, their) if self._side == "structure" else merge(their, document)
         rendered = render(whole)
         fate: Fate = "changed" if kept else "new"

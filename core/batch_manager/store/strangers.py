@@ -1,17 +1,18 @@
 """Strangers: names in a file of words that no scanned database has, or that one no longer has.
 
-A misspelled name makes an item of its own, which nobody would look for; words of a table that is gone are kept and
-serve nobody. Both are right to be taken in, and wrong to be taken in without a word.
+A misspelled name makes an item of its own, which nobody would look for; words of a table that is gone, or of a column
+that its table hasn't, are kept and serve nobody. All are right to be taken in, and wrong to be taken in without a word.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, cast
 
-from batch_manager.documents import KINDS, Kind
+from batch_manager.documents import KINDS, Document, Kind, from_payload
 from batch_manager.ellipsis import cut
 from batch_manager.plural import are
 
@@ -43,57 +44,137 @@ class Stranger:
 
 
 @dataclass(frozen=True, slots=True)
+class StrangeColumn:
+    """A column that words speak of and the scanned table hasn't; `nearest` is the one that may have been meant."""
+
+    table: str
+    name: str
+    nearest: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Strangers:
-    """What of a file of words speaks of nothing that is there; the first `NAMED` of each sort are named.
+    """Words that speak of nothing that is there; the first `NAMED` of each sort are named.
 
     Attributes:
         unknown: Names that no scan has brought, out of `unknown_count`.
         departed: Kind and name of what a scan has found gone, out of `departed_count`.
+        columns: Columns that their tables haven't, out of `column_count`.
     """
 
     unknown: tuple[Stranger, ...] = ()
     unknown_count: int = 0
     departed: tuple[tuple[Kind, str], ...] = ()
     departed_count: int = 0
+    columns: tuple[StrangeColumn, ...] = ()
+    column_count: int = 0
 
 
 NONE = Strangers()
 
-_UNKNOWN = (
+SCANNED = "EXISTS (SELECT 1 FROM item scanned WHERE scanned.structure_from IS NOT NULL)"
+"""Whether anything was scanned here, as SQL: else no name can be strange."""
+
+_STAGED_UNKNOWN = (
     "FROM staged s WHERE NOT EXISTS"
     " (SELECT 1 FROM item i WHERE i.kind = s.kind AND i.name = s.name AND i.structure_from IS NOT NULL)"
 )
-_DEPARTED = "FROM staged s JOIN item i ON i.id = s.item_id WHERE i.stage = 'gone' AND NOT s.back"
+_STAGED_DEPARTED = "FROM staged s JOIN item i ON i.id = s.item_id WHERE i.stage = 'gone' AND NOT s.back"
+
+_KEPT_UNKNOWN = "FROM item s WHERE s.structure_from IS NULL AND s.stage NOT IN ('gone', 'skipped')"
+_KEPT_DEPARTED = "FROM item s WHERE s.stage = 'gone' AND s.structure_from IS NOT NULL AND s.words_from IS NOT NULL"
 
 
-def strangers_of(database: peewee.SqliteDatabase) -> Strangers:
+class StrangeColumns:
+    """Gathers columns that words speak of and their tables haven't, while a source is read."""
+
+    def __init__(self) -> None:
+        self.found: list[StrangeColumn] = []
+        self.count = 0
+
+    def look(self, structure: Document | None, words: Document | None) -> None:
+        """Compare what a scan and a file of words say of one table; a scan that told no columns refutes none."""
+        if structure is None or words is None or not words.columns or not structure.columns:
+            return
+        there = [column.name for column in structure.columns]
+        for name in (column.name for column in words.columns if column.name not in {*there}):
+            self.count += 1
+            if len(self.found) < NAMED:
+                meant = nearest(name, there) if len(self.found) < GUESSED else None
+                self.found.append(StrangeColumn(words.name, name, meant))
+
+
+def strangers_of(database: peewee.SqliteDatabase, columns: StrangeColumns) -> Strangers:
     """Those among what is staged from a file of words; none in a home that has scanned nothing."""
+    return _strangers(database, _STAGED_UNKNOWN, _STAGED_DEPARTED, "s.seq", columns)
 
-    def rows(sql: str, *values: object) -> list[tuple[str, str]]:
-        return [(row[0], row[1]) for row in database.execute_sql(sql, values).fetchall()]
 
-    def number(sql: str) -> int:
-        return int(database.execute_sql(f"SELECT count(*) {sql}").fetchone()[0])
+def strangers_kept(database: peewee.SqliteDatabase) -> Strangers:
+    """Those among all words that are kept, whenever they came; what is skipped was somebody's choice."""
+    columns = StrangeColumns()
+    rows = database.execute_sql(
+        "SELECT b.structure, b.words FROM brought b JOIN item i ON i.id = b.item_id WHERE i.kind = 'table'"
+        " AND i.stage NOT IN ('gone', 'skipped') AND b.structure IS NOT NULL"
+        " AND json_extract(b.words, '$.schema.columns') IS NOT NULL ORDER BY i.id"
+    )
+    for structure, words in rows:
+        columns.look(from_payload(json.loads(structure)), from_payload(json.loads(words)))
+    return _strangers(database, _KEPT_UNKNOWN, _KEPT_DEPARTED, "s.id", columns)
 
-    scanned = database.execute_sql("SELECT 1 FROM item WHERE structure_from IS NOT NULL LIMIT 1").fetchone()
-    if scanned is None:
+
+def departing_words(database: peewee.SqliteDatabase, missing: str, values: Sequence[str]) -> Strangers:
+    """What is about to be gone and has words, which are kept.
+
+    Args:
+        database: The store's.
+        missing: What is about to be gone, as SQL on the table `item`.
+        values: That condition's.
+    """
+    of = f"FROM item WHERE words_from IS NOT NULL AND {missing}"
+    rows = database.execute_sql(f"SELECT kind, name {of} ORDER BY id LIMIT ?", [*values, NAMED]).fetchall()
+    total = database.execute_sql(f"SELECT count(*) {of}", values).fetchone()[0]
+    return Strangers(departed=tuple((row[0], row[1]) for row in rows), departed_count=int(total))
+
+
+def nearest_of(database: peewee.SqliteDatabase, kind: Kind, name: str) -> str | None:
+    """The name of what was scanned that is most like this one; None when none is."""
+    return nearest(name, _scanned_names(database)[kind])
+
+
+def _strangers(
+    database: peewee.SqliteDatabase, unknown_of: str, departed_of: str, order: str, columns: StrangeColumns
+) -> Strangers:
+    def rows(sql: str) -> list[tuple[str, str]]:
+        found = database.execute_sql(f"SELECT s.kind, s.name {sql} ORDER BY {order} LIMIT ?", (NAMED,)).fetchall()
+        return [(row[0], row[1]) for row in found]
+
+    def number(sql: str, named: int) -> int:
+        return named if named < NAMED else int(database.execute_sql(f"SELECT count(*) {sql}").fetchone()[0])
+
+    if not database.execute_sql(f"SELECT {SCANNED}").fetchone()[0]:
         return NONE
-    unknown = rows(f"SELECT s.kind, s.name {_UNKNOWN} ORDER BY s.seq LIMIT ?", NAMED)
-    departed = rows(f"SELECT s.kind, s.name {_DEPARTED} ORDER BY s.seq LIMIT ?", NAMED)
-    known: dict[str, list[str]] = {kind: [] for kind in KINDS}
-    if unknown:
-        for kind, name in rows("SELECT kind, name FROM item WHERE structure_from IS NOT NULL AND stage != 'gone'"):
-            known[kind].append(name)
+    unknown, departed = rows(unknown_of), rows(departed_of)
+    known = _scanned_names(database) if unknown else {kind: [] for kind in KINDS}
     guessed = min(GUESSED, COMPARISONS // max(1, *map(len, known.values())))
     return Strangers(
         tuple(
-            Stranger(cast(Kind, kind), name, nearest(name, known[kind]) if at < guessed else None)
+            Stranger(cast(Kind, kind), name, nearest(name, known[cast(Kind, kind)]) if at < guessed else None)
             for at, (kind, name) in enumerate(unknown)
         ),
-        number(_UNKNOWN) if len(unknown) == NAMED else len(unknown),
+        number(unknown_of, len(unknown)),
         tuple((cast(Kind, kind), name) for kind, name in departed),
-        number(_DEPARTED) if len(departed) == NAMED else len(departed),
+        number(departed_of, len(departed)),
+        tuple(columns.found),
+        columns.count,
     )
+
+
+def _scanned_names(database: peewee.SqliteDatabase) -> dict[Kind, list[str]]:
+    known: dict[Kind, list[str]] = {kind: [] for kind in KINDS}
+    rows = database.execute_sql("SELECT kind, name FROM item WHERE structure_from IS NOT NULL AND stage != 'gone'")
+    for kind, name in rows.fetchall():
+        known[kind].append(name)
+    return known
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
@@ -126,6 +207,15 @@ def stranger_words(strangers: Strangers) -> list[str]:
         told.append(
             f"{are(strangers.departed_count, 'name')} gone from the database, so the words are kept and"
             f" not indexed: {_listed(named, strangers.departed_count)}."
+        )
+    if strangers.column_count:
+        named = [
+            f"{_cut(one.table)}.{_cut(one.name)}" + (f" (nearest: {_cut(one.nearest)})" if one.nearest else "")
+            for one in strangers.columns
+        ]
+        told.append(
+            f"{are(strangers.column_count, 'column')} not in the scanned table, so the words are kept and not indexed:"
+            f" {_listed(named, strangers.column_count)}."
         )
     return told
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
@@ -144,6 +145,7 @@ class DetailsScreen(PlaceScreen):
         self._show_facts()
         self._show_near([], [], "asking the index…" if _has_neighbours(detail, app) else "")
         await asyncio.sleep(REST)  # who turns pages quickly wants the next item, and not all about this one
+        await self._ask_what_was_meant(detail)
         await self._ask_for_its_request(detail)
         await self._ask_for_neighbours(detail)
 
@@ -158,7 +160,20 @@ class DetailsScreen(PlaceScreen):
             self.say(shown(str(error)), "error")
             return
         if self._detail is detail and self.query("#facts"):
-            self._known = Known(self._known.findings, self._known.travelled, self._itinerary)
+            self._known = replace(self._known, itinerary=self._itinerary)
+            self._show_facts()
+
+    async def _ask_what_was_meant(self, detail: ItemDetail) -> None:
+        app, row = self.batch_app, detail.row
+        if "stranger" not in self._known.findings:
+            return
+        try:
+            nearest = await app.back.quote(app.workspace.store.items.nearest, row.kind, row.name)
+        except BatchManagerError as error:
+            self.say(shown(str(error)), "error")
+            return
+        if self._detail is detail and self.query("#facts"):
+            self._known = replace(self._known, nearest=nearest)
             self._show_facts()
 
     async def _ask_for_neighbours(self, detail: ItemDetail) -> None:

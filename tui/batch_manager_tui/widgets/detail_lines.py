@@ -28,11 +28,13 @@ class Known:
         findings: Codes of what would make a wasted embedding.
         travelled: The requests that its answers came with.
         itinerary: The requests that would be sent now; None while that isn't known.
+        nearest: The scanned name that may have been meant, where no scanned database has the item's.
     """
 
     findings: tuple[str, ...] = ()
     travelled: tuple[Travelled, ...] = ()
     itinerary: Itinerary | None = None
+    nearest: str | None = None
 
 
 def detail_lines(detail: ItemDetail, price: Decimal | None, width: int, known: Known = Known()) -> list[Line]:
@@ -60,6 +62,8 @@ def detail_lines(detail: ItemDetail, price: Decimal | None, width: int, known: K
     lines += [labelled(label, words, width, part) for label, words, part in _journey(detail, known)]
     for number, code in enumerate(known.findings):
         lines.append(labelled("" if number else "findings", FINDING.get(code, code), width, "warning"))
+        if code == "stranger" and known.nearest:
+            lines.append(labelled("", f"nearest: {shown(known.nearest)}", width, "warning"))
     if detail.tries:
         lines.append(labelled("requests", f"{detail.tries:,} that failed", width))
     if detail.model:

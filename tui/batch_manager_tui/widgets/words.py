@@ -44,6 +44,7 @@ FINDING = {
     "duplicate": "same text as another",
     "mojibake": "mojibake",
     "parts": "over-long: several parts",
+    "stranger": "in no scanned database",
 }
 """Findings of the linter, by code."""
 

@@ -12,6 +12,7 @@ from batch_manager.cli.actions.verify import as_json, compare
 from batch_manager.cli.lane_words import waiting_line, waiting_of, waiting_report
 from batch_manager.cli.opening import for_looking
 from batch_manager.cli.plain_json import lines_of
+from batch_manager.cli.stranger_report import stranger_report
 from batch_manager.engine import VerifyReport
 from batch_manager.errors import SettingError
 from batch_manager.index_change import change_words
@@ -19,11 +20,16 @@ from batch_manager.pricing import show_usd
 from batch_manager.quote import Quote, Scope
 from batch_manager.sources.shown import shown
 from batch_manager.store.generations import title_of
+from batch_manager.store.strangers import stranger_words
 
 if TYPE_CHECKING:
     from batch_manager.cli.flags import Flags
     from batch_manager.cli.opening import Look
     from batch_manager.store.jobs import Waiting
+    from batch_manager.store.strangers import Strangers
+
+LONGEST = 600
+"""Characters of a line with names in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,7 @@ class Checked:
         failed: Items that failed and are in no index.
         quote: What is pending, priced; None where no price is known.
         report: Store and index compared.
+        strangers: Words that speak of nothing that is there. They are told, and no reason to fail: some are right.
     """
 
     pending: int
@@ -43,6 +50,7 @@ class Checked:
     failed: int
     quote: Quote | None
     report: VerifyReport
+    strangers: Strangers
 
     @property
     def changes(self) -> bool:
@@ -81,7 +89,9 @@ def _checked(look: Look) -> Checked:
         pending = quote.items + quote.unsendable_count
     except SettingError as error:
         terminal.say(f"warning: {error}")
-    return Checked(pending, waiting_of(look), counts.total("failed"), quote, compare(look.engine, repair=False))
+    report = compare(look.engine, repair=False)
+    strangers = look.store.items.strangers()
+    return Checked(pending, waiting_of(look), counts.total("failed"), quote, report, strangers)
 
 
 def _as_json(checked: Checked) -> dict[str, Any]:
@@ -96,6 +106,7 @@ def _as_json(checked: Checked) -> dict[str, Any]:
         "index_change": [] if quote is None or quote.change is None else list(change_words(quote, quote.change)),
         **{name: number for name, number in as_json(checked.report).items() if name not in ("repaired", "pending")},
         "items": checked.report.names,
+        "strangers": stranger_report(checked.strangers),
     }
 
 
@@ -110,6 +121,7 @@ def _as_words(checked: Checked) -> Iterator[str]:
     quote, report = checked.quote, checked.report
     if checked.fine:
         yield "All is indexed, and the index is true to the store."
+        yield from _stranger_lines(checked.strangers)
         return
     price = "" if quote is None else f"{show_usd(quote.cost)} to index{_with(quote)}"
     untrue = ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in as_json(report).items() if number)
@@ -128,3 +140,8 @@ def _as_words(checked: Checked) -> Iterator[str]:
             yield f"index: {shown(words, 200)}"
     for name in report.names:
         yield f"  {shown(name)}"
+    yield from _stranger_lines(checked.strangers)
+
+
+def _stranger_lines(strangers: Strangers) -> Iterator[str]:
+    yield from (f"words: {shown(words, LONGEST)}" for words in stranger_words(strangers))

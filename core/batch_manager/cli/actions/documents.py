@@ -9,6 +9,7 @@ from batch_manager.cli import terminal
 from batch_manager.cli.ask import says_yes
 from batch_manager.cli.opening import for_looking, for_work
 from batch_manager.cli.plain_json import lines_of
+from batch_manager.cli.stranger_report import stranger_report
 from batch_manager.errors import BatchManagerError, DeclinedError, SettingError, UsageError
 from batch_manager.pricing import show_usd
 from batch_manager.quote import Scope
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from batch_manager.quote import Quote
     from batch_manager.sources import Source
     from batch_manager.store.intake import Brought, Change
-    from batch_manager.store.strangers import Strangers
     from batch_manager.workspace import Workspace
 
 DIFFERENCE = 90
@@ -118,7 +118,7 @@ def _bring(source: Source, workspace: Workspace, flags: Flags, watch: Watch) -> 
                     "bad": [{"where": one.where, "message": one.message} for one in brought.bad],
                     "warnings": list(brought.warnings),
                     "changes": [_change_json(one) for one in brought.changes],
-                    "strangers": _strangers_json(brought.strangers),
+                    "strangers": stranger_report(brought.strangers),
                     "pending": plan and _plan_json(plan),
                 }
             )
@@ -193,20 +193,6 @@ def _plan_json(quote: Quote) -> dict[str, object]:
 def _change_json(change: Change) -> dict[str, str]:
     told = {"change": change.what, "kind": change.kind, "name": change.name}
     return {**told, "difference": change.difference} if change.difference else told
-
-
-def _strangers_json(strangers: Strangers) -> dict[str, object]:
-    return {
-        "in_no_scanned_database": strangers.unknown_count,
-        "gone_from_the_database": strangers.departed_count,
-        "names": [
-            *(
-                {"why": "in_no_scanned_database", "kind": one.kind, "name": one.name, "nearest": one.nearest}
-                for one in strangers.unknown
-            ),
-            *({"why": "gone_from_the_database", "kind": kind, "name": name} for kind, name in strangers.departed),
-        ],
-    }
 
 
 def _named(brought: Brought) -> Iterator[str]:
