@@ -74,6 +74,23 @@ async def test_a_database_is_added_tested_compared_and_read(opens: Any, drives: 
         assert "as long as they do" in driver.notice
 
 
+async def test_what_nothing_can_come_of_is_refused(opens: Any, drives: Any, tmp_path: Path) -> None:
+    shop(tmp_path / "lib.db", "users")
+    workspace = opens()
+    async with drives(workspace) as driver:
+        await driver.press("c", "a")
+        driver.app.screen.query_one("#line").value = "garbage"
+        await driver.press("enter")
+        await driver.until(lambda: "neither a database's URL nor a file that is there" in driver.notice)
+        assert driver.app.screen.sources == ()
+        await add(driver, str(tmp_path / "lib.db"))
+        assert "sqlite:///" in driver.screen_text()
+        await driver.press("escape", "d")
+        driver.app.screen.query_one("#place").value = str(tmp_path / "lib.db")
+        await driver.press("enter")
+        await driver.until(lambda: workspace.store.items.counts().total() == 1)
+
+
 async def test_what_should_be_known_of_a_reading_is_told_before_and_after(
     opens: Any, drives: Any, tmp_path: Path
 ) -> None:

@@ -359,6 +359,22 @@ def test_what_was_read_is_remembered_for_the_list_of_sources(command: Command, s
     assert json.loads(note)[1]["place"] == str(command.folder / "words.jsonl")
 
 
+def test_a_database_file_is_scanned_by_its_path(command: Command, shop: Path) -> None:
+    done = command("--scan", str(shop), "--json")
+    assert (done.code, done.json["new"]) == (0, 3)
+    with closing(sqlite3.connect(command.home / "store.sqlite3")) as store:
+        (note,) = store.execute("SELECT value FROM meta WHERE key = 'sources'").fetchone()
+    assert [(one["place"], one["database"]) for one in json.loads(note)] == [(f"sqlite:///{shop}", True)]
+    assert command("--scan", f"sqlite:///{shop}", "--json").json["unchanged"] == 3
+    done = command("--scan", "lib.db")
+    assert (done.code, done.out) == (2, "") and "There is no database file 'lib.db'" in done.error
+    (command.folder / "notes.md").write_text("# Notes\n")
+    assert command("--import", "notes.md").code == 2
+    with closing(sqlite3.connect(command.home / "store.sqlite3")) as store:
+        (note,) = store.execute("SELECT value FROM meta WHERE key = 'sources'").fetchone()
+    assert "notes.md" not in note  # it gave nothing
+
+
 def test_words_that_speak_of_no_scanned_table_are_told(command: Command, shop: Path) -> None:
     words = jsonl(
         {"kind": "table", "name": "userss", "documentation": "People"},

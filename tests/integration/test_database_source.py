@@ -16,7 +16,8 @@ from batch_manager.documents import Column, Constraint, Document, from_payload, 
 from batch_manager.errors import InputError
 from batch_manager.sources import Found, Unreadable, connection
 from batch_manager.sources.database import DatabaseSource
-from batch_manager.sources.database_url import explain, parse_url, sqlite_url, title_of
+from batch_manager.sources.database_url import explain, key_of, parse_url, sqlite_url, title_of
+from batch_manager.sources.known import known_source, worth_adding
 from batch_manager.sources.relationships import Link, cardinality, named
 from batch_manager.sources.sample import sample_sources
 from batch_manager.sources.sqlite_catalog import check_constraints, generated_columns
@@ -468,7 +469,6 @@ def test_a_database_in_wal_mode_is_read_while_somebody_writes(build: Build, tmp_
     ("url", "said"),
     [
         ("", "can't be understood"),
-        ("shop.db", "can't be understood"),
         ("sqlite:/shop.db", "can't be understood"),
         ("sqlite:shop.db", "can't be understood"),
         ("sqlite://shop.db", "has a host"),
@@ -488,6 +488,41 @@ def test_a_bad_url(url: str, said: str) -> None:
     assert error.code == "bad_database_url"
     assert said in error.message
     assert "sqlite:///" in error.next_step
+
+
+def test_a_path_is_enough_for_a_database_file(build: Build, tmp_path: Path) -> None:
+    url = build("CREATE TABLE users (id INT);")
+    path = tmp_path / "shop.db"
+    assert list(scan(str(path))) == list(scan(url)) == ["users"]
+    assert (title_of(str(path)), key_of(str(path))) == (title_of(url), key_of(url))
+    assert known_source(str(path)) == known_source(url)
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "said"),
+    [
+        ("gone.db", "no_such_database", "is no URL"),
+        (".", "is_directory", "is a directory"),
+        ("words.csv", "not_a_database", "neither a SQLite nor a DuckDB"),
+    ],
+)
+def test_a_path_that_leads_to_no_database(tmp_path: Path, name: str, code: str, said: str) -> None:
+    (tmp_path / "words.csv").write_text("name,description\nusers,People\n")
+    error = refusal(str(tmp_path / name))
+    assert error.code == code and said in error.message and error.next_step
+
+
+@pytest.mark.parametrize("typed", ["garbage", "words.md", "empty.csv"])
+def test_what_nothing_can_come_of_is_not_added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "words.md").write_text("# Notes\n\nNothing to import.\n")
+    (tmp_path / "empty.csv").write_text("")
+    with pytest.raises(InputError) as refused:
+        worth_adding(typed)
+    assert refused.value.next_step
+    (tmp_path / "garbage").write_text("name,description\nusers,People\n")
+    assert worth_adding("garbage").place == str(tmp_path / "garbage")
+    assert worth_adding("postgresql://reader@db.invalid/shop").database
 
 
 def test_a_missing_driver_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

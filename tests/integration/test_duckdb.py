@@ -140,6 +140,12 @@ def test_what_is_no_duckdb_database_is_refused_and_nothing_is_made(duckdb: Build
     assert refusal(f"duckdb:///{tmp_path}/text.duckdb").code == "not_a_database"
 
 
+def test_a_path_is_enough_for_a_duckdb_file(duckdb: Build, tmp_path: Path) -> None:
+    duckdb("CREATE TABLE users (id INT)")
+    (tmp_path / "shop.duckdb").rename(tmp_path / "shop.data")
+    assert list(scan(str(tmp_path / "shop.data"))) == ["users"]
+
+
 def test_a_duckdb_scan_writes_nothing(duckdb: Build, tmp_path: Path) -> None:
     url = duckdb("CREATE TABLE users (id INT)")
     before = (tmp_path / "shop.duckdb").read_bytes()

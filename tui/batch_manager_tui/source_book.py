@@ -7,9 +7,17 @@ from typing import TYPE_CHECKING
 
 from batch_manager.errors import InputError
 from batch_manager.sources import Source, Unreadable
-from batch_manager.sources.known import NOTE, KnownSource, known_source, read_known, with_password, write_known
+from batch_manager.sources.known import (
+    NOTE,
+    KnownSource,
+    known_source,
+    read_known,
+    with_password,
+    worth_adding,
+    write_known,
+)
 from batch_manager.store.intake import Brought
-from batch_manager.store.listed import ListedSource, keep_source, listed, read_now
+from batch_manager.store.listed import ListedSource, keep_source, listed, read_now, remember_reading
 
 if TYPE_CHECKING:
     from batch_manager.workspace import Workspace
@@ -65,13 +73,13 @@ class SourceBook:
         self._urls[source.place] = with_password(source.place, password)
 
     def add(self, typed: str) -> KnownSource:
-        """Remember a source; nothing is read.
+        """Remember a source; nothing of it is kept.
 
         Raises:
-            InputError: It is no URL.
+            InputError: It is neither a URL nor a file that something can come of.
             StoreError: The store can't be written.
         """
-        source = known_source(typed)
+        source = worth_adding(typed)
         if source.database:
             self._urls[source.place] = typed.strip()
         if source.place != self._from_settings and not self.is_remembered(source):
@@ -133,7 +141,7 @@ class SourceBook:
             return  # it could be read, so only the memory of it is lost
         if source.database:
             self._urls[source.place] = typed.strip()
-        keep_source(self._workspace.store, read_now(source, brought))
+        remember_reading(self._workspace.store, typed, brought)
 
     def _open(self, source: KnownSource) -> Source:
         if source.database:

@@ -114,7 +114,13 @@ def _add_actions(parser: argparse.ArgumentParser) -> None:
         group.add_argument(f"--{name}", action=_ActionFlag, dest="argument", help=words, **options)
 
     read = parser.add_argument_group("actions: reading and writing documentation (one action a call)")
-    add(read, "scan", "read tables and relationships of a database (default: DATABASE_URL)", nargs="?", metavar="URL")
+    add(
+        read,
+        "scan",
+        "read tables and relationships of a database: its URL, or its file (default: DATABASE_URL)",
+        nargs="?",
+        metavar="URL",
+    )
     add(read, "import", "read documentation: JSON Lines, dbt, tbls or CSV (- is stdin)", nargs=None, metavar="FILE")
     add(read, "export", "write the store as JSON Lines (- is stdout)", nargs=None, metavar="FILE")
     index = parser.add_argument_group("actions: indexing (each shows its price and asks first)")

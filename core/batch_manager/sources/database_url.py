@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus, unquote
 
 from batch_manager.errors import InputError
+from batch_manager.sources.database_file import dialect_at, is_path
 from batch_manager.sources.shown import expanded, shown
 
 if TYPE_CHECKING:
@@ -124,18 +125,22 @@ _SERVER_FAULTS: tuple[tuple[str, str, str, str], ...] = (
 
 
 def parse_url(text: str) -> URL:
-    """Read a database URL as a person would have meant it.
+    """Read a database URL as a person would have meant it; the path of a database file will do.
 
     Raises:
         InputError: `bad_database_url`. The text isn't repeated, since it may hold a password in the wrong place.
+            For a path also what `database_file.dialect_at` raises.
     """
-    from sqlalchemy import make_url
+    from sqlalchemy import URL, make_url
     from sqlalchemy.exc import ArgumentError
 
+    text = text.strip()
+    if is_path(text):
+        return URL.create(dialect_at(text), database=str(expanded(text)))
     try:
-        url = make_url(text.strip())
+        url = make_url(text)
     except (ArgumentError, ValueError):
-        slashes = re.match(r"sqlite(?:\+\w+)?:/?(?!/)", text.strip())
+        slashes = re.match(r"sqlite(?:\+\w+)?:/?(?!/)", text)
         hint = "SQLite needs three slashes before a path, and four before an absolute one. " if slashes else ""
         raise _bad("The database URL can't be understood.", hint) from None
     url = url.set(drivername=BLOCKING_DRIVERS.get(url.drivername.lower(), url.drivername.lower()))

@@ -9,14 +9,21 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 
 from batch_manager.errors import InputError
+from batch_manager.sources import Found, Unreadable
+from batch_manager.sources.database_file import dialect_of, is_path
 from batch_manager.sources.database_url import parse_url
+from batch_manager.sources.recognise import open_file
 from batch_manager.sources.shown import expanded, shown
 
 NOTE = "sources"
 """The store's note that has them."""
+
+LOOKED_AT = 50
+"""Entries of a file that are read before it is added."""
 
 MOST = 200
 """Sources that are remembered, the latest."""
@@ -53,7 +60,8 @@ def known_source(typed: str) -> KnownSource:
     if "://" not in typed and not typed.startswith("sqlite:"):
         if typed == "-":
             raise InputError("- is stdin, which can't be read twice.", next_step="Name a file.")
-        return KnownSource(str(expanded(typed).absolute()), database=False)
+        if not _is_database(typed):
+            return KnownSource(str(expanded(typed).absolute()), database=False)
     url = parse_url(typed)
     if url.get_backend_name() in ("sqlite", "duckdb"):
         place = url.set(query={})
@@ -65,6 +73,43 @@ def known_source(typed: str) -> KnownSource:
     plain = url.set(drivername=url.get_backend_name(), query=sockets)._replace(password=None)  # set() ignores None
     secret = url.password is not None or len(sockets) < len(url.query)
     return KnownSource(plain.render_as_string(hide_password=False), database=True, secret=secret)
+
+
+def worth_adding(typed: str) -> KnownSource:
+    """What a person typed, as it may be kept, when something can come of it.
+
+    A file is opened and its beginning read; a database is not asked, since it may be away now.
+
+    Raises:
+        InputError: It is neither a URL nor a file that is there, or nothing at the file's beginning can be read.
+    """
+    source = known_source(typed)
+    if source.database:
+        return source
+    if not Path(source.place).exists():
+        raise InputError(
+            f"{shown(typed.strip())!r} is neither a database's URL nor a file that is there.",
+            next_step="Type a URL such as postgresql://user@host/shop, or check the path.",
+            code="no_such_file",
+        )
+    bad: Unreadable | None = None
+    for entry in islice(open_file(source.place).read(), LOOKED_AT):
+        if isinstance(entry, Found):
+            return source
+        bad = bad or entry
+    said = f": {bad.where}: {bad.message}" if bad is not None else ", since it is empty"
+    raise InputError(
+        f"Nothing at the beginning of {shown(source.place)} can be read{said}.",
+        next_step="Name a database, or a file of JSON Lines, CSV, dbt or tbls.",
+        code="nothing_to_read",
+    )
+
+
+def _is_database(typed: str) -> bool:
+    try:
+        return is_path(typed) and dialect_of(expanded(typed)) is not None
+    except (OSError, ValueError):  # whatever is there, it isn't known as a database
+        return False
 
 
 def with_password(place: str, password: str) -> str:

@@ -89,12 +89,17 @@ def listed(known: Iterable[KnownSource], came_from: Sequence[Origin]) -> tuple[L
 
 
 def remember_reading(store: DocumentationStore, typed: str, brought: Brought) -> None:
-    """Keep when a place was read, and what came of it; a place that can't be kept (stdin) is let go."""
+    """Keep when a place was read, and what came of it; a place that can't be kept (stdin) is let go.
+
+    So is one that gave nothing, when it isn't known already: whatever it is, nobody wants to read it again.
+    """
     try:
         source = known_source(typed)
     except BatchManagerError:  # it could be read, so only the memory of it is lost
         return
-    keep_source(store, read_now(source, brought))
+    known = source.place in [one.place for one in read_known(store.note(NOTE))]
+    if brought.read or known:
+        keep_source(store, read_now(source, brought))
 
 
 def read_now(source: KnownSource, brought: Brought) -> KnownSource:

@@ -155,7 +155,9 @@ def prompt_for(what: What, workspace: Workspace) -> Prompt:
         return Prompt(
             "Scan a database",
             "Reads tables, columns and relationships; the database is never written. Nothing is sent anywhere.",
-            "empty: the database of DATABASE_URL" if known else "postgresql://user@host/name or sqlite:///file.db",
+            "empty: the database of DATABASE_URL"
+            if known
+            else "postgresql://user@host/name, or the path of a database file",
             value,
         )
     if what == "import":

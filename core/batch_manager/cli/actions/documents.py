@@ -85,7 +85,7 @@ def _database(flags: Flags, workspace: Workspace, watch: Watch) -> Source:
     if not url:
         raise SettingError(
             "No database is named: --scan has no URL, and DATABASE_URL is not set.",
-            next_step="Give one, such as --scan sqlite:///shop.db, or set DATABASE_URL.",
+            next_step="Give one, such as --scan shop.db, or set DATABASE_URL.",
             code="no_database_url",
         )
     from batch_manager.sources.database import DatabaseSource
