@@ -60,7 +60,7 @@ class Document:
         documentation: The analyst's text (words).
         comment: The database's own comment (structure).
         columns: The table's columns, in order (structure; comments may come from words).
-        type: Cardinality of a relationship, such as `one-to-many`.
+        type: Cardinality of a relationship, such as `many-to-one`, read from the constrained table to the referred one.
         tables: (constrained, referred) of a relationship, or empty.
         constrained: Columns of the constrained table.
         referred: Columns of the referred table.

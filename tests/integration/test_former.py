@@ -59,11 +59,28 @@ def test_the_text_in_the_index_is_kept_until_the_new_one_is(tmp_path: Path, monk
 def test_a_difference_is_what_went_and_what_came_escaped() -> None:
     before = "users: People\nColumns: id, mail, name"
     now = "users: People\nColumns: id, e-mail\x1b[31m, name, born"
-    assert list(changed_pieces(before, now)) == [("-", "mail"), ("+", "e-mail\x1b[31m"), ("+", "born")]
+    assert list(changed_pieces(before, now)) == [("-", "mail,"), ("+", "e-mail\x1b[31m,"), ("+", "born")]
     lines = diff_lines(Former(before, indexed=True), now, 40)
     words = ["".join(text for text, _ in line) for line in lines]
-    assert words[1:3] == ["changed, against the text in the index", "- mail"] and words[4] == "+ born"
+    assert words[1:3] == ["changed, against the text in the index", "- mail,"] and words[4] == "+ born"
     assert all(word.isprintable() for word in words)
     assert diff_lines(None, now, 40) == diff_lines(Former(now, indexed=True), now, 40) == []
     many = "\n".join(f"line {number}" for number in range(500))
     assert len(diff_lines(Former("x", indexed=False), many, 40)) == 2 + 40 + 1
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "told"),
+    [
+        ("Sold, then paid, at last.", "Sold, or paid, at last.", [("-", "then paid,"), ("+", "or paid,")]),
+        (
+            "1,000 rows, then more",
+            "1,000 rows then more",
+            [("-", "1,000 rows,"), ("-", "then more"), ("+", "1,000 rows then more")],
+        ),
+        ("a, b,\nc", "a, b\nc", [("-", "b,"), ("+", "b")]),
+        ("Columns: id, name", "Columns: id, name, born", [("+", "born")]),
+    ],
+)
+def test_a_difference_shows_the_text_as_it_stands(before: str, now: str, told: list[tuple[str, str]]) -> None:
+    assert list(changed_pieces(before, now)) == told

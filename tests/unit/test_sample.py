@@ -17,6 +17,8 @@ import tiktoken
 
 from batch_manager import sample
 from batch_manager.documents import Column, Document, from_payload, merge, render
+from batch_manager.sources import Found
+from batch_manager.sources.database import DatabaseSource
 
 UNEMBEDDABLE = 3
 
@@ -115,7 +117,19 @@ def test_relationships_match_the_database(connection: sqlite3.Connection, good: 
     }
     assert documented == declared
     assert sorted(documented.values()) == sorted(foreign_keys(connection))
-    assert {item["type"] for item in of_kind(good, "relationship")} <= {"one-to-one", "one-to-many"}
+
+
+def test_a_relationship_says_how_many_rows_join_how_many_as_the_keys_do(
+    good: list[dict[str, Any]], database: Path
+) -> None:
+    scanned = {
+        one.document.name: one.document.type
+        for one in DatabaseSource(f"sqlite:///{database}").read()
+        if isinstance(one, Found) and one.document.kind == "relationship"
+    }
+    told = {item["name"]: item["type"] for item in of_kind(good, "relationship")}
+    assert set(told.values()) == {"one-to-one", "many-to-one"}
+    assert told == {name: scanned[name] for name in told}
 
 
 def test_column_comments_belong_to_real_columns(connection: sqlite3.Connection, good: list[dict[str, Any]]) -> None:

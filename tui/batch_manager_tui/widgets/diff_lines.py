@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 
 from batch_manager.store.former import Former
@@ -45,13 +45,25 @@ def diff_lines(former: Former | None, text: str, width: int) -> list[Line]:
 
 
 def changed_pieces(before: str, now: str) -> Iterator[tuple[str, str]]:
-    """(`-` or `+`, piece) of what went and what came, in order; a piece is a line, or what stands between commas."""
+    """(`-` or `+`, piece) of what went and what came, in order; a piece is a line, or what stands between commas.
+
+    Pieces are as they stand, with their commas. A comma alone is only a difference where there is no other: each column
+    that is added at the end gives one to that before it.
+    """
     old, new = _pieces(before), _pieces(now)
-    for what, a, b, c, d in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+    found = list(_changed(old, new, [one.rstrip(",") for one in old], [one.rstrip(",") for one in new]))
+    yield from found or _changed(old, new, old, new)
+
+
+def _changed(
+    old: Sequence[str], new: Sequence[str], was: Sequence[str], is_now: Sequence[str]
+) -> Iterator[tuple[str, str]]:
+    """The pieces of both texts that differ by what is compared of them."""
+    for what, a, b, c, d in SequenceMatcher(None, was, is_now, autojunk=False).get_opcodes():
         if what != "equal":
             yield from (("-", piece) for piece in old[a:b])
             yield from (("+", piece) for piece in new[c:d])
 
 
 def _pieces(text: str) -> list[str]:
-    return [one for one in (piece.strip().rstrip(",") for piece in _PIECE.findall(text)) if one]
+    return [one for one in (piece.strip() for piece in _PIECE.findall(text)) if one]
