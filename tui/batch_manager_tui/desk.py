@@ -121,16 +121,24 @@ class Desk:
         """
         return await back.read(self._opened().store.items.first_ids, self.selection.wanted, FIRST)
 
-    async def read(self, back: BackRoom) -> array[int]:
-        """Read counts, money and the ids that fit the filter.
+    async def ids(self, back: BackRoom) -> array[int]:
+        """Read the ids that fit the filter.
 
         Raises:
             StoreError: The store can't be read.
         """
-        workspace, wanted = self._opened(), self.selection.wanted
+        return await back.read(self._opened().store.items.ids, self.selection.wanted)
+
+    async def read(self, back: BackRoom) -> None:
+        """Read what stands beside the list: counts, money, runs and batches.
+
+        Raises:
+            StoreError: The store can't be read.
+        """
+        workspace = self._opened()
 
         def look() -> tuple[
-            Counts, int, str, array[int], Decimal, Decimal, list[RunRow], RunRow | None, tuple[JobView, ...], Waiting
+            Counts, int, str, Decimal, Decimal, list[RunRow], RunRow | None, tuple[JobView, ...], Waiting
         ]:
             store = workspace.store
             serving = store.generations.serving()
@@ -138,7 +146,6 @@ class Desk:
                 store.items.counts(),
                 store.generations.searchable(),
                 "" if serving is None or serving.is_of(workspace.engine.space) else serving.title,
-                store.items.ids(wanted),
                 store.ledger.spent(),
                 store.ledger.held() + store.jobs.held(),
                 store.ledger.runs(SHOWN_RUNS),
@@ -148,9 +155,8 @@ class Desk:
             )
 
         found = await back.read(look)
-        self.counts, self.searchable, self.serves, ids, self.spent, self.held = found[:6]
-        self.runs, self.unfinished, self.jobs, self.waiting = found[6:]
-        return ids
+        self.counts, self.searchable, self.serves, self.spent, self.held = found[:5]
+        self.runs, self.unfinished, self.jobs, self.waiting = found[5:]
 
     async def read_counts(self, back: BackRoom) -> None:
         """Read only the counts; for a run that is under way."""

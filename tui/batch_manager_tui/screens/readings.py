@@ -120,15 +120,19 @@ class Readings:
                 if screen.gone or wanted != screen.desk.selection.wanted:
                     return False
                 screen.items.show_first(first)
-            ids = await screen.desk.read(screen.batch_app.back)
+            ids = await screen.desk.ids(screen.batch_app.back)
+            if screen.gone or wanted != screen.desk.selection.wanted:
+                return False
+            # Before what stands beside it is read: it is the list that somebody waits for.
+            screen.items.show(ids)
+            self._listed = wanted
+            await screen.desk.read(screen.batch_app.back)
         except BatchManagerError as error:
             self._once_listed.clear()
             self._complain(error)
             return False
         if screen.gone or wanted != screen.desk.selection.wanted:
             return False
-        screen.items.show(ids)
-        self._listed = wanted
         waiting, self._once_listed = self._once_listed, []
         for work in waiting:
             work()
