@@ -53,9 +53,7 @@ def make_home(home: Path, *, own: bool = False) -> Path:
         if own:
             (home / MARKER).touch(mode=0o600)
     except (FileExistsError, NotADirectoryError):
-        raise UsageError(
-            f"The home {str(home)!r} is not a folder.", next_step="Choose another with --home.", code="home"
-        ) from None
+        raise _no_folder(home) from None
     except OSError as error:
         raise UsageError(
             f"The home {str(home)!r} can't be written: {error.strerror or error}.",
@@ -63,6 +61,27 @@ def make_home(home: Path, *, own: bool = False) -> Path:
             code="home",
         ) from None
     return home
+
+
+def look_at_home(home: Path, store: Path) -> str:
+    """What to say of a home that is only looked at, when nothing is kept there; empty when something is.
+
+    A mistyped path would look like a home with nothing in it.
+
+    Raises:
+        UsageError: It isn't a folder.
+    """
+    if home.exists() and not home.is_dir():
+        raise _no_folder(home)
+    if store.exists():
+        return ""
+    if home.exists():
+        return f"Nothing is kept in {str(home)!r} yet; --scan or --import begins it."
+    return f"There is no home at {str(home)!r} yet; --scan or --import makes it."
+
+
+def _no_folder(home: Path) -> UsageError:
+    return UsageError(f"The home {str(home)!r} is not a folder.", next_step="Choose another with --home.", code="home")
 
 
 def is_rehearsals(home: Path) -> bool:

@@ -151,8 +151,21 @@ def test_looking_at_a_home_that_is_not_there_makes_none(command: Command, tmp_pa
     for action in ("--estimate-costs", "--status", "--export=-", "--verify"):
         done = quiet(action)
         assert done.code == 0, done.err
+        assert f"There is no home at {str(command.home)!r} yet" in done.err
         assert not command.home.exists()
     assert quiet("--estimate-costs", "--json").json["total_pending"] == 0
+
+
+@pytest.mark.parametrize("action", ["--status", "--check", "--estimate-costs", "--export=-", "--search=x"])
+def test_a_home_that_is_a_file_is_refused_and_one_with_nothing_in_it_is_told(command: Command, action: str) -> None:
+    file, empty = command.folder / "file", command.folder / "empty"
+    file.touch()
+    empty.mkdir()
+    keyed = command.but(OPENAI_API_KEY="sk-any-key-at-all")
+    done = keyed("--home", str(file), action)
+    assert (done.code, done.out) == (2, "") and "is not a folder" in done.error
+    done = keyed("--home", str(empty), action)
+    assert done.code == 0 and f"Nothing is kept in {str(empty)!r} yet" in done.err and not list(empty.iterdir())
 
 
 def test_a_fresh_demo_can_be_estimated(command: Command, tmp_path: Path) -> None:

@@ -85,9 +85,10 @@ def for_looking(flags: Flags) -> Iterator[Look]:
 
     Raises:
         StoreError: The store can't be read.
-        UsageError: There is no rehearsal to look at.
+        UsageError: There is no rehearsal to look at, or the home isn't a folder.
     """
     from batch_manager.cli.logs import log_to_stderr
+    from batch_manager.home import look_at_home
     from batch_manager.workspace import Workspace, own_settings, rehearsing
 
     user = settings_of(flags)
@@ -101,6 +102,8 @@ def for_looking(flags: Flags) -> Iterator[Look]:
             next_step=f"batch-manager {'--demo ' if flags.demo else ''}--rehearse --batch-index begins one, for $0.",
             code="no_rehearsal",
         )
+    if words := look_at_home(settings.home, settings.store_path):
+        terminal.say(words)
     with contextlib.ExitStack() as open_things:
         if flags.rehearse and flags.action == "search":
             # The query goes where the texts went; the server's batches, and so its folder, are none of a search's.
