@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from batch_manager.cli.signals import ended_by
 from batch_manager.rehearsal import RehearsalServer
 from batch_manager.settings import load_settings
 from batch_manager.store import DocumentationStore
@@ -78,6 +79,9 @@ def test_one_signal_ends_in_good_order(command: Command, server: RehearsalServer
     results = done.json["table_processing_results"]
     assert len(results) == 62 and any(results.values()) and not all(results.values())
     assert "Traceback" not in done.err and number.name in done.err
+    # Ctrl-C is a person's; of others nobody knows whose they are.
+    assert done.err.splitlines()[-1].startswith(f"{ended_by(number)}; what was paid for is kept.")
+    assert ("by you" in done.err) == (number is signal.SIGINT)
     with contextlib.closing(
         DocumentationStore.look(load_settings({"BATCH_MANAGER_HOME": str(command.home)}, {}, command.folder))
     ) as store:

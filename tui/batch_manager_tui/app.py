@@ -22,6 +22,7 @@ from textual.binding import Binding
 from textual.screen import ModalScreen, Screen
 from textual.worker import WorkerFailed
 
+from batch_manager.cli.signals import ended_by
 from batch_manager.errors import BatchManagerError
 from batch_manager_tui.away import Away
 from batch_manager_tui.backroom import BackRoom
@@ -162,7 +163,7 @@ class BatchManagerApp(App[None]):
         for name in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
             # Not in a thread, and not on every platform; without it the engine still ends in good order on close.
             with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
-                loop.add_signal_handler(name, self.told_to_end)
+                loop.add_signal_handler(name, self.told_to_end, ended_by(name))
         self.away.watch()
         if not self.is_headless:
             self.collector.begin()
@@ -330,10 +331,10 @@ class BatchManagerApp(App[None]):
             self._driver.write(sequence)
             self._driver.flush()
 
-    def told_to_end(self) -> None:
-        """SIGTERM or SIGHUP: stop the run in good order and go."""
+    def told_to_end(self, who: str) -> None:
+        """SIGTERM or SIGHUP: stop the run in good order and go; `who` sent it, as `ended_by` says it."""
         if self.opened is not None:
-            self.opened.engine.cancel()
+            self.opened.engine.cancel(who)
         self.exit(return_code=INTERRUPTED)
 
     def _fatal_error(self) -> None:

@@ -55,7 +55,7 @@ class Away:
 
     def _look(self) -> None:
         if os.getppid() != self._stand_in:
-            self._app.told_to_end()  # whoever killed the stand-in meant the app
+            self._app.told_to_end("Stopped since its process was killed")  # whoever killed the stand-in meant the app
         elif self.gone and not _in_front():
             self._given_up = True
         elif self.gone and self._given_up:

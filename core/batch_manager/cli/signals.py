@@ -22,6 +22,15 @@ class EndRequested(KeyboardInterrupt):
     """SIGTERM or SIGHUP came; unlike Ctrl-C it is no answer to a question."""
 
 
+def ended_by(number: int) -> str:
+    """Who ended a run with such a signal, in words that begin a sentence: Ctrl-C is a person's, others needn't be."""
+    name = signal.Signals(number).name
+    return {
+        "SIGINT": "Stopped by you",
+        "SIGHUP": "Stopped since the terminal was closed (SIGHUP)",
+    }.get(name, f"Stopped by another program ({name})")
+
+
 @contextlib.contextmanager
 def end_on_signals() -> Iterator[None]:
     """Outside a run: SIGTERM and SIGHUP unwind the stack as Ctrl-C does, so that locks and children are let go."""
@@ -36,19 +45,20 @@ def end_on_signals() -> Iterator[None]:
 class Stop:
     """During a run: the first signal asks for an end in good order, the second ends at once.
 
-    Use as a context manager around the run. Ending at once is safe since every answer is on the disk before
-    anything else happens to it.
+    Use as a context manager around the run; `who` has the words of `ended_by` once one has come. Ending at once is safe
+    since every answer is on the disk before anything else happens to it.
     """
 
-    def __init__(self, cancel: Callable[[], None]) -> None:
+    def __init__(self, cancel: Callable[[str], None]) -> None:
         """Nothing is installed before the context is entered.
 
         Args:
-            cancel: Asks the run to end; returns at once.
+            cancel: Asks the run to end, and is told who ended it (`ended_by`); returns at once.
         """
         self._cancel = cancel
         self._asked_at: float | None = None
         self._unsaid = ""
+        self.who = ""
         self._context: Any = None
 
     @property
@@ -74,7 +84,8 @@ class Stop:
         self._unsaid = (
             f"Stopping ({signal.Signals(number).name}): what is in flight is awaited and kept. Again ends at once."
         )
-        self._cancel()
+        self.who = ended_by(number)
+        self._cancel(self.who)
 
     def __enter__(self) -> Stop:
         self._context = _handled(SIGNALS, self._handle)

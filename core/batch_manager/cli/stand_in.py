@@ -7,10 +7,15 @@ on, and `fg` makes the parent go on, which the child sees by being in the foregr
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
 from types import FrameType
+from typing import Any
+
+GIVE_BACK = "\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?1004l\x1b[?2004l\x1b[<u\x1b[?1049l\x1b[?25h\x1b[0m"
+"""What a killed app can't write any more: no mouse, focus and pastes, the keyboard, the shell's screen, the cursor."""
 
 FORWARDED = ("SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")
 
@@ -28,6 +33,7 @@ def split() -> int | None:
     """
     sys.stdout.flush()
     sys.stderr.flush()
+    terminal = _terminal()
     child = os.fork()
     if child == 0:
         return None
@@ -40,4 +46,30 @@ def split() -> int | None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the whole group gets it, and the child decides
     _, status = os.waitpid(child, 0)
     code = os.waitstatus_to_exitcode(status)
-    return 128 - code if code < 0 else code
+    if code >= 0:
+        return code
+    _give_back(terminal)
+    name = signal.Signals(-code).name
+    print(f"error: The app's process was killed ({name}); what was paid for is kept. Start it again.", file=sys.stderr)
+    return 128 - code
+
+
+def _terminal() -> list[Any] | None:
+    """How the terminal is set now, before the app sets it."""
+    import termios
+
+    try:
+        return termios.tcgetattr(sys.stdin.fileno())
+    except (termios.error, OSError, ValueError):
+        return None
+
+
+def _give_back(terminal: list[Any] | None) -> None:
+    """Set the terminal as it was, since whoever was killed could not."""
+    import termios
+
+    with contextlib.suppress(termios.error, OSError, ValueError):
+        if terminal is not None:
+            termios.tcsetattr(sys.stdin.fileno(), termios.TCSANOW, terminal)
+        sys.stdout.write(GIVE_BACK)
+        sys.stdout.flush()

@@ -26,6 +26,8 @@ PERSIST_TRIES = 5
 PERSIST_WAIT = 1.0
 """Tries, and seconds between them, to write to the store before somebody is called."""
 
+BY_YOU = "Stopped by you"
+
 T = TypeVar("T")
 
 _LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
@@ -80,10 +82,14 @@ class Control:
         self.enter("running")
         self._going.set()
 
-    def cancel(self) -> None:
-        """End in good order: nothing new is sent, what is in flight is kept."""
+    def cancel(self, who: str = BY_YOU) -> None:
+        """End in good order: nothing new is sent, what is in flight is kept.
+
+        Args:
+            who: Who or what ended it, in words that begin a sentence.
+        """
         self.cancelled = True
-        self.stop("", "Stopped by you; what was paid for is kept.", "Start again to go on.")
+        self.stop("", f"{who}; what was paid for is kept.", "Start again to go on.")
 
     # What the run's own parts do
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from batch_manager.embedding import require_key, space_of
 from batch_manager.engine.agreement import agree
-from batch_manager.engine.control import Level, OnTrouble
+from batch_manager.engine.control import BY_YOU, Level, OnTrouble
 from batch_manager.engine.driver import Driver
 from batch_manager.engine.edge import Edge
 from batch_manager.engine.generations import (
@@ -210,9 +210,13 @@ class Engine:
         """Go on."""
         self._tell(lambda run: run.control.resume())
 
-    def cancel(self) -> None:
-        """End the run in good order; what is in flight is kept."""
-        self._tell(lambda run: run.cancel())
+    def cancel(self, who: str = BY_YOU) -> None:
+        """End the run in good order; what is in flight is kept.
+
+        Args:
+            who: Who or what ended it, in words that begin a sentence.
+        """
+        self._tell(lambda run: run.cancel(who))
 
     def view(self) -> RunView:
         """Where the run stands; cheap, from any thread."""
@@ -258,7 +262,7 @@ class Engine:
             self._closed = True
         if not self._thread.started:
             return
-        self.cancel()
+        self.cancel("Stopped since the program ended")
         self._driver.ended.wait(timeout)
 
         async def last() -> None:

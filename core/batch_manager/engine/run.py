@@ -10,7 +10,7 @@ from itertools import islice
 
 from batch_manager.embedding import Embedder
 from batch_manager.engine.books import CAP_REACHED, Books
-from batch_manager.engine.control import Control, StopRun
+from batch_manager.engine.control import BY_YOU, Control, StopRun
 from batch_manager.engine.delivery import Delivery
 from batch_manager.engine.progress import BatchProgress
 from batch_manager.engine.sending import Sender
@@ -70,10 +70,10 @@ class Run:
             await self._give_up()
         self._end()
 
-    def cancel(self) -> None:
-        """End in good order; requests that are in flight have some seconds to come in."""
+    def cancel(self, who: str = BY_YOU) -> None:
+        """End in good order; requests that are in flight have some seconds to come in. `who` as in `Control.cancel`."""
         if not self.control.cancelled:
-            self.control.cancel()
+            self.control.cancel(who)
             asyncio.get_running_loop().call_later(GRACE, lambda: asyncio.ensure_future(self._give_up()))
 
     def broken(self, error: BatchManagerError) -> None:

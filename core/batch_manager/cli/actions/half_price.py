@@ -103,7 +103,7 @@ def collect(flags: Flags) -> int:
             half.cancel()
         settled: dict[int, JobView] = {}
         looks, asked = 0, []
-        with Stop(lambda: asked.append(True)) as stop:
+        with Stop(lambda _: asked.append(True)) as stop:
             while True:
                 found = half.collect(_telling(workspace, stop))
                 settled.update({one.id: one for one in found.settled})

@@ -114,7 +114,7 @@ def _run(workspace: Workspace, quote: Quote) -> RunView:
     with Stop(engine.cancel) as stop:
         engine.start(quote)
         if stop.asked:  # before the start there was nothing to cancel yet
-            engine.cancel()
+            engine.cancel(stop.who)
         with progress.screen(rehearsal=workspace.settings.mode == "rehearsal") as screen:
             return progress.follow(engine, stop, screen)
 
