@@ -71,15 +71,18 @@ def space_of(settings: Settings) -> Space:
 
 
 def make_embedder(settings: Settings) -> Embedder:
-    """The embedder of these settings; the heavy imports happen here.
+    """The embedder of these settings, ready to embed; the heavy imports happen here.
 
     Raises:
         SettingError: No key, for a provider that needs one.
+        UsageError: The local model isn't installed.
     """
     if settings.provider == "local":
         from batch_manager.embedding.local import LocalEmbedder
 
-        return LocalEmbedder()
+        local = LocalEmbedder()
+        local.load()
+        return local
     from batch_manager.embedding.openai_api import OpenAIEmbedder
 
     return OpenAIEmbedder(settings)

@@ -53,6 +53,17 @@ class LocalEmbedder:
         self._thread = _one_thread()  # it is loaded again when somebody asks again
         self._model = None
 
+    def load(self) -> None:
+        """Load the model, unless it is there.
+
+        Its tokenizer holds the interpreter for a tenth of a second: better while somebody reads a price than while
+        they watch a run.
+
+        Raises:
+            UsageError: It isn't installed.
+        """
+        self._load()
+
     def _embed(self, texts: list[str]) -> np.ndarray[Any, np.dtype[np.float32]]:
         model = self._load()
         matrix = np.empty((len(texts), model.embedding.shape[1]), dtype="<f4")
