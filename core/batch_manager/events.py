@@ -101,6 +101,11 @@ class RunView:
     delivering: int = 0
 
     @property
+    def all_failed(self) -> bool:
+        """It came to its end, and nothing of it is indexed."""
+        return self.state == "done" and self.failed > 0 and not self.indexed
+
+    @property
     def active(self) -> bool:
         """Work is under way, or paused in the middle."""
         return self.state in ("starting", "running", "paused", "stopping")

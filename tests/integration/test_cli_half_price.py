@@ -67,6 +67,7 @@ def test_handed_over_and_collected(command: Command, server: RehearsalServer) ->
     status = command("--status", "--json").json
     assert status["batches"][0]["done"] == 1 and status["tables"]["pending"] == 2
     assert status["in_batches"]["items"] == 3 and status["in_batches"]["since"] == batch["since"]
+    assert "handed over at half the price, back within 24 h, " in command("--status").out
     server.advance(500)
     done = command("--collect", "--wait", "--json")
     assert done.code == 0, done.err

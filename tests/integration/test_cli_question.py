@@ -53,6 +53,7 @@ def test_y_spends_and_shows_bars(command: Command, server: RehearsalServer, keys
 def test_no_color_is_honoured(command: Command) -> None:
     with command.but(NO_COLOR="1").at_terminal("--batch-index", "--yes", "--json") as terminal:
         done = terminal.end()
+    assert "within 24 h: --lane batch" in done.err  # nobody asks, so there is no key for it
     assert done.code == 0 and "█" in done.err
     assert "\x1b[36m" not in done.err and "\x1b[1;3" not in done.err and "\x1b[32m" not in done.err
 

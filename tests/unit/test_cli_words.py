@@ -11,14 +11,18 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from batch_manager.cli.actions import index
+from batch_manager.cli.actions.search import _as_words
 from batch_manager.cli.lane_words import saved_words
 from batch_manager.cli.lines import bar, eta, money, total_line
 from batch_manager.cli.logs import log_to_file, redacted
 from batch_manager.cli.plain_json import lines_of, number
 from batch_manager.cli.report import report_lines, results_report, run_exit_code
-from batch_manager.engine import Failure, RunResults
+from batch_manager.cli.terminal import wrapped
+from batch_manager.engine import Failure, RunResults, SearchHit
 from batch_manager.errors import QuoteChanged
 from batch_manager.events import RunState, RunView
 from batch_manager.quote import Scope
@@ -205,3 +209,46 @@ def test_the_last_line_of_a_run_names_the_money_that_is_held() -> None:
     lines = list(report_lines(dataclasses.replace(ALL_DONE, estimated_cost=Decimal(0), held=Decimal("0.00004"))))
     assert lines[-1].endswith("$0 estimated + $0.00004 held, no answer came")
     assert "held" not in "".join(report_lines(ALL_DONE))
+
+
+@pytest.mark.parametrize(
+    ("line", "width", "pieces"),
+    [
+        ("short", 40, ["short"]),
+        (
+            "unfinished  Run 1 was interrupted with texts left",
+            30,
+            ["unfinished  Run 1 was", "  interrupted with texts left"],
+        ),
+        ("  run 1: " + "x" * 30 + " done", 24, ["  run 1:", "    " + "x" * 30, "    done"]),
+        ("words that a pipe gets whole, however long", 0, ["words that a pipe gets whole, however long"]),
+    ],
+)
+def test_a_line_is_cut_between_words(line: str, width: int, pieces: list[str]) -> None:
+    assert wrapped(line, width) == pieces
+
+
+@given(st.text(alphabet="ab  ", max_size=200), st.integers(0, 80))
+def test_no_word_is_lost_or_cut(line: str, width: int) -> None:
+    pieces = wrapped(line, width)
+    assert " ".join(pieces).split() == line.split()
+    assert all(len(piece) <= width or len(piece.split()) == 1 for piece in pieces) or width < 20
+
+
+def test_a_run_that_indexed_nothing_is_not_told_as_done() -> None:
+    view = RunView(state="done", items=3, failed=3, batches_total=1, batches_done=1)
+    assert total_line(view).endswith(" · ended with nothing indexed")
+    assert total_line(dataclasses.replace(view, indexed=1)).endswith(" · done")
+    assert total_line(RunView(state="done")) == "no item to index · $0 · done"
+
+
+def test_kinds_that_had_nothing_to_index_are_not_told() -> None:
+    nothing = RunResults({}, {}, 0, 0, 0, Decimal(0), Decimal(0), [])
+    assert next(iter(report_lines(nothing))) == "No item had to be indexed."
+    assert next(iter(report_lines(dataclasses.replace(nothing, tables={"a": True})))) == "tables  1 of 1 indexed"
+
+
+def test_hits_that_have_nothing_to_do_with_the_query_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    hits = [SearchHit("table", "a", 0.4, "a: b"), SearchHit("table", "c", 0.0, "c: d")]
+    assert list(_as_words(hits)) == ["1.  0.400  table  a  a: b"]
+    assert capsys.readouterr().err == "1 more item is as far from it as can be, and left out.\n"

@@ -35,9 +35,9 @@ def agree(quote: Quote, settings: Settings, *, yes: bool, trusted: bool, other: 
         DeclinedError: No yes, or nobody to ask.
     """
     while True:
-        for line in quote_lines(quote, settings, other):
-            terminal.say(line)
         asks = not yes and terminal.can_ask()
+        for line in quote_lines(quote, settings, other, asks=asks):
+            terminal.say(line)
         if not asks:
             trust.refuse_lure(settings, trusted)
         if yes:
@@ -102,8 +102,8 @@ def agree_to_query(host: str, *, yes: bool) -> None:
         raise DeclinedError("Declined; nothing was sent.", code="declined")
 
 
-def quote_lines(quote: Quote, settings: Settings, other: Quote | None = None) -> list[str]:
-    """The quote for a person to decide on."""
+def quote_lines(quote: Quote, settings: Settings, other: Quote | None = None, *, asks: bool = True) -> list[str]:
+    """The quote for a person to decide on; where nobody `asks`, the other lane is had by a flag and not by a key."""
     price = f"{show_usd(quote.cost)}  ({show_usd(quote.price.per_million)} per million tokens, {quote.price.source})"
     rows = [
         ("items", f"{quote.items:,} (tables {quote.tables.items:,}, relationships {quote.relationships.items:,})"),
@@ -117,7 +117,8 @@ def quote_lines(quote: Quote, settings: Settings, other: Quote | None = None) ->
     if quote.lane == "batch":
         rows.append(("back", "within 24 h; --collect takes it in"))
     if other is not None:
-        rows.append(("or", f"{show_usd(other.cost)} {'within 24 h' if other.lane == 'batch' else 'now'}: h"))
+        how = "h" if asks else f"--lane {other.lane}"
+        rows.append(("or", f"{show_usd(other.cost)} {'within 24 h' if other.lane == 'batch' else 'now'}: {how}"))
     if quote.change is not None:
         rows += [("index", shown(words, 200)) for words in change_words(quote, quote.change)]
     if quote.shortened:

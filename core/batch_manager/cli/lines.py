@@ -13,19 +13,22 @@ BAR = 20
 
 def total_line(view: RunView) -> str:
     """The whole run: items, requests, money, pace, and when it will end."""
-    parts = [f"{view.indexed:,} of {view.items:,} indexed"]
+    # A change back to an index that is kept may have nothing to index.
+    parts = [f"{view.indexed:,} of {view.items:,} indexed" if view.items else "no item to index"]
     if view.failed:
         parts.append(f"{view.failed:,} failed")
     if view.answered > view.indexed:
         parts.append(f"{view.answered - view.indexed:,} answered")
-    parts.append(f"{view.batches_done:,} of {counted(view.batches_total, 'batch', 'batches')}")
+    if view.items:
+        parts.append(f"{view.batches_done:,} of {counted(view.batches_total, 'batch', 'batches')}")
     parts.append(money(view))
     if view.rate and view.active:
         parts.append(f"{view.rate:,.0f} items/s" if view.rate >= 10 else f"{view.rate:.1f} items/s")
     if view.state == "running":
         parts.append(eta(view.eta) + (f" ({view.eta_reason})" if view.eta_reason else ""))
     else:
-        parts.append(f"{view.state}: {view.reason}" if view.reason else view.state)
+        state = "ended with nothing indexed" if view.all_failed else view.state
+        parts.append(f"{state}: {view.reason}" if view.reason else state)
     return " · ".join(parts)
 
 

@@ -64,7 +64,8 @@ def report_lines(results: RunResults, *, rehearsal: bool = False) -> Iterator[st
     if rehearsal:
         yield "REHEARSAL: pretend dollars"
     done = (("tables", results.tables), ("relationships", results.relationships))
-    yield from terminal.columns([(name, f"{sum(one.values()):,} of {len(one):,} indexed") for name, one in done])
+    rows = [(name, f"{sum(one.values()):,} of {len(one):,} indexed") for name, one in done if one]
+    yield from terminal.columns(rows) or ["No item had to be indexed."]
     held = f" + {show_usd(results.held)} held, no answer came" if results.held else ""
     yield (
         f"{terminal.counted(results.requests, 'request')} · {terminal.counted(results.billed_tokens, 'token')} billed,"

@@ -7,12 +7,15 @@ import io
 import os
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from batch_manager.plural import counted as counted
 
 LINE = 2_000
 """Most characters of one line on stderr."""
+
+NARROWEST = 20
+"""Characters of the narrowest terminal that lines are fitted to; one that tells less doesn't know its size."""
 
 
 def prepare() -> None:
@@ -58,6 +61,43 @@ def result(lines: Iterable[str]) -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         silence_stdout()
+
+
+def fitted(lines: Iterable[str]) -> Iterator[str]:
+    """Lines as they fit on stdout: on a terminal those that are too long go on below, cut between words."""
+    width = _width_of(sys.stdout) if _is_terminal(sys.stdout) else 0
+    for line in lines:
+        yield from wrapped(line, width)
+
+
+def wrapped(line: str, width: int) -> list[str]:
+    """A line in pieces of so many characters, cut between words; what goes on is indented. Pure.
+
+    Args:
+        line: One line; its own indentation and columns stay where it fits.
+        width: Characters; too few to be a terminal's leave the line whole.
+    """
+    if width < NARROWEST or len(line) <= width:
+        return [line]
+    indent = " " * (len(line) - len(line.lstrip()) + 2)
+    pieces: list[str] = []
+    rest = line
+    while len(rest) > width:
+        cut = rest.rfind(" ", len(indent), width + 1)
+        if cut <= 0:  # a word that is longer than a line
+            cut = rest.find(" ", width)
+            if cut < 0:
+                break
+        pieces.append(rest[:cut].rstrip())
+        rest = indent + rest[cut:].lstrip()
+    return [*pieces, rest]
+
+
+def _width_of(stream: object) -> int:
+    try:
+        return os.get_terminal_size(stream.fileno()).columns if isinstance(stream, io.IOBase) else 0
+    except (OSError, ValueError):
+        return 0
 
 
 def silence_stdout() -> None:

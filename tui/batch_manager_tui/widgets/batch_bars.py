@@ -11,7 +11,7 @@ from batch_manager.events import BatchView, RunView
 from batch_manager.pricing import show_usd
 from batch_manager_tui.display import cell_len, clip, count, duration, fit, pad, shown, span, wrap
 from batch_manager_tui.widgets.strips import Line, LineView, clip_line, strip_of
-from batch_manager_tui.widgets.words import BATCH, RUN
+from batch_manager_tui.widgets.words import ALL_FAILED, BATCH, RUN
 
 _BATCH_PARTS = {
     "waiting": "soft",
@@ -131,7 +131,7 @@ def total_lines(view: RunView, width: int, few: bool = False) -> list[Line]:
         width: Cells.
         few: There are few rows: say it in two.
     """
-    glyph, word = RUN[view.state]
+    glyph, word = ALL_FAILED if view.all_failed else RUN[view.state]
     through = view.indexed + view.failed
     percent = 100 if not view.items else through * 100 // view.items
     figures = f" {percent:3d}%"
@@ -139,7 +139,7 @@ def total_lines(view: RunView, width: int, few: bool = False) -> list[Line]:
     size = max(4, width - len(head) - len(figures))
     lines: list[Line] = [
         [
-            (head, _RUN_PARTS.get(view.state, "accent")),
+            (head, "error" if view.all_failed else _RUN_PARTS.get(view.state, "accent")),
             *bar(size, view.indexed, view.failed, view.answered, view.items),
             (figures, "strong"),
         ],

@@ -21,6 +21,12 @@ OUTCOME: dict[str, tuple[str, str]] = {
     "replaced": ("→", "soft"),
 }
 
+MEANT = {
+    "replaced": "what it left went over to a later run, with a new yes",
+    "handed": "handed over at half the price; back within 24 h",
+}
+"""Outcomes that a word doesn't explain."""
+
 WIDE = 124
 """Cells from which a run's line has its model, its retries and its time as well."""
 
@@ -177,6 +183,7 @@ def run_words(run: BilledRun, width: int) -> list[Line]:
     """All about one run."""
     glyph, part = OUTCOME.get(run.outcome, ("○", "soft"))
     lines: list[Line] = [[(f"run {run.id:,}  ", "strong"), (f"{glyph} {run.outcome}", part)]]
+    lines += [[(line, "soft")] for line in wrap(MEANT[run.outcome], width)] if run.outcome in MEANT else []
     lines += [[(line, "warning")] for line in wrap(run.reason, width)] if run.reason else []
     spent = run.spent
     lines += [

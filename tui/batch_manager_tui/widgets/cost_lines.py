@@ -14,7 +14,7 @@ from batch_manager.settings import DEFAULT_MODEL
 from batch_manager.store.jobs import Waiting
 from batch_manager_tui.display import clip, clip_middle, count, duration, fit, pad, shown, wrap
 from batch_manager_tui.widgets.strips import Line
-from batch_manager_tui.widgets.words import RUN
+from batch_manager_tui.widgets.words import ALL_FAILED, RUN
 
 NONE = Waiting()
 
@@ -108,8 +108,9 @@ def error_lines(error: BatchManagerError, width: int) -> list[Line]:
 
 def run_lines(view: RunView, quote: Quote | None, width: int) -> list[Line]:
     """The money of a run that is under way."""
-    glyph, word = RUN[view.state]
-    lines: list[Line] = [[(f"{glyph} {word}", "strong"), (f"  {view.indexed:,} of {view.items:,} indexed", "")], []]
+    glyph, word = ALL_FAILED if view.all_failed else RUN[view.state]
+    done = f"{view.indexed:,} of {view.items:,} indexed" if view.items else "no item to index"
+    lines: list[Line] = [[(f"{glyph} {word}", "strong"), (f"  {done}", "")], []]
     lines += money_lines(view, width)
     if quote is not None:
         lines += [[], *where_lines(quote, width)]

@@ -35,6 +35,9 @@ RUN: dict[RunState, tuple[str, str]] = {
     "interrupted": ("‖", "interrupted"),
 }
 
+ALL_FAILED = ("■", "all failed")
+"""What a run says that came to its end with nothing indexed."""
+
 KIND: dict[Kind, str] = {"table": "table", "relationship": "relation"}
 
 FINDING = {

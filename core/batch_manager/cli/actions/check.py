@@ -76,7 +76,7 @@ def check(flags: Flags) -> int:
         if flags.json:
             terminal.result(lines_of(_as_json(checked)))
         else:
-            terminal.result(_as_words(checked))
+            terminal.result(terminal.fitted(_as_words(checked)))
     return 0 if checked.fine else 1
 
 

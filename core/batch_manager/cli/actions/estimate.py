@@ -12,7 +12,7 @@ from batch_manager.cli.ask import size_words
 from batch_manager.cli.lane_words import lanes_report, lanes_words, waiting_of, waiting_report
 from batch_manager.cli.opening import for_looking, say_other_model
 from batch_manager.cli.plain_json import lines_of
-from batch_manager.documents import PROBLEMS
+from batch_manager.documents import PROBLEMS, Kind
 from batch_manager.half_price import Lanes, waiting_words
 from batch_manager.half_price.lane import HalfPrice
 from batch_manager.index_change import change_words
@@ -44,7 +44,7 @@ def estimate_costs(flags: Flags) -> int:
         if flags.json:
             terminal.result(lines_of(_as_json(quote, look)))
         else:
-            terminal.result(_as_words(quote, look))
+            terminal.result(terminal.fitted(_as_words(quote, look)))
     return 0
 
 
@@ -89,10 +89,23 @@ def _as_words(quote: Quote, look: Look) -> Iterator[str]:
     if quote.beyond_cap and quote.cap is not None:
         yield first_request_words(quote) or f"The cap of {show_usd(quote.cap)} would stop the run before its end"
     if quote.unsendable_count:
-        yield f"{terminal.counted(quote.unsendable_count, 'item')} can't be sent:"
+        yield f"{terminal.counted(quote.unsendable_count, 'item')} can't be sent{_shares(quote, look)}:"
         for row in islice(_unsendable(look), 50):
             failure = _failure(row)
             yield f"  {row.kind} {shown(row.name)}: {failure['message']} {failure['next_step']}"
+
+
+def _shares(quote: Quote, look: Look) -> str:
+    """Out of how many of each kind, since the price counts what can be sent and `--status` counts all."""
+    shares: tuple[tuple[Kind, str, int], ...] = (
+        ("table", "tables", quote.tables.items),
+        ("relationship", "relationships", quote.relationships.items),
+    )
+    told = []
+    for kind, noun, sent in shares:
+        if left := len(look.store.items.ids(ItemFilter(kind=kind, status="pending", problem="any"))):
+            told.append(f"{left:,} of {left + sent:,} {noun}")
+    return f" ({', '.join(told)})" if told and quote.change is None else ""
 
 
 def _lanes(quote: Quote, look: Look) -> Lanes:

@@ -15,6 +15,7 @@ from batch_manager.cli.opening import for_looking
 from batch_manager.cli.plain_json import lines_of
 from batch_manager.documents import Kind
 from batch_manager.errors import StoppedError
+from batch_manager.plural import are
 from batch_manager.pricing import show_usd
 from batch_manager.sources.shown import shown
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 LIMIT = 10
 EXCERPT = 160
+
+NOTHING = 0.005
+"""The score below which an item has nothing to do with a query: people are shown the others, `--json` has all."""
 
 
 def search(flags: Flags) -> int:
@@ -86,8 +90,11 @@ def _ask(query: str, look: Look, flags: Flags) -> Sequence[SearchHit]:
 
 
 def _as_words(hits: Sequence[SearchHit]) -> Iterator[str]:
+    near = [hit for hit in hits if hit.score >= NOTHING]
     rows = [
         (f"{place}.", f"{hit.score:.3f}", hit.kind, shown(hit.name), shown(" ".join(hit.document.split()), EXCERPT))
-        for place, hit in enumerate(hits, start=1)
+        for place, hit in enumerate(near, start=1)
     ]
     yield from terminal.columns(rows, right=(0,))
+    if len(near) < len(hits):
+        terminal.say(f"{are(len(hits) - len(near), 'more item')} as far from it as can be, and left out.")

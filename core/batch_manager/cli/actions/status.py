@@ -36,6 +36,12 @@ if TYPE_CHECKING:
 NAMES: dict[Kind, str] = {"table": "tables", "relationship": "relationships"}
 RUNS = 5
 
+STATES = {
+    "replaced": "replaced, since what it left went over to a later run",
+    "handed": "handed over at half the price, back within 24 h",
+}
+"""States of runs that a word doesn't explain."""
+
 
 def status(flags: Flags) -> int:
     """Print the status; the exit code is 2 when the index can't be asked.
@@ -55,7 +61,7 @@ def status(flags: Flags) -> int:
         if flags.json:
             terminal.result(lines_of(_as_json(look, counts, vectors)))
         else:
-            terminal.result(_as_words(look, counts, vectors))
+            terminal.result(terminal.fitted(_as_words(look, counts, vectors)))
         if trouble is not None:
             terminal.say(f"error: {trouble}")
             return trouble.exit_code
@@ -163,7 +169,7 @@ def _as_words(look: Look, counts: Counts, vectors: dict[Kind, int]) -> Iterator[
     for run in ledger.runs(RUNS):
         why = f" ({shown(run.reason)})" if run.reason else ""
         work = f"{terminal.counted(run.requests, 'request')}, {show_usd(run.spent)}"
-        yield f"  run {run.id} of {run.agreed_at}: {run.state}{why}, {work}"
+        yield f"  run {run.id} of {run.agreed_at}: {STATES.get(run.state, run.state)}{why}, {work}"
     if (left := interrupted(look.engine)) is not None:
         yield f"unfinished  {left.told}"
     yield from (f"  {line}" for line in saved_words(bill.saved, sum((run.doubled for run in bill.runs), Decimal(0))))
