@@ -35,7 +35,7 @@ def main(documents: str, base_url: str, home: str, *flags: str) -> None:
         if "--import-only" in flags:
             print("{}")
             return
-        workspace.engine.warm()  # as the app and the flags do while the quote is read
+        workspace.engine.warm().result()  # as the app and the flags do while the quote is read
         result = asyncio.run(in_app(workspace)) if "--app" in flags else run(workspace.engine, Scope())
         if "--again" in flags:
             result["again"] = run(workspace.engine, Scope("all"))["seconds"]

@@ -151,8 +151,12 @@ class Engine:
 
     # The yes, and what follows
 
-    def warm(self) -> None:
-        """Load what a run will need while a person still reads the quote; nothing is sent. Returns at once."""
+    def warm(self) -> concurrent.futures.Future[None]:
+        """Load what a run will need while a person still reads the quote; nothing is sent.
+
+        Returns:
+            At once: what is done when all is loaded. Troubles are told as notices.
+        """
 
         async def load() -> None:
             try:
@@ -161,7 +165,7 @@ class Engine:
                 # Found before anybody says yes: a damaged folder, a server that is away.
                 self._bus.publish(Notice(0, str(error), "error"))
 
-        self._thread.begin(load())
+        return self._thread.begin(load())
 
     def start(self, quote: Quote, within: Callable[[], None] = lambda: None) -> None:
         """Begin what was agreed; returns once it is written down.
