@@ -62,15 +62,14 @@ class Selection:
 
     def toggle_all(self) -> None:
         """Mark all that fit the filter; unmark them when they are marked already."""
-        listed = set(self.ids)
-        if listed <= self.marks:
-            self.marks -= listed
+        if len(self.marks) >= len(self.ids) and self.marks.issuperset(self.ids):
+            self.marks.difference_update(self.ids)
         else:
-            self.marks |= listed
+            self.marks.update(self.ids)
 
     def invert(self) -> None:
         """Turn the marks of all that fit the filter round."""
-        self.marks ^= set(self.ids)
+        self.marks.symmetric_difference_update(self.ids)
 
     def mark(self, ids: Iterable[int]) -> None:
         """Mark these."""
