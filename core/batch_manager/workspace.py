@@ -41,7 +41,7 @@ class Workspace:
         store: The documentation store.
         engine: The engine over it.
         half_price: The half-price lane.
-        cap: The cap that was given, by a flag or with the last yes, in USD.
+        cap: The cap that was given by a flag, in USD; one that is typed into a question is that run's alone.
         busy: Why this workspace can only look, when another process writes in the home.
     """
 

@@ -39,3 +39,7 @@ async def test_a_change_is_told_before_the_yes_and_done_after_it(opens: Any, dri
             await driver.press("s")  # nothing is pending, and still there is something to be done
             await driver.asked()
             assert "go, for $0" in driver.screen_text()
+            await driver.pilot.press("y")
+            await driver.run_to_the_end()
+            assert "nothing was sent; the index is changed" in driver.screen_text()
+            assert "0 of 0" not in driver.screen_text()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -11,9 +12,16 @@ from typing import Any
 
 import pytest
 
-from batch_manager.store.bill import Bill, BilledRun, Spent
+from batch_manager.store.bill import Bill, BilledRun, Pace, Spent
 from batch_manager_tui.display import cell_len
-from batch_manager_tui.widgets.bill_lines import day_plot, run_heads, run_line, spend_lines, total_line
+from batch_manager_tui.widgets.bill_lines import (
+    day_plot,
+    pace_lines,
+    run_heads,
+    run_line,
+    spend_lines,
+    total_line,
+)
 from batch_manager_tui.widgets.plots import columns
 
 
@@ -37,8 +45,8 @@ async def test_runs_and_sums_and_files(local: Any, drives: Any, tables: Any, tmp
         seen = driver.screen_text()
         assert "✓ done" in seen
         assert "1 run" in seen
-        assert "By day (UTC)" in seen
-        assert "the plots are of tokens" in seen
+        assert "on this machine, which bills nothing" in " ".join(seen.replace("│", " ").split())
+        assert "1 run, 3 items agreed" in seen
         await driver.press("c")
         driver.app.screen.query_one("#place").value = str(tmp_path / "bill.csv")
         await driver.press("enter")
@@ -46,7 +54,7 @@ async def test_runs_and_sums_and_files(local: Any, drives: Any, tables: Any, tmp
         rows = list(csv.DictReader((tmp_path / "bill.csv").read_text().splitlines()))
         assert [row["outcome"] for row in rows] == ["done"]
         assert "1 run written to ~/bill.csv." in driver.notice
-        assert "texts answered a second" in "".join(
+        assert "3 texts answered within" in "".join(
             text for line in driver.app.screen.query_one("#run").lines for text, _ in line
         )
         await driver.press("v")
@@ -123,3 +131,22 @@ def test_held_money_is_told_apart_from_what_is_billed() -> None:
     at = next(number for number, line in enumerate(lines) if line.startswith("small"))
     assert lines[at].endswith(" $0.30") and lines[at + 1].endswith(" +$0.10 held")
     assert "$0.40" not in " ".join(lines)
+
+
+def test_where_nothing_is_billed_no_plot_is_all_zeros() -> None:
+    spent = Spent(requests=2)
+    runs = tuple(replace(run, price=Decimal(0), spent=spent, model="local") for run in a_bill(2).runs)
+    bill = Bill(runs, (("2026-11-01", spent), ("2026-11-02", spent)), (("local", spent + spent),), spent + spent)
+    words = " ".join("".join(text for text, _ in line) for line in spend_lines(bill, 60))
+    assert "2 runs, 6 items agreed" in words and "─" not in words
+    paid = tuple(replace(run, price=Decimal("0.02")) for run in runs)
+    assert "No request of these runs" in "".join(
+        text for line in spend_lines(replace(bill, runs=paid), 80) for text, _ in line
+    )
+
+
+def test_a_pace_is_drawn_where_there_is_something_to_compare() -> None:
+    few = " ".join(text for line in pace_lines(Pace(0.5, (0, 0, 147)), 60) for text, _ in line)
+    assert few.strip() == "147 texts answered within 1.5 s"
+    slow = [text for line in pace_lines(Pace(10.0, (3, 2, 4, 1)), 60) for text, _ in line]
+    assert any(text.strip() == "0.4" for text in slow)

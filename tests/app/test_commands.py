@@ -9,7 +9,8 @@ import pytest
 from textual.command import CommandList
 
 from batch_manager_tui.commands import COMMANDS, GROUPS, Command
-from batch_manager_tui.places import PLACE_COMMANDS
+from batch_manager_tui.display import cell_len
+from batch_manager_tui.places import ALL_COMMANDS, PLACE_COMMANDS
 from batch_manager_tui.screens.deeds import Deeds
 from batch_manager_tui.screens.help import help_lines
 
@@ -30,6 +31,15 @@ def test_each_command_has_a_deed_and_stands_in_the_help() -> None:
         assert command.shown_keys in page
         if command.group != "Move":
             assert callable(getattr(Deeds, command.id if command.id != "import" else "import_"))
+
+
+@pytest.mark.parametrize("width", [54, 76, 112, 170])
+def test_help_is_whole_at_every_width(width: int) -> None:
+    lines = ["".join(text for text, _ in line) for line in help_lines(width)]
+    assert max(map(cell_len, lines)) <= width
+    words = " ".join(" ".join(lines).split())
+    for command in ALL_COMMANDS if width < 150 else ():
+        assert " ".join(command.help.split()) in words
 
 
 def effect(driver: Any) -> tuple[object, ...]:

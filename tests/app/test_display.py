@@ -97,3 +97,9 @@ def test_names_that_begin_and_end_alike_are_cut_so_that_they_differ(width: int) 
     assert len(set(cuts)) == len(names), cuts
     assert all(cell_len(cut) <= width for cut in cuts)
     assert clip_apart("short", names, width) == "short"
+
+
+def test_a_number_keeps_its_unit() -> None:
+    assert wrap("2 requests, about 3 s", 19) == ["2 requests, about", "3 s"]
+    assert wrap("about 3 min 20 s", 10) == ["about", "3 min 20 s"]
+    assert wrap("table 3 spare parts", 9) == ["table 3", "spare", "parts"]

@@ -191,3 +191,21 @@ async def test_the_answers_say_what_a_yes_allows_now_and_cut_no_price(
         assert f"y  spend {show_usd(driver.app.screen.quote.cost)} " in driver.screen_text()
         assert "h  now" in driver.screen_text() and "c  cap" in driver.screen_text()
         assert driver.app.screen.quote.cost < now.cost
+
+
+async def test_what_an_earlier_run_said_is_gone_once_items_are_handed_over(
+    paid: Any, drives: Any, tables: Any, server: RehearsalServer
+) -> None:
+    workspace = paid(tables(3))
+    async with drives(workspace) as driver:
+        await driver.press("s")
+        await driver.asked()
+        await driver.press("c", *"0.0000001", "enter")
+        await driver.pilot.pause(0.5)
+        await driver.pilot.press("y")
+        await driver.run_to_the_end()
+        assert "The cap of" in driver.screen_text() and "the last run" in driver.screen_text()
+        await hand_over(driver)
+        await driver.press("j")
+        await driver.until(lambda: "At half the price" in driver.screen_text())
+        assert "The cap of" not in driver.screen_text() and "the last run" not in driver.screen_text()

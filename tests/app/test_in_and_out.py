@@ -6,6 +6,7 @@ import asyncio
 import json
 import shutil
 import sqlite3
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,9 @@ from batch_manager.settings import load_settings
 from batch_manager.sources.collection import IterableSource
 from batch_manager.workspace import Workspace
 from batch_manager_tui.app import BatchManagerApp
+from batch_manager_tui.screens import bringing
 from batch_manager_tui.screens.curtain import Curtain
+from batch_manager_tui.screens.take_in import work_for
 
 
 async def test_the_first_start_says_how_to_begin(opens: Callable[..., Any], drives: Callable[..., Any]) -> None:
@@ -303,3 +306,47 @@ async def test_the_screen_is_there_before_the_home_is_open(tmp_path: Path) -> No
         assert app.main.items.line_count() > 100
         await pilot.press("q")
     await asyncio.to_thread(app.close_rooms)
+
+
+async def test_a_prompt_offers_the_keys_that_do_something(
+    opens: Callable[..., Any], drives: Callable[..., Any], tmp_path: Path, monkeypatch: Any
+) -> None:
+    bad, good = tmp_path / "bad.jsonl", tmp_path / "good.jsonl"
+    bad.write_text("not json\n")
+    good.write_text(json.dumps({"kind": "table", "name": "users", "business_purpose": "People"}) + "\n")
+    monkeypatch.chdir(tmp_path)
+    async with drives(opens()) as driver:
+        await driver.press("i")
+        assert "enter  go" in driver.screen_text() and "ctrl+x" not in driver.screen_text()
+        await driver.press(*"bad.jsonl", "enter")
+        await driver.until(lambda: "line 1" in driver.screen_text())
+        assert "enter  go" in driver.screen_text()  # nothing was read, so another path can be typed
+        await driver.press(*["backspace"] * 9, *"good.jsonl", "enter")
+        await driver.until(lambda: "1 new" in driver.screen_text())
+        assert "enter  close" in driver.screen_text()
+        assert "enter  go" not in driver.screen_text()
+        await driver.press("enter")
+        assert driver.front == "MainScreen"
+
+
+async def test_while_it_is_read_a_prompt_offers_to_stop(
+    opens: Callable[..., Any], drives: Callable[..., Any], tmp_path: Path, monkeypatch: Any
+) -> None:
+    (tmp_path / "a.jsonl").write_text(json.dumps({"kind": "table", "name": "users", "business_purpose": "People"}))
+    monkeypatch.chdir(tmp_path)
+    gate = threading.Event()
+
+    def held_up(*given: Any, **more: Any) -> Callable[[], Any]:
+        work = work_for(*given, **more)
+        return lambda: gate.wait(30) and work()
+
+    monkeypatch.setattr(bringing, "work_for", held_up)
+    async with drives(opens()) as driver:
+        await driver.press("i", *"a.jsonl", "enter")
+        await driver.until(lambda: "ctrl+x  stop reading" in driver.screen_text())
+        assert "esc  close; it goes on" in driver.screen_text()
+        await driver.press("enter")  # neither another reading nor the end of the question
+        assert driver.front == "TakeIn"
+        gate.set()
+        await driver.until(lambda: "1 new" in driver.screen_text())
+        assert "ctrl+x" not in driver.screen_text()

@@ -19,6 +19,7 @@ OPENS = {
     "settings": "comma",
     "sources": "c",
     "search": "S",
+    "check": "V",
     "help": "question_mark",
 }
 

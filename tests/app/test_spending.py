@@ -168,7 +168,7 @@ async def test_a_cap_below_the_first_request_says_which_size_would_fit(opens: An
         await driver.press("c", *"0.00002", "enter")
         seen = " ".join(driver.screen_text().replace("│", " ").split())
         fits = driver.app.screen.quote.first_that_fit
-        assert f"too low for a request; --batch-size {fits} fits" in seen
+        assert f"too low for a request; EMBEDDING_BATCH_SIZE={fits} fits" in seen
         assert "n no" in seen  # the answers are still in sight
         await driver.press("c", "ctrl+u", "0", "enter")
         assert "too low for any text" in " ".join(driver.screen_text().replace("│", " ").split())

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from batch_manager.quote import Quote
 from batch_manager_tui.situation import Situation
+from batch_manager_tui.widgets.words import FINDING
 
 
 def _running(now: Situation) -> str:
@@ -56,16 +60,27 @@ def start(now: Situation) -> str | None:
     if reason := may_change(now) or has_items(now):
         return reason
     if not now.counts.total("pending") and not now.changes:
-        failed = now.counts.total("failed")
-        return f"Nothing is pending; {now.key('retry')} retries {failed:,} failed." if failed else "Nothing is pending."
+        return _nothing_pending(now)
     return None if now.marked else lists_items(now)
+
+
+def _nothing_pending(now: Situation) -> str:
+    failed, again = now.counts.total("failed"), now.retryable
+    if not failed:
+        return "Nothing is pending."
+    if not again:
+        return f"Nothing is pending, and none of what failed can be sent: {now.key('failures')} says why."
+    rest = "" if again == failed else f" of {failed:,}"
+    return f"Nothing is pending; {now.key('retry')} retries {again:,}{rest} failed."
 
 
 def retry(now: Situation) -> str | None:
     """What failed can be tried again."""
     if reason := may_change(now) or has_items(now):
         return reason
-    return None if now.counts.total("failed") else "Nothing has failed."
+    if not now.counts.total("failed"):
+        return "Nothing has failed."
+    return None if now.retryable else f"None of what failed can be sent: {now.key('failures')} says why."
 
 
 def failures(now: Situation) -> str | None:
@@ -77,6 +92,11 @@ def failures(now: Situation) -> str | None:
 
 def rebuild(now: Situation) -> str | None:
     """The whole index can be made again."""
+    return may_change(now) or has_items(now)
+
+
+def check(now: Situation) -> str | None:
+    """Store and index stand still, so that they can be compared."""
     return may_change(now) or has_items(now)
 
 
@@ -125,3 +145,20 @@ def demo(now: Situation) -> str | None:
     if not now.ready:
         return ready(now)
     return _running(now) if now.running else None
+
+
+def nothing_sendable(quote: Quote, keys: Mapping[str, str]) -> str | None:
+    """Why nothing of what is chosen can be sent, with the next step; None where something can be, or is to be done.
+
+    Args:
+        quote: What is chosen, priced.
+        keys: The first key of each command, by its id.
+    """
+    if quote.items or not quote.unsendable_count or (quote.change is not None and quote.change.ready):
+        return None
+    why = ", or ".join(dict.fromkeys(FINDING.get(one.code, one.code) for one in quote.unsendable))
+    many = quote.unsendable_count
+    whom = "It can't be sent" if many == 1 else f"None of the {many:,} can be sent"
+    if quote.scope.which == "failed":
+        return f"{whom}: {why}. {keys['failures']} says what helps."
+    return f"{whom}: {why}. {keys['details']} on an item says more, {keys['skip']} leaves it out."

@@ -27,6 +27,7 @@ Group = Literal[
     "Half price",
     "Sources",
     "Search",
+    "Check",
 ]
 GROUPS: tuple[Group, ...] = get_args(Group)
 
@@ -158,7 +159,7 @@ COMMANDS: tuple[Command, ...] = (
         "retry",
         ("r",),
         "retry failed",
-        "Price and retry the failed: the marked, else all",
+        "Price and retry the failed: the marked, else all in the filter",
         "Spend",
         availability.retry,
         15,
@@ -271,6 +272,14 @@ COMMANDS: tuple[Command, ...] = (
         "Look",
         availability.ready,
         65,
+    ),
+    Command(
+        "check",
+        ("V",),
+        "check index",
+        "Compare store and index both ways; what is left to do; repair for $0",
+        "Look",
+        availability.check,
     ),
     Command("search", ("S", "ctrl+f"), "search", "Ask the index in plain words", "Look", availability.search, 45),
     Command("help", ("question_mark",), "help", "All keys", "App", availability.always, 90),

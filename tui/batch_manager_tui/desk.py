@@ -35,6 +35,7 @@ class Desk:
     Attributes:
         selection: Filter and marks.
         counts: Items by kind and status, as last read.
+        retryable: Failed items that could be sent again, as last read.
         searchable: Items that a search can find, as last read.
         serves: The model of the index that serves, where it isn't the one in force.
         spent: USD over all runs, as last read.
@@ -44,8 +45,10 @@ class Desk:
         jobs: Batches at half the price that are under way.
         waiting: Items that wait for them.
         quote: The newest quote, of `heading`.
+        why: Which key says why nothing of it can be sent; empty when something can be.
         error: Why there is no quote.
         view: The run.
+        past_run: A run that something else was done after, so that it is not to be shown any more.
         starting: A yes is being written down.
         reading: A scan or an import is under way.
     """
@@ -67,6 +70,7 @@ class Desk:
 
     def _empty(self) -> None:
         self.counts = Counts({})
+        self.retryable = 0
         self.searchable = 0
         self.serves = ""
         self.spent = Decimal(0)
@@ -77,8 +81,10 @@ class Desk:
         self.waiting = Waiting()
         self.quote: Quote | None = None
         self.heading = ""
+        self.why = ""
         self.error: BatchManagerError | None = None
         self.view = RunView()
+        self.past_run = 0
 
     def situation(self, pane: Pane, keys: Mapping[str, str]) -> Situation:
         """The moment, as commands judge it."""
@@ -87,11 +93,13 @@ class Desk:
             ready=opened is not None,
             busy=str(opened.busy) if opened and opened.busy else "",
             counts=self.counts,
+            retryable=self.retryable,
             changes=self.quote is not None and self.quote.change is not None and self.quote.change.ready,
             searchable=self.searchable,
             wanted=self.selection.wanted,
             listed=len(self.selection.ids),
             marked=len(self.selection.marks),
+            hidden=self.selection.hidden,
             view=self.view,
             starting=self.starting,
             reading=self.reading,
@@ -102,8 +110,10 @@ class Desk:
 
     def cost_state(self) -> CostState:
         """The moment, as the cost panel shows it."""
+        past = self.view.run_id == self.past_run and not self.view.active
+        view = RunView() if past else self.view
         return CostState(
-            self.heading, self.quote, self.error, self.view, self.spent, self.held, self._half(), self.waiting
+            self.heading, self.quote, self.error, view, self.spent, self.held, self._half(), self.waiting, self.why
         )
 
     def _half(self) -> Decimal | None:
@@ -138,12 +148,13 @@ class Desk:
         workspace = self._opened()
 
         def look() -> tuple[
-            Counts, int, str, Decimal, Decimal, list[RunRow], RunRow | None, tuple[JobView, ...], Waiting
+            Counts, int, int, str, Decimal, Decimal, list[RunRow], RunRow | None, tuple[JobView, ...], Waiting
         ]:
             store = workspace.store
             serving = store.generations.serving()
             return (
                 store.items.counts(),
+                store.items.retryable(),
                 store.generations.searchable(),
                 "" if serving is None or serving.is_of(workspace.engine.space) else serving.title,
                 store.ledger.spent(),
@@ -155,14 +166,14 @@ class Desk:
             )
 
         found = await back.read(look)
-        self.counts, self.searchable, self.serves, self.spent, self.held = found[:5]
-        self.runs, self.unfinished, self.jobs, self.waiting = found[5:]
+        self.counts, self.retryable, self.searchable, self.serves, self.spent, self.held = found[:6]
+        self.runs, self.unfinished, self.jobs, self.waiting = found[6:]
 
     async def read_counts(self, back: BackRoom) -> None:
         """Read only the counts; for a run that is under way."""
         self.counts = await back.read(self._opened().store.items.counts)
 
-    async def price(self, back: BackRoom) -> None:
+    async def price(self, back: BackRoom, keys: Mapping[str, str]) -> None:
         """Make the quote of what is chosen now; where that is nothing but failed items, of a retry."""
         opened = self._opened()
         scope = self.selection.pending_scope()
@@ -173,11 +184,13 @@ class Desk:
                 retry = await back.quote(opened.quote, self.selection.failed_scope())
                 if not retry.nothing_to_do:
                     quote = retry
-                    heading = f"{retry.items or _chosen(retry):,} failed" + (", to retry with r" if retry.items else "")
+                    heading = _retry_heading(retry, keys["retry"])
         except BatchManagerError as error:
             self.quote, self.error = None, error
             return
         self.quote, self.heading, self.error = quote, heading, None
+        failed = quote.scope.which == "failed"
+        self.why = f"{keys['failures'] if failed else keys['details']} says why, and what to do."
 
     def _heading(self, quote: Quote) -> str:
         chosen, total = _chosen(quote), self.counts.total("pending")
@@ -185,7 +198,10 @@ class Desk:
             which = "Back to a kept index" if quote.change.step == "back" else "Another index"
             return f"{which}: {count(chosen, 'item')}"
         sent = quote.items or chosen  # where none can be sent, the panel says so of all that was chosen
-        marked = len(self.selection.marks)
+        marked, hidden = len(self.selection.marks), self.selection.hidden
+        if hidden:
+            pending = "" if chosen == marked else f", {sent:,} pending"
+            return f"{marked:,} marked, {hidden:,} of them hidden by the filter{pending}"
         if marked and chosen < marked:
             return f"{marked:,} marked, {sent:,} of them pending"
         if marked:
@@ -203,6 +219,13 @@ class Desk:
     def _opened(self) -> Workspace:
         assert self.workspace is not None, "the screen asks only once the workspace is open"
         return self.workspace
+
+
+def _retry_heading(quote: Quote, key: str) -> str:
+    if not quote.items:
+        return f"{_chosen(quote):,} failed"
+    rest = f" of {_chosen(quote):,}" if quote.unsendable_count else ""
+    return f"{quote.items:,}{rest} failed, to retry with {key}"
 
 
 def _chosen(quote: Quote) -> int:

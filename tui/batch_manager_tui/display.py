@@ -6,6 +6,7 @@ direction overrides and invisible characters become visible escapes. Nothing her
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -19,6 +20,9 @@ count = counted
 """A number with its noun."""
 
 ELLIPSIS = "…"
+
+_UNIT = re.compile(r"(?:s|min|h)(?!\w)")
+"""Units of time, as `duration` writes them."""
 
 MAX_COMBINING = 3
 """Combining marks in a row that are drawn as they are; more of them would paint over the lines above."""
@@ -188,11 +192,16 @@ def _wrapped(line: str, width: int) -> Iterator[str]:
         yield current.rstrip()
 
 
+def _is_unit(line: str, position: int) -> bool:
+    """Here stands the unit of the number before, which is not to be read without it: `3 s`."""
+    return position > 1 and line[position - 2].isdigit() and _UNIT.match(line, position) is not None
+
+
 def _words(line: str) -> Iterator[str]:
     """Words with the spaces behind them."""
     start = 0
     for position in range(1, len(line)):
-        if line[position - 1] == " " and line[position] != " ":
+        if line[position - 1] == " " and line[position] != " " and not _is_unit(line, position):
             yield line[start:position]
             start = position
     yield line[start:]

@@ -5,15 +5,15 @@ A key that moves, goes back or asks for help has one meaning, and one line in `k
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 from textual.binding import Binding, BindingType
 
 from batch_manager_tui.availability import always
 from batch_manager_tui.commands import BY_ID, COMMANDS, Command, Group
 
-Place = Literal["details", "failures", "bill", "half_price", "settings", "sources", "search", "help"]
-PLACES: tuple[Place, ...] = ("details", "failures", "bill", "half_price", "settings", "sources", "search", "help")
+Place = Literal["details", "failures", "bill", "half_price", "settings", "sources", "search", "check", "help"]
+PLACES: tuple[Place, ...] = get_args(Place)
 
 
 def _command(
@@ -84,6 +84,11 @@ _OWN: dict[Place, tuple[Command, ...]] = {
         _command("search.source", ("ctrl+r", "o"), "source", "All sources, or one of them", "Search", "source", 40),
         _command("search.schema", ("ctrl+s", "m"), "schema", "All schemas, or one of them", "Search", "schema", 50),
     ),
+    "check": (
+        _command("check.look", ("l", "enter"), "check again", "Compare store and index anew", "Check", "look", 20),
+        _command("check.repair", ("r",), "repair", "Mend what costs nothing", "Check", "repair", 10),
+        _command("check.stop", ("x",), "stop", "Compare no further", "Check", "stop", 5),
+    ),
     "help": (_command("help.page", ("space",), "read on", "One page down", "Other screens", "move('page_down')"),),
 }
 
@@ -94,6 +99,7 @@ _OPENS: dict[Place, str] = {
     "settings": "settings",
     "sources": "sources",
     "search": "search",
+    "check": "check",
     "help": "help",
 }
 """Which of the main screen's commands opens it; the same key closes it."""

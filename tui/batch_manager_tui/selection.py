@@ -75,6 +75,20 @@ class Selection:
         """Mark these."""
         self.marks.update(ids)
 
+    @property
+    def hidden(self) -> int:
+        """Marked items that the filter hides; whatever is done with the marked is done with them as well."""
+        if not self.marks or not self.narrowed:
+            return 0
+        return len(self.marks) - sum(map(self.marks.__contains__, self.ids))
+
+    def hidden_among(self, ids: Iterable[int]) -> int:
+        """How many of these the filter hides."""
+        if not self.narrowed:
+            return 0
+        listed = set(self.ids)
+        return sum(one not in listed for one in ids)
+
     def pending_scope(self) -> Scope:
         """What `start` means: the marked, else all in the filter; of these, the pending."""
         if self.marks:
@@ -84,8 +98,12 @@ class Selection:
         return Scope("pending", kinds=(self.wanted.kind,) if self.wanted.kind else KINDS)
 
     def failed_scope(self) -> Scope:
-        """What `retry` means: the marked, else all; of these, the failed."""
-        return Scope("failed", ids=tuple(self.marks) if self.marks else None)
+        """What `retry` means: the marked, else all in the filter; of these, the failed."""
+        if self.marks:
+            return Scope("failed", ids=tuple(self.marks))
+        if self.wanted.text or self.wanted.problem or self.wanted.status not in (None, "failed"):
+            return Scope("failed", ids=tuple(self.ids))
+        return Scope("failed", kinds=(self.wanted.kind,) if self.wanted.kind else KINDS)
 
     def words(self) -> str:
         """The filter in words; empty when it leaves nothing out."""

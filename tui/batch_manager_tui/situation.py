@@ -21,11 +21,13 @@ class Situation:
         ready: The workspace is open.
         busy: Why this home can only be looked at; empty when it can be written.
         counts: Items by kind and status.
+        retryable: Failed items that could be sent again.
         changes: A run would turn to an index of another model, or finish turning to it.
         searchable: Items that a search can find.
         wanted: The list's filter.
         listed: Items that fit the filter.
         marked: Items that are marked.
+        hidden: Marked items that the filter hides.
         view: The run.
         starting: A yes was given and the engine is writing it down.
         reading: A scan or an import is being taken in.
@@ -37,11 +39,13 @@ class Situation:
     ready: bool = False
     busy: str = ""
     counts: Counts = field(default_factory=lambda: Counts({}))
+    retryable: int = 0
     changes: bool = False
     searchable: int = 0
     wanted: ItemFilter = field(default_factory=ItemFilter)
     listed: int = 0
     marked: int = 0
+    hidden: int = 0
     view: RunView = field(default_factory=RunView)
     starting: bool = False
     reading: bool = False

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from batch_manager.errors import BatchManagerError, QuoteChanged
 from batch_manager.half_price import waiting_words
 from batch_manager.quote import Quote, Scope
+from batch_manager_tui.availability import nothing_sendable
 from batch_manager_tui.display import count, shown
 from batch_manager_tui.screens.confirm_spend import ConfirmSpend
 
@@ -14,13 +15,14 @@ if TYPE_CHECKING:
     from batch_manager_tui.app import BatchManagerApp
 
 
-async def ask_and_start(app: BatchManagerApp, scope: Scope, title: str) -> bool:
+async def ask_and_start(app: BatchManagerApp, scope: Scope, title: str, aside: str = "") -> bool:
     """Show the quote of a scope and start it when it is agreed. Runs in a worker.
 
     Args:
         app: The app.
         scope: What is meant.
         title: What the question is about, such as `Retry what failed`.
+        aside: What is to be known of the choice.
 
     Returns:
         Whether a run was started.
@@ -28,26 +30,30 @@ async def ask_and_start(app: BatchManagerApp, scope: Scope, title: str) -> bool:
     engine, half = app.workspace.engine, app.workspace.half_price
     lure = app.workspace.settings.lure
     warning = f"CAREFUL: {lure}" if lure else ""
+    typed: Quote | None = None
     try:
         while True:
             quote = await app.back.quote(app.workspace.quote, scope)
-            await app.back.quote(engine.check, scope)
-            if scope.which == "failed" and not quote.items and quote.unsendable_count:
-                app.say("None of what failed can be sent: enter on an item says why.", "warning")
+            if typed is not None:
+                quote = quote.with_cap(typed.cap)  # what was sent changed, not what may be spent
+            if why := nothing_sendable(quote, app.keys.first):
+                app.say(why, "warning")
                 return False
+            await app.back.quote(engine.check, scope)
             if quote.nothing_to_do and (words := waiting_words(await app.back.read(half.waiting))):
                 app.say(f"{words}: {app.keys.key('half_price')} looks. Nothing else is to be sent.", "warning")
                 return False
             if quote.nothing_to_do:
-                app.say("There is nothing to send: none of the chosen items is in that state.", "warning")
+                app.say(f"There is nothing to send: none of the chosen items is {scope.which}.", "warning")
                 return False
             engine.warm()  # what a run needs loads while the question is read
             lanes = None if scope.rebuilds else half.lanes_of(quote)
-            agreed = await app.push_screen_wait(ConfirmSpend(quote, title, warning, lanes))
+            agreed = await app.push_screen_wait(ConfirmSpend(quote, title, warning, lanes, aside))
             if agreed is None:
                 app.say("Nothing was sent.")
                 return False
-            app.workspace.cap = agreed.cap
+            # It holds for this run, and for going on with it; a later one has the cap of the start again, or none.
+            typed = agreed
             try:
                 app.main.desk.starting = True
                 if agreed.lane == "batch":
@@ -70,6 +76,7 @@ async def _hand_over(app: BatchManagerApp, agreed: Quote) -> bool:
     app.say("Handing over…")
     found = await app.back.do(half.start, agreed)
     half.watch()
+    app.main.run_is_past()
     if found.fatal is not None:
         app.say(shown(f"{found.fatal[1]} {found.fatal[2]}"), "error")
     else:

@@ -35,6 +35,7 @@ from batch_manager.store import DocumentationStore
 
 if TYPE_CHECKING:
     from batch_manager.settings import Settings
+    from batch_manager.sources.watch import Watch
 
 log = logging.getLogger("batch_manager.engine")
 
@@ -214,13 +215,21 @@ class Index:
 
         return self._thread.do(do())
 
-    def verify(self, repair: bool = False) -> VerifyReport:
+    def verify(self, repair: bool = False, watch: Watch | None = None) -> VerifyReport:
         """Compare store and Chroma both ways; with `repair` mend what costs nothing. Blocks.
 
+        Args:
+            repair: Mend as well.
+            watch: Told how far it is, and able to end it.
+
         Raises:
+            DeclinedError: The watch was told to stop.
             UsageError: A swap was broken off, and this may only look.
             VectorStoreError: Chroma doesn't answer.
         """
+        here = self._settings.chroma_url is not None or self._settings.vectors_directory.exists()
+        if not here and not self._store.items.counts().total("indexed") and not self._store.generations.searchable():
+            return VerifyReport()  # nothing is claimed, and nothing is there: no need to make an index for that
         if repair:
             self.finish_swap()
         else:
@@ -233,7 +242,7 @@ class Index:
                 await mend_size(self._store, index_to_fill(self._store, vectors))
                 await self._free_delivery().drain()
                 await self._free_delivery().sweep()
-            report = await verify(self._store, self._edge.vectors(), repair=repair)
+            report = await verify(self._store, self._edge.vectors(), repair=repair, watch=watch)
             if repair:
                 await self._free_delivery().drain()
             return report

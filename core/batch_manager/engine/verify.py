@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from batch_manager.documents import KINDS, Kind
+from batch_manager.plural import counted
+from batch_manager.sources.watch import Watch
 from batch_manager.store import DocumentationStore
 from batch_manager.store.generations import Generation
 from batch_manager.vectors import RowState, VectorStore, row_id
@@ -69,15 +71,23 @@ class Verifier:
         vectors: The index.
         generation: What it should be of; None where the store knows of no index yet.
         active: It is the one that is worked on, so that it can be mended.
+        watch: Told how far it is, and able to end it.
     """
 
     def __init__(
-        self, store: DocumentationStore, vectors: VectorStore, generation: Generation | None, *, active: bool
+        self,
+        store: DocumentationStore,
+        vectors: VectorStore,
+        generation: Generation | None,
+        *,
+        active: bool,
+        watch: Watch | None = None,
     ) -> None:
         self._store = store
         self._vectors = vectors
         self._generation = generation
         self._active = active
+        self._watch = watch or Watch()
 
     async def compare(self, report: VerifyReport, *, repair: bool) -> None:
         """Compare both ways, into the report.
@@ -91,9 +101,11 @@ class Verifier:
             await self._from_chroma(kind, report, repair)
 
     async def _from_store(self, kind: Kind, report: VerifyReport, repair: bool) -> None:
-        size, last = await self._vectors.dimensions(kind), 0
+        size, last, seen = await self._vectors.dimensions(kind), 0, 0
         while items := self._indexed(kind, last):
             last = items[-1][0]
+            seen += len(items)
+            self._watch.step(f"{counted(seen, kind)} of the store looked up in Chroma")
             wanted: dict[int, tuple[str, dict[str, str]]] = {
                 item_id: (name, {row_id(name, no): hashed for no, hashed in self._store.items.part_hashes(item_id)})
                 for item_id, name, _ in items
@@ -137,6 +149,7 @@ class Verifier:
             if repair and orphans:
                 await self._vectors.delete(kind, orphans)
                 report.repaired += len(orphans)
+            self._watch.step(f"{counted(offset + len(ids), 'row')} of {kind}s in Chroma looked up in the store")
             offset += len(ids) - (len(orphans) if repair else 0)
 
     def _indexed(self, kind: Kind, after: int) -> list[tuple[int, str, int]]:
@@ -150,13 +163,21 @@ class Verifier:
         return self._store.generations.indexed_ids(self._generation, kind, names)
 
 
-async def verify(store: DocumentationStore, vectors: VectorStore, *, repair: bool) -> VerifyReport:
-    """Compare the index that serves, and the one that is being built beside it, with the store (see `Verifier`)."""
+async def verify(
+    store: DocumentationStore, vectors: VectorStore, *, repair: bool, watch: Watch | None = None
+) -> VerifyReport:
+    """Compare the index that serves, and the one that is being built beside it, with the store (see `Verifier`).
+
+    Raises:
+        DeclinedError: The watch was told to stop.
+    """
     report = VerifyReport()
     serving, beside = store.generations.serving(), store.generations.beside()
-    await Verifier(store, vectors, serving, active=beside is None).compare(report, repair=repair)
+    await Verifier(store, vectors, serving, active=beside is None, watch=watch).compare(report, repair=repair)
     if beside is not None:
-        await Verifier(store, vectors.beside(beside.suffix), beside, active=True).compare(report, repair=repair)
+        await Verifier(store, vectors.beside(beside.suffix), beside, active=True, watch=watch).compare(
+            report, repair=repair
+        )
     return report
 
 

@@ -98,6 +98,10 @@ class Items:
         """Ids of the failed items, of one cause where it is given."""
         return failed_ids(self._db, code)
 
+    def retryable(self) -> int:
+        """Failed items that could be sent again: all but those that were found to be unsendable."""
+        return int(self._one("SELECT count(*) FROM item WHERE stage = 'failed' AND problem IS NULL", [])[0])
+
     def failure_records(self, ids: Sequence[int]) -> Iterator[Mapping[str, object]]:
         """The failed ones of these items, each with its reason, as rows for a file."""
         return failure_records(self._db, ids)

@@ -12,13 +12,10 @@ from batch_manager_tui.screens.take_in import (
     TakeIn,
     What,
     prompt_for,
-    result_lines,
     result_words,
     work_for,
 )
 from batch_manager_tui.workers import begin
-
-RESULT_WIDTH = 64
 
 
 class Bringing(Doer):
@@ -61,13 +58,13 @@ class Bringing(Doer):
                 await app.back.do(app.sources.was_brought, place or app.workspace.settings.database_url or "", result)
         except BatchManagerError as error:
             if prompt.is_attached:
-                prompt.refused(error, RESULT_WIDTH)
+                prompt.refused(error)
             else:
                 self._screen.say(shown(str(error)), "error")
             return
         finally:
             desk.reading = False
         if prompt.is_attached:
-            prompt.finished(result_lines(what, result, RESULT_WIDTH))
+            prompt.finished(result)
         self._screen.say(result_words(what, result))
         self._screen.reload()

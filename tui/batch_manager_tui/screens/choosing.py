@@ -162,17 +162,21 @@ class Choosing(Doer):
             if out := await back.read(items.skippable, chosen):
                 changed = await back.read(items.skip, out)
                 self.steps.skipped(Skipped(tuple(out), out=True))
-                words = f"{count(changed, 'item')} left out; {undo} undoes it."
+                words = f"{count(changed, 'item')} left out{self._hidden_words(out)}; {undo} undoes it."
             else:
                 again = await back.read(items.skipped_among, chosen)
                 changed = await back.read(items.unskip, again)
                 self.steps.skipped(Skipped(tuple(again), out=False))
-                words = f"{count(changed, 'item')} taken in again; {undo} undoes it."
+                words = f"{count(changed, 'item')} taken in again{self._hidden_words(again)}; {undo} undoes it."
         except BatchManagerError as error:
             self._screen.say(shown(str(error)), "error")
             return
         self._screen.say(words if changed else "An indexed item can't be left out.", "info" if changed else "warning")
         self._screen.reload()
+
+    def _hidden_words(self, ids: list[int]) -> str:
+        hidden = self._screen.desk.selection.hidden_among(ids)
+        return f", {hidden:,} of them hidden by the filter" if hidden else ""
 
     def undo(self) -> None:
         """The last mark or skip never was."""

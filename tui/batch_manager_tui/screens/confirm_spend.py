@@ -40,7 +40,9 @@ class ConfirmSpend(AppModal[Quote | None]):
         Binding("h", "lane", "half price", show=False),
     ]
 
-    def __init__(self, quote: Quote, title: str, warning: str = "", lanes: Lanes | None = None) -> None:
+    def __init__(
+        self, quote: Quote, title: str, warning: str = "", lanes: Lanes | None = None, aside: str = ""
+    ) -> None:
         """The question.
 
         Args:
@@ -48,12 +50,14 @@ class ConfirmSpend(AppModal[Quote | None]):
             title: What it is about.
             warning: What is to be known before.
             lanes: The same in both lanes, where there is a choice; `quote` is one of the two.
+            aside: What is to be known of the choice, under the title.
         """
         super().__init__()
         self.quote = quote
         self._lanes = lanes
         self._title = title
         self._warning = warning
+        self._aside = aside
         self._last_key = float("-inf")
         self._opened = float("inf")
         self._waiting: Timer | None = None
@@ -217,7 +221,7 @@ class ConfirmSpend(AppModal[Quote | None]):
         figures = self.query_one("#figures", Lines)
         width = figures.line_width
         if width > 0:
-            lines = question_lines(self.quote, self._title, self._warning, width, self._other)
+            lines = question_lines(self.quote, self._title, self._warning, width, self._other, self._aside)
             if self.app.size.height < FEW_ROWS:
                 lines = [line for line in lines if line]  # the answer's keys must be in sight as well
             figures.styles.height = len(lines)
@@ -242,7 +246,9 @@ def read_cap(text: str) -> Decimal | None:
     return cap
 
 
-def question_lines(quote: Quote, title: str, warning: str, width: int, other: Quote | None = None) -> list[Line]:
+def question_lines(
+    quote: Quote, title: str, warning: str, width: int, other: Quote | None = None, aside: str = ""
+) -> list[Line]:
     """Everything that a yes agrees to; `other` is the same in the other lane."""
     lines: list[Line] = []
     batch = quote.lane == "batch"
@@ -250,6 +256,7 @@ def question_lines(quote: Quote, title: str, warning: str, width: int, other: Qu
         lines += [[(warning, "warning")], []]
     lines += [
         [(f"{title}: {count(quote.items, 'item')}", "strong")],
+        *([(line, "warning")] for line in wrap(aside, width) if aside),
         *change_lines(quote, width),
         [],
         labelled("cost", f"{show_usd(quote.cost)}{' within 24 h' if batch else ''}", width, "accent"),
@@ -281,11 +288,12 @@ def question_lines(quote: Quote, title: str, warning: str, width: int, other: Qu
 def _cap_words(quote: Quote) -> str:
     words = "none" if quote.cap is None else show_usd(quote.cap)
     if quote.used and quote.rest is not None:
-        words += f", {show_usd(quote.used)} of it used by run {quote.rest.run_id:,}, which goes on"
+        of_it = ", {} of it" if quote.cap is not None else "; {}"
+        words += f"{of_it.format(show_usd(quote.used))} used by run {quote.rest.run_id:,}, which goes on"
     fit = quote.first_that_fit
     if fit is not None:
         # In few words: the answers have to be in sight on a small terminal as well.
-        return f"{words}: too low for {f'a request; --batch-size {fit} fits' if fit else 'any text'}"
+        return f"{words}: too low for {f'a request; EMBEDDING_BATCH_SIZE={fit} fits' if fit else 'any text'}"
     return f"{words}: stops there, before the end" if quote.beyond_cap else words
 
 

@@ -18,18 +18,28 @@ class Deeds(Choosing, Bringing, Looking):
     def start(self) -> None:
         """Price what is chosen, and ask."""
         selection = self._screen.desk.selection
-        self._screen.readings.once_listed(lambda: self._ask(selection.pending_scope(), "Index what is pending"))
+        self._screen.readings.once_listed(
+            lambda: self._ask(selection.pending_scope(), "Index what is pending", self._hidden())
+        )
 
     def retry(self) -> None:
         """Price what failed, and ask."""
-        self._ask(self._screen.desk.selection.failed_scope(), "Retry what failed")
+        selection = self._screen.desk.selection
+        self._screen.readings.once_listed(
+            lambda: self._ask(selection.failed_scope(), "Retry what failed", self._hidden())
+        )
 
     def rebuild(self) -> None:
         """Price everything, and ask."""
         self._ask(Scope("all"), "Index every item again")
 
-    def _ask(self, scope: Scope, title: str) -> None:
-        begin(self._screen, partial(ask_and_start, self._app, scope, title), exclusive=True, group="spend")
+    def _hidden(self) -> str:
+        selection = self._screen.desk.selection
+        hidden = selection.hidden
+        return f"{hidden:,} of the {len(selection.marks):,} marked are hidden by the filter" if hidden else ""
+
+    def _ask(self, scope: Scope, title: str, aside: str = "") -> None:
+        begin(self._screen, partial(ask_and_start, self._app, scope, title, aside), exclusive=True, group="spend")
 
     # During a run
 

@@ -8,13 +8,16 @@ from typing import ClassVar
 from textual.app import ComposeResult
 
 from batch_manager_tui.commands import GROUPS, Command, Group
-from batch_manager_tui.display import cell_len, pad
+from batch_manager_tui.display import cell_len, pad, wrap
 from batch_manager_tui.places import ALL_COMMANDS, Place, bindings_of, own_commands
 from batch_manager_tui.screens.base import PlaceScreen
 from batch_manager_tui.widgets.strips import Line, Lines, clip_line
 from batch_manager_tui.widgets.words import BATCH, STATUS
 
 KEY_CELLS = 14
+
+TWO_COLUMNS = 150
+"""Cells from which there is room for two columns."""
 
 
 class HelpScreen(PlaceScreen):
@@ -56,9 +59,11 @@ def help_lines(width: int, commands: Sequence[Command] = ALL_COMMANDS, about: Pl
     """
     own = [one.group for one in own_commands(about)] if about else []
     groups = [*dict.fromkeys(own), *(group for group in GROUPS if group not in own)]
-    blocks = [_group(group, commands) for group in groups if any(one.group == group for one in commands)]
-    blocks.append(_glyphs())
-    if width < 150:
+    two = width >= TWO_COLUMNS
+    room = width // 2 - 1 if two else width
+    blocks = [_group(group, commands, room) for group in groups if any(one.group == group for one in commands)]
+    blocks.append(_signs(room))
+    if not two:
         return [line for block in blocks for line in [*block, []]]
     middle = width // 2
     half = sum(len(block) + 1 for block in blocks) // 2
@@ -75,31 +80,41 @@ def help_lines(width: int, commands: Sequence[Command] = ALL_COMMANDS, about: Pl
     return lines
 
 
-def _group(group: Group, commands: Sequence[Command]) -> list[Line]:
+def _group(group: Group, commands: Sequence[Command], width: int) -> list[Line]:
     lines: list[Line] = [[(group, "strong")]]
     for command in commands:
         if command.group == group:
-            lines.append([("  " + pad(command.shown_keys, KEY_CELLS), "accent"), (command.help, "")])
+            lines += _entry(command.shown_keys, command.help, width)
     return lines
 
 
-def _glyphs() -> list[Line]:
-    items = "  ".join(f"{glyph} {word}" for glyph, word in STATUS.values())
-    batches = [f"{glyph} {word}" for glyph, word in BATCH.values()]
-    return [
-        [("Signs", "strong")],
-        [("  " + pad("items", KEY_CELLS), "soft"), (items, "")],
-        [("  " + pad("batches", KEY_CELLS), "soft"), ("  ".join(batches[:4]), "")],
-        [("  " + pad("", KEY_CELLS), "soft"), ("  ".join(batches[4:]), "")],
-        [
-            ("  " + pad("bars", KEY_CELLS), "soft"),
-            ("━", "accent"),
-            (" indexed  ", ""),
-            ("━", "success"),
-            (" paid for, on its way  ", ""),
-            ("━", "error"),
-            (" failed  ", ""),
-            ("─", "soft"),
-            (" left", ""),
-        ],
-    ]
+def _entry(keys: str, words: str, width: int, part: str = "accent") -> list[Line]:
+    """A key and what it does, on as many lines as that takes; keys that are wider than their column have their own."""
+    head = [] if cell_len(keys) < KEY_CELLS else wrap(keys, width - 2)
+    lines: list[Line] = [[("  " + line, part)] for line in head]
+    for number, line in enumerate(wrap(words, max(8, width - 2 - KEY_CELLS))):
+        lines.append([("  " + pad("" if number or head else keys, KEY_CELLS), part), (line, "")])
+    return lines
+
+
+def _signs(width: int) -> list[Line]:
+    lines: list[Line] = [[("Signs", "strong")]]
+    for label, signs in (("items", STATUS.values()), ("batches", BATCH.values())):
+        lines += _entries(label, [(glyph, "", word) for glyph, word in signs], width)
+    bars = [("━", "accent", "indexed"), ("━", "success", "paid for, on its way"), ("━", "error", "failed")]
+    return lines + _entries("bars", [*bars, ("─", "soft", "left")], width)
+
+
+def _entries(label: str, signs: Sequence[tuple[str, str, str]], width: int) -> list[Line]:
+    """Signs with their words, each whole, on as many lines as they take."""
+    lines: list[Line] = [[("  " + pad(label, KEY_CELLS), "soft")]]
+    used = start = 2 + KEY_CELLS
+    for sign, part, word in signs:
+        size = cell_len(sign) + 1 + cell_len(word)
+        if used > start and used + 2 + size > width:
+            lines.append([("  " + pad("", KEY_CELLS), "soft")])
+            used = start
+        gap = "" if used == start else "  "
+        lines[-1] += [(gap, ""), (sign, part), (f" {word}", "")]
+        used += len(gap) + size
+    return lines

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from batch_manager_tui.screens.bill import BillScreen
+from batch_manager_tui.screens.check import CheckScreen
 from batch_manager_tui.screens.details import DetailsScreen
 from batch_manager_tui.screens.doer import Doer
 from batch_manager_tui.screens.failures import FailuresScreen
@@ -44,6 +45,10 @@ class Looking(Doer):
     def search(self) -> None:
         """Ask the index."""
         self._app.push_screen(SearchScreen())
+
+    def check(self) -> None:
+        """Store and index compared."""
+        self._app.push_screen(CheckScreen())
 
     def help(self) -> None:
         """All keys."""

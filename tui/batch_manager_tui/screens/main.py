@@ -30,6 +30,9 @@ from batch_manager_tui.widgets.preview import Preview
 from batch_manager_tui.widgets.strips import Lines, LineView
 from batch_manager_tui.widgets.words import SORT
 
+SEARCH_FIRST = 12
+"""The search's place in the key line when nothing is pending; behind what a run has there."""
+
 
 class MainScreen(AppScreen):
     """Three panes, and the one table of commands."""
@@ -174,8 +177,11 @@ class MainScreen(AppScreen):
     def footer(self) -> Keys:
         """What works now, the weightiest first."""
         now = self.situation()
+        # Where all is indexed, a search is what one goes on with.
+        done = bool(now.searchable) and not now.counts.total("pending")
         ranked = sorted(
-            (c for c in self.batch_app.keys.commands if c.rank is not None and not c.action), key=lambda c: c.rank or 0
+            (c for c in self.batch_app.keys.commands if c.rank is not None and not c.action),
+            key=lambda c: SEARCH_FIRST if done and c.id == "search" else c.rank or 0,
         )
         return [
             (c.id, c.shown_key, "resume" if c.id == "pause" and now.view.state == "paused" else c.label)
@@ -186,7 +192,7 @@ class MainScreen(AppScreen):
     def _list_words(self, now: Situation) -> str:
         words = [f"{now.listed:,} of {now.counts.total():,}"]
         if now.marked:
-            words.append(f"{now.marked:,} marked")
+            words.append(f"{now.marked:,} marked" + (f", {now.hidden:,} of them hidden" if now.hidden else ""))
         if now.wanted.sort != "added":
             words.append(SORT[now.wanted.sort])
         if self.items.range_from is not None:
@@ -263,6 +269,10 @@ class MainScreen(AppScreen):
         """The preview follows, a moment later."""
         self.readings.preview_soon()
 
+    def on_item_list_columns_changed(self, message: ItemList.ColumnsChanged) -> None:
+        """The heads stand over their columns."""
+        self.query_one(ColumnHeads).follow(message.names_alone)
+
     def on_item_list_marks_changed(self, message: ItemList.MarksChanged) -> None:
         """A click marked something."""
         self.deeds.clicked(message.item_id)
@@ -281,6 +291,13 @@ class MainScreen(AppScreen):
         self.to_pane("items")
 
     # What deeds and readings ask for
+
+    def run_is_past(self) -> None:
+        """Something else was done since the run: what it said stands in the way of what there is now."""
+        if not self.desk.view.active:
+            self.desk.past_run = self.desk.view.run_id
+            self.query_one("#batches", BatchBars).put_by()
+            self.redraw()
 
     def marks_changed(self) -> None:
         """New marks: new price."""

@@ -10,7 +10,7 @@ from batch_manager.events import Notice, RunView
 from batch_manager.store.items import ItemDetail, ItemFilter, ItemRow
 from batch_manager_tui.bridge import TICK, Bridge
 from batch_manager_tui.display import shown
-from batch_manager_tui.widgets.batch_bars import BatchBars
+from batch_manager_tui.widgets.batch_bars import CHANGED, BatchBars
 from batch_manager_tui.widgets.cost_panel import CostPanel
 from batch_manager_tui.widgets.detail_lines import failure_lines
 from batch_manager_tui.widgets.preview import Preview
@@ -153,7 +153,7 @@ class Readings:
 
     async def _price_now(self) -> None:
         screen = self._screen
-        await screen.desk.price(screen.batch_app.back)
+        await screen.desk.price(screen.batch_app.back, screen.batch_app.keys.first)
         if not screen.gone:
             screen.query_one("#cost", CostPanel).show(screen.desk.cost_state())
 
@@ -244,7 +244,8 @@ class Readings:
             self._screen.batch_app.ring()
         failed = f", {view.failed:,} failed" if view.failed else ""
         if view.state == "done":
-            self._screen.say(f"Done: {view.indexed:,} indexed{failed}.", "warning" if view.failed else "info")
+            words = f"{view.indexed:,} indexed{failed}" if view.items else CHANGED
+            self._screen.say(f"Done: {words}.", "warning" if view.failed else "info")
         else:
             level = "error" if view.state == "stopped" else "warning"
             self._screen.say(shown(f"{view.reason} {view.next_step}"), level)

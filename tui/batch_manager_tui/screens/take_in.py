@@ -17,9 +17,9 @@ from batch_manager.sources import Source
 from batch_manager.sources.watch import Watch
 from batch_manager.store.intake import Brought
 from batch_manager_tui.display import count, wrap
-from batch_manager_tui.screens.base import AppModal
+from batch_manager_tui.screens.base import AppModal, TooSmall
 from batch_manager_tui.widgets.box import Box
-from batch_manager_tui.widgets.choices import Choices
+from batch_manager_tui.widgets.choices import Choice, Choices
 from batch_manager_tui.widgets.source_lines import doubt_lines
 from batch_manager_tui.widgets.strips import Line, Lines
 
@@ -27,6 +27,11 @@ if TYPE_CHECKING:
     from batch_manager.workspace import Workspace
 
 What = Literal["scan", "import", "export"]
+
+ASKING: list[Choice] = [("go", "enter", "go"), ("close", "esc", "close")]
+STOP: Choice = ("stop", "ctrl+x", "stop reading")
+GOES_ON: Choice = ("close", "esc", "close; it goes on")
+CLOSE: Choice = ("close", "enter", "close")
 
 AGREE_GONE = "A wrong address looks like that. Enter again takes them out of the index; esc leaves all as it is."
 
@@ -44,12 +49,13 @@ class Prompt:
 class TakeIn(AppModal[str | None]):
     """Asks for a place, does the work beside the app's thread, shows what came of it.
 
-    It answers with the place once the work is under way or done, or None; the work goes on when it is closed.
+    It answers with None; the work goes on when it is closed. At each step it offers the keys that do something then.
     """
 
     BINDINGS: ClassVar = [
         Binding("escape", "close", "close", show=False),
         Binding("ctrl+x", "stop", "stop", show=False, priority=True),
+        Binding("enter", "close_done", "close", show=False),
     ]
 
     def __init__(self, what: What, prompt: Prompt) -> None:
@@ -57,7 +63,6 @@ class TakeIn(AppModal[str | None]):
         self._what: What = what
         self._prompt = prompt
         self._asked_again = ""
-        self._done = False
         self.agree_gone = False
         self._watch: Watch | None = None
 
@@ -67,7 +72,8 @@ class TakeIn(AppModal[str | None]):
             box.border_title = self._prompt.title
             yield Lines(id="words")
             yield Box(self._prompt.value, placeholder=self._prompt.placeholder, id="place")
-            yield Choices([("go", "enter", "go"), ("stop", "ctrl+x", "stop reading"), ("close", "esc", "close")])
+            yield Choices(ASKING)
+        yield TooSmall()
 
     def on_mount(self) -> None:
         """Begin in the box."""
@@ -92,9 +98,6 @@ class TakeIn(AppModal[str | None]):
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Go; a file that is there is only written over when it is asked for twice."""
         event.stop()
-        if self._done:
-            self.dismiss(event.value)
-            return
         place = event.value.strip()
         if self._what == "export" and place and place != self._asked_again and _exists(place):
             self._asked_again = place
@@ -108,41 +111,64 @@ class TakeIn(AppModal[str | None]):
             self.action_close()
         elif message.choice == "stop":
             self.action_stop()
-        else:
+        elif self.query_one("#place", Input).display:
             box = self.query_one("#place", Input)
             self.post_message(Input.Submitted(box, box.value))
+        else:
+            self.action_close()
 
     def begins(self, watch: Watch) -> None:
         """The work is under way, and can be ended by this."""
         self._watch = watch
+        self._offer([] if self._what == "export" else [STOP], [GOES_ON], box=False)
 
     def action_stop(self) -> None:
         """End a reading that is under way; what was there before stays."""
         if self._watch is None or self._watch.stopped or self._what == "export":
             return
         self._watch.stop()
+        self._offer([], [GOES_ON], box=False)
         self.tell("Stopping…", "warning")
 
     def action_close(self) -> None:
         """Close; work that is under way goes on, and its result comes as a notice."""
         self.dismiss(None)
 
-    def refused(self, error: BatchManagerError, width: int) -> None:
+    def action_close_done(self) -> None:
+        """Enter closes what has been read; in the box it goes, and while it is read it does nothing."""
+        if self._watch is None:
+            self.dismiss(None)
+
+    def refused(self, error: BatchManagerError) -> None:
         """It can't be done, or not without another word: when many items are gone, enter again agrees to that."""
         self._watch = None
-        lines = error_lines(error, width)
+        lines = error_lines(error, self.words_width)
         if error.code == "many_gone":
             self.agree_gone = True
-            lines = [*error_lines(BatchManagerError(error.message), width), [(AGREE_GONE, "warning")]]
+            agree = [[(line, "warning")] for line in wrap(AGREE_GONE, self.words_width)]
+            lines = [*error_lines(BatchManagerError(error.message), self.words_width), *agree]
+        self._offer(ASKING[:1], ASKING[1:], box=True)
         self.show_lines(lines)
 
-    def finished(self, lines: list[Line]) -> None:
-        """The work is done: show what came of it."""
-        self._done = True
+    def finished(self, result: Brought | int) -> None:
+        """The work is done: show what came of it. Where nothing could be read, the place can be corrected."""
         self._watch = None
-        self.query_one("#place", Input).display = False
-        self.set_focus(None)
-        self.show_lines(lines)
+        nothing = isinstance(result, Brought) and not result.read and bool(result.bad_count)
+        self._offer(ASKING[:1] if nothing else [], ASKING[1:] if nothing else [CLOSE], box=nothing)
+        self.show_lines(result_lines(self._what, result, self.words_width))
+
+    @property
+    def words_width(self) -> int:
+        """Cells of a line of words."""
+        return max(20, self.query_one("#words", Lines).line_width)
+
+    def _offer(self, first: list[Choice], then: list[Choice], *, box: bool) -> None:
+        """Show what can be done now, and the box only when it can be typed in."""
+        self.query_one(Choices).show([*first, *then])
+        place = self.query_one("#place", Input)
+        if place.display != box:
+            place.display = box
+            self.set_focus(place if box else None)
 
 
 def prompt_for(what: What, workspace: Workspace) -> Prompt:

@@ -31,6 +31,10 @@ SPARKS = "▁▂▃▄▅▆▇█"
 SAMPLES = 60
 """Rates that are kept, one a second."""
 
+CHANGING = "nothing is to be sent; the index is changed"
+CHANGED = "nothing was sent; the index is changed"
+"""What a run without items does: it turns to an index that is whole already."""
+
 FEW_ROWS = 12
 """Below this the total says it in two lines."""
 
@@ -42,6 +46,7 @@ class BatchBars(LineView):
         super().__init__(id=id)
         self.view = RunView()
         self._idle: list[Line] = []
+        self._put_by = 0
         self._head: list[Line] = []
         self._note = ""
         self._rates: deque[float] = deque(maxlen=SAMPLES)
@@ -66,19 +71,30 @@ class BatchBars(LineView):
         if view.active:
             self._rates.append(view.rate or 0.0)
 
+    @property
+    def shows_run(self) -> bool:
+        """A run is to be seen: one of this session, unless something else was done after it."""
+        return bool(self.view.run_id) and self.view.run_id != self._put_by
+
+    def put_by(self) -> None:
+        """Something else was done since the run: show what there is now."""
+        self._put_by = 0 if self.view.active else self.view.run_id
+        self._lay_out()
+        self.scroll_to(y=0, animate=False, immediate=True)
+
     def note(self, message: str) -> None:
         """The latest word of the engine; it stands under the total while the run goes on."""
         self._note = message
 
     def show_idle(self, lines: list[Line]) -> None:
-        """What to show while there was no run yet."""
+        """What to show while there was no run yet, or something else was done after it."""
         self._idle = lines
-        if not self.view.run_id:
+        if not self.shows_run:
             self._lay_out()
 
     def fit_lines(self) -> None:
         """The head's words wrap to the width, and shrink where there are few rows."""
-        if self.view.run_id:
+        if self.shows_run:
             few = self.scrollable_content_region.height < FEW_ROWS
             self._head = total_lines(self.view, max(10, self.line_width), few)
             if not few:
@@ -91,17 +107,17 @@ class BatchBars(LineView):
 
     def line_count(self) -> int:
         """The total, and one for each batch."""
-        return len(self._head) + len(self.view.batches) if self.view.run_id else len(self._idle)
+        return len(self._head) + len(self.view.batches) if self.shows_run else len(self._idle)
 
     def render_line(self, y: int) -> Strip:
         """The total stays in sight; the batches scroll under it."""
-        if self.view.run_id and y < len(self._head):
+        if self.shows_run and y < len(self._head):
             return self._strip(self._head[y], self.line_width)
         return super().render_line(y)
 
     def draw_line(self, index: int, width: int) -> Strip:
         """A line of the idle picture, or a batch."""
-        if not self.view.run_id:
+        if not self.shows_run:
             return self._strip(self._idle[index], width)
         place = index - len(self._head)
         return self._strip(batch_line(self.view.batches[place], width) if place >= 0 else [], width)
@@ -151,6 +167,8 @@ def total_lines(view: RunView, width: int, few: bool = False) -> list[Line]:
         if few:
             return lines
     counts: Line = [(f"{view.indexed:,} of {view.items:,}" + ("" if few else " indexed"), "")]
+    if not view.items:
+        counts = [(line, "") for line in wrap(CHANGING if view.active else CHANGED, width)[:1]]
     if view.failed:
         counts.append((f" · {view.failed:,} failed", "error"))
     if few:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from batch_manager.pricing import show_usd
 from batch_manager.store.bill import Bill, BilledRun, By, Pace, Spent
 from batch_manager_tui.display import clip, count, duration, fit, pad, shown, when, wrap
-from batch_manager_tui.widgets.cost_lines import labelled
+from batch_manager_tui.widgets.cost_lines import labelled, wrapped
 from batch_manager_tui.widgets.plots import columns
 from batch_manager_tui.widgets.strips import Line
 
@@ -37,6 +37,9 @@ NARROW = 74
 """Cells below which it has no estimate, and of the time the date alone."""
 
 OUTCOME_CELLS = 14
+
+FEW_COLUMNS = 3
+"""Columns of a pace below which there is nothing to compare."""
 
 DAYS = 60
 """Days that are drawn, the newest."""
@@ -109,6 +112,8 @@ def spend_lines(bill: Bill, width: int, height: int = 5) -> list[Line]:
     if total.held > handed:
         words = f"{show_usd(total.held - handed)} held: no answer came, and it may be billed all the same"
         lines += [[(line, "warning")] for line in wrap(words, width)]
+    if not total.usd and not total.tokens:
+        return lines + _unbilled(bill, width)
     if not total.usd and total.requests:
         lines.append([("nothing cost money, so the plots are of tokens", "soft")])
     if len(bill.days) > 1:
@@ -124,6 +129,22 @@ def spend_lines(bill: Bill, width: int, height: int = 5) -> list[Line]:
         # Looking writes nothing, so that nobody could sum them up.
         words = "Queries of searches are not in this bill: each shows its own price."
         lines += [[], *([(line, "soft")] for line in wrap(words, width))]
+    return lines
+
+
+def _unbilled(bill: Bill, width: int) -> list[Line]:
+    """What there is where no server bills anything: what was done for $0."""
+    words = "The model of these runs is on this machine, which bills nothing: there is no spend to plot."
+    if any(run.price for run in bill.runs):
+        words = "No request of these runs was answered, so nothing was billed."
+    lines: list[Line] = [[(line, "soft")] for line in wrap(words, width)]
+    done: dict[str, list[int]] = {}
+    for run in bill.runs:
+        done.setdefault(run.model, []).append(run.items)
+    lines += [[], [("By model", "strong")]]
+    for model, items in done.items():
+        lines += [[(line, "")] for line in wrap(shown(model), width)]
+        lines.append([(f"  {count(len(items), 'run')}, {count(sum(items), 'item')} agreed", "soft")])
     return lines
 
 
@@ -144,7 +165,12 @@ def day_plot(bill: Bill, width: int, height: int) -> list[Line]:
 def pace_lines(pace: Pace, width: int, height: int = 4) -> list[Line]:
     """A plot of a run's pace."""
     seconds = pace.seconds * len(pace.answered)
-    plot = columns(pace.rates, width, height, lambda value: f"{value:,.0f}", "0 s", duration(seconds))
+    if sum(1 for one in pace.answered if one) < FEW_COLUMNS:
+        words = f"{count(sum(pace.answered), 'text')} answered within {duration(seconds)}"
+        return [[], *([(line, "soft")] for line in wrap(words, width))]
+    # A whole number would be 0 where a text takes longer than a second.
+    digits = 0 if max(pace.rates) >= 10 else 1
+    plot = columns(pace.rates, width, height, lambda value: f"{value:,.{digits}f}", "0 s", duration(seconds))
     return [[], [("texts answered a second", "strong")], *plot] if plot else []
 
 
@@ -201,7 +227,7 @@ def run_words(run: BilledRun, width: int) -> list[Line]:
     if run.doubled:
         lines.append(labelled("twice", f"{show_usd(run.doubled)}: came after it was moved", width, "warning"))
     if run.estimated and run.outcome == "done":
-        lines.append(labelled("", _drift(run), width, "soft"))
+        lines += wrapped("", _drift(run), width, "soft")
     lines += [
         labelled("cap", "none" if run.cap is None else show_usd(run.cap), width),
         labelled("price", f"{show_usd(run.price)} a million tokens", width),

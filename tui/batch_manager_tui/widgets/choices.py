@@ -37,9 +37,12 @@ class Choices(Widget):
 
     def rename(self, choice: str, words: str) -> None:
         """Give a choice other words."""
-        renamed = [(one, key, words if one == choice else old) for one, key, old in self._choices]
-        if renamed != self._choices:
-            self._choices = renamed
+        self.show([(one, key, words if one == choice else old) for one, key, old in self._choices])
+
+    def show(self, choices: list[Choice]) -> None:
+        """Show these instead."""
+        if choices != self._choices:
+            self._choices = choices
             self.refresh(layout=True)
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:

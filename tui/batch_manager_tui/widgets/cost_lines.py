@@ -36,6 +36,7 @@ def quote_lines(
     held: Decimal = Decimal(0),
     half: Decimal | None = None,
     waiting: Waiting = NONE,
+    why: str = "",
 ) -> list[Line]:
     """What the choice would cost.
 
@@ -47,12 +48,14 @@ def quote_lines(
         held: USD of what was spent that is no bill yet.
         half: USD of the same at half the price, where that is offered.
         waiting: Items that are handed over at half the price, and not in the quote.
+        why: Which key says why nothing of it can be sent.
     """
-    lines: list[Line] = [[(heading, "strong")]]
+    lines: list[Line] = [[(line, "strong")] for line in wrap(heading, width)]
     if quote.nothing_to_do:
         lines.append([("nothing to send", "soft")])
     elif not quote.items and quote.unsendable_count:
-        lines += [[("None of it can be sent:", "warning")], [("enter says why, and what to do.", "")]]
+        lines.append([("None of it can be sent:", "warning")])
+        lines += [[(line, "")] for line in wrap(why, width)]
     else:
         lines.append([(show_usd(quote.cost), "accent"), (f"  {count(quote.tokens, 'token')}", "")])
         lines += [[(line, "soft")] for line in wrap(requests_words(quote), width)]
@@ -185,8 +188,9 @@ def _asides(quote: Quote) -> list[Line]:
 
 def _cap_words(quote: Quote) -> str:
     words = "none" if quote.cap is None else show_usd(quote.cap)
-    if quote.used:
-        words += f", {show_usd(quote.used)} of it used"
+    if quote.used and quote.rest is not None:
+        of_it = ", {} of it used" if quote.cap is not None else f"; run {quote.rest.run_id:,} goes on, {{}} so far"
+        words += of_it.format(show_usd(quote.used))
     return f"{words}, reached before the end" if quote.beyond_cap else words
 
 

@@ -29,6 +29,7 @@ class CostState:
         held: USD of it that is no bill yet: answers that never came, batches under way.
         half: USD of the quote at half the price, where that is offered.
         waiting: Items that are handed over at half the price, and not in the quote.
+        why: Which key says why nothing of it can be sent.
     """
 
     heading: str = ""
@@ -39,6 +40,7 @@ class CostState:
     held: Decimal = Decimal(0)
     half: Decimal | None = None
     waiting: Waiting = NONE
+    why: str = ""
 
 
 class CostPanel(Lines):
@@ -68,7 +70,9 @@ def _lines(state: CostState, width: int) -> list[Line]:
         return error_lines(state.error, width)
     if state.quote is None:
         return [[("counting tokens…", "soft")]] if state.heading else []
-    lines = quote_lines(state.quote, state.heading, state.spent, width, state.held, state.half, state.waiting)
+    lines = quote_lines(
+        state.quote, state.heading, state.spent, width, state.held, state.half, state.waiting, state.why
+    )
     if state.view.run_id:
         lines += [[], [("the last run", "strong")], *money_lines(state.view, width)]
     return lines

@@ -15,6 +15,9 @@ from batch_manager_tui.widgets.words import FINDING
 
 KEY_CELLS = 5
 
+DATE, DATE_AND_TIME = 10, 16
+"""Characters of a time that say so much."""
+
 
 def empty_lines(now: Situation, width: int) -> list[Line]:
     """Why the list is empty, and what to press."""
@@ -77,8 +80,10 @@ def idle_lines(
         lines += [[("No run yet." if not runs else "No run is under way.", "soft")]]
         if now.counts.total("pending"):
             lines.append(_key(now.key("start"), "shows the price, then asks"))
-        elif now.counts.total("failed"):
+        elif now.retryable:
             lines.append(_key(now.key("retry"), "retries what failed"))
+        elif now.counts.total("failed"):
+            lines.append(_key(now.key("failures"), "says why what failed can't be sent"))
         lines.append([])
     if runs:
         lines.append([("Runs so far", "strong")])
@@ -95,7 +100,11 @@ def _run(run: RunRow, width: int) -> Line:
     ]
     if width >= 48:
         line.append((count(run.requests, "request") + "  ", "soft"))
-    line.append((when(run.agreed_at), "soft"))
+    at = when(run.agreed_at)
+    # What doesn't fit is left out whole: the zone, then the time of day.
+    used = sum(len(text) for text, _ in line)
+    fits = next((size for size in (len(at), DATE_AND_TIME) if used + size <= width), DATE)
+    line.append((at[:fits], "soft"))
     return line
 
 

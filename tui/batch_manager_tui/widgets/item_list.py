@@ -39,11 +39,11 @@ class Columns:
     note: int
 
     @classmethod
-    def for_width(cls, width: int) -> Columns:
-        """Share a line out: the name first, then the note."""
+    def for_width(cls, width: int, names_alone: bool = False) -> Columns:
+        """Share a line out: the name first, then the note, unless names need the room and there is no note."""
         kind = 9 if width >= 64 else 4
         left = width - MARK_CELLS - 10 - kind - 9
-        if left < 30:
+        if left < 30 or names_alone:
             return cls(10, kind, max(8, left), 9, 0)
         name = min(max(22, left * 45 // 100), 44)
         return cls(10, kind, name, 9, left - name)
@@ -52,9 +52,17 @@ class Columns:
 class ColumnHeads(Widget):
     """The names of the columns, above the list."""
 
+    names_alone = False
+
+    def follow(self, names_alone: bool) -> None:
+        """The list gives the notes' room to the names, or takes it back."""
+        if names_alone != self.names_alone:
+            self.names_alone = names_alone
+            self.refresh()
+
     def render(self) -> Content:
         """One quiet line."""
-        columns = Columns.for_width(self.size.width - 1)
+        columns = Columns.for_width(self.size.width - 1, self.names_alone)
         words = [
             " " * MARK_CELLS,
             fit("status", columns.status),
@@ -81,6 +89,12 @@ class ItemList(LineView):
 
         item_id: int
 
+    @dataclass
+    class ColumnsChanged(Message):
+        """The names have the notes' room, or no longer."""
+
+        names_alone: bool
+
     class ItemOpened(Message):
         """An item was clicked twice."""
 
@@ -89,6 +103,7 @@ class ItemList(LineView):
         self.selection = selection
         self.cursor = 0
         self.range_from: int | None = None
+        self.names_alone = False
         self.pages = RowPages(lambda ids: [])
 
     def read_with(self, read: ReadRows) -> None:
@@ -121,17 +136,38 @@ class ItemList(LineView):
         self.fit_lines()
         self._keep_in_sight()
         self.call_after_refresh(self._keep_in_sight)  # the list's own height may change with what is beside it
+        self._share_out()
         self._tell()
 
     def rows_changed(self) -> None:
         """What the rows say has changed: read those in sight again, and draw those that are others now."""
-        top = int(self.scroll_offset.y)
-        in_sight = range(top, min(top + self.scrollable_content_region.height, self.line_count()))
+        in_sight = self._in_sight()
         before = [self.pages.row(index) for index in in_sight]
         self.pages.forget()
         for index, row in zip(in_sight, before, strict=True):
             if self.pages.row(index) != row:
                 self.draw_again(index)
+        self._share_out()
+
+    def _in_sight(self) -> range:
+        top = int(self.scroll_offset.y)
+        return range(top, min(top + self.scrollable_content_region.height, self.line_count()))
+
+    def _share_out(self) -> None:
+        """Where a name in sight would be cut beside notes of which none is there, the names have their room."""
+        usual = Columns.for_width(self.line_width).name - 1
+        rows = [row for index in self._in_sight() if (row := self.pages.row(index)) is not None]
+        alone = not any(self._note(row)[0] for row in rows) and any(cell_len(shown(row.name)) > usual for row in rows)
+        if alone != self.names_alone:
+            self.names_alone = alone
+            self.refresh()
+            self.post_message(self.ColumnsChanged(alone))
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Other rows are in sight."""
+        super().watch_scroll_y(old_value, new_value)
+        if int(old_value) != int(new_value):
+            self._share_out()
 
     @property
     def current_id(self) -> int | None:
@@ -192,7 +228,7 @@ class ItemList(LineView):
         row = self.pages.row(index)
         if row is None:
             return strip_of([("   no longer there, or not readable", self.part("soft"))], width, base)
-        columns = Columns.for_width(width)
+        columns = Columns.for_width(width, self.names_alone)
         return strip_of(self._pieces(row, self._cut_name(index, row, columns), columns, at_cursor), width, base)
 
     def _cut_name(self, index: int, row: ItemRow, columns: Columns) -> str:
@@ -268,6 +304,7 @@ class ItemList(LineView):
         """Keep the cursor in sight."""
         super().on_resize()
         self._keep_in_sight()
+        self._share_out()
 
     def _tell(self) -> None:
         self.post_message(self.CursorMoved(self.current_id))
