@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import cache
 from typing import ClassVar
 
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
+from textual.color import Color
 from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
@@ -26,7 +28,23 @@ Make = Callable[[int], list[Line]]
 LEAST_WIDTH = 20
 """Cells that lines are made for while a view has less, or none yet."""
 
-PARTS = ("soft", "strong", "accent", "success", "warning", "error", "cursor", "range")
+COLOURS = {
+    "soft": "soft",
+    "strong": "foreground",
+    "accent": "accent",
+    "success": "success",
+    "warning": "warning",
+    "error": "error",
+}
+"""A part → the theme's variable that it is written in."""
+
+GROUNDS = ("cursor", "range")
+"""Parts that a line lies on; unlike the others they depend on the focus, so the style sheet has them."""
+
+
+@cache
+def _written(colour: str, *, bold: bool) -> Style:
+    return Style(color=Color.parse(colour).rich_color, bold=bold or None)
 
 
 def strip_of(pieces: Iterable[Piece], width: int, fill: Style) -> Strip:
@@ -44,7 +62,7 @@ class LineView(ScrollView, can_focus=True, inherit_bindings=False):
     Subclasses give `line_count` and `draw_line`; keys come from the screen's table through `move`.
     """
 
-    COMPONENT_CLASSES: ClassVar = {f"line--{part}" for part in PARTS}
+    COMPONENT_CLASSES: ClassVar = {f"line--{part}" for part in GROUNDS}
 
     DEFAULT_CSS = """
     LineView { overflow-x: hidden; scrollbar-size-vertical: 1; scrollbar-gutter: stable; }
@@ -71,7 +89,13 @@ class LineView(ScrollView, can_focus=True, inherit_bindings=False):
         return self.scrollable_content_region.width
 
     def part(self, name: str) -> Style:
-        """What a part says itself (its colour, its weight), to lay over a line's base; see `PARTS`."""
+        """What a part says itself (its colour, its weight), to lay over a line's base; see `COLOURS` and `GROUNDS`.
+
+        Colours come from the theme: by the style sheet, all of them would be worked out anew for every view whenever
+        a screen is opened, the focus moves or the terminal is resized.
+        """
+        if name in COLOURS:
+            return _written(self.app.theme_variables[COLOURS[name]], bold=name == "strong")
         return self.get_component_rich_style(f"line--{name}", partial=True) if name else Style()
 
     def fit_lines(self) -> None:
