@@ -288,3 +288,12 @@ async def test_names_have_the_room_of_notes_that_are_not_there(local: Any, drive
         assert names[39] in driver.screen_text()
         await driver.press("minus", "G")
         assert names[39] in driver.screen_text()
+
+
+async def test_on_a_small_terminal_a_name_has_the_room_of_a_cut_note(local: Any, drives: Any) -> None:
+    workspace = local([Document("table", "customer_addresses_of_old", "Where they lived", "Words")])
+    async with drives(workspace, (60, 18)) as driver:
+        assert "customer_addresses_of_old" in driver.screen_text()
+        await driver.pilot.resize_terminal(80, 24)
+        await driver.settle()
+        assert "Where they lived" in driver.screen_text()

@@ -209,3 +209,17 @@ async def test_what_an_earlier_run_said_is_gone_once_items_are_handed_over(
         await driver.press("j")
         await driver.until(lambda: "At half the price" in driver.screen_text())
         assert "The cap of" not in driver.screen_text() and "the last run" not in driver.screen_text()
+
+
+async def test_the_key_line_has_what_can_be_done_with_a_batch(paid: Any, drives: Any, tables: Any) -> None:
+    workspace = paid(tables(3))
+    async with drives(workspace) as driver:
+        await driver.press("h")
+        assert [label for _, _, label in driver.app.screen.footer()] == ["next pane", "help", "back"]
+        assert " cancel" not in driver.screen_text().splitlines()[-1]
+        await driver.press("escape")
+        await hand_over(driver)
+        await driver.press("h")
+        labels = [label for _, _, label in driver.app.screen.footer()]
+        assert labels[:3] == ["look now", "cancel", "index now"] and "give up" not in labels
+        assert "x cancel" in driver.screen_text().splitlines()[-1]

@@ -247,7 +247,7 @@ async def test_failures_are_listed_with_their_reason(opens: Callable[..., Any], 
         await driver.press("f", "f", "f")
         assert driver.app.main.items.line_count() == workspace.store.items.counts().total("failed") > 0
         assert "invalid_request_error" in driver.screen_text()
-        assert "to retry with r" in driver.screen_text()
+        assert driver.app.main.desk.heading == "1 of 4 failed in the filter, to retry with r"
         await driver.press("r")
         await driver.asked()
         assert "Retry what failed: 1 item" in driver.screen_text()
@@ -320,7 +320,8 @@ async def test_a_prompt_offers_the_keys_that_do_something(
         assert "enter  go" in driver.screen_text() and "ctrl+x" not in driver.screen_text()
         await driver.press(*"bad.jsonl", "enter")
         await driver.until(lambda: "line 1" in driver.screen_text())
-        assert "enter  go" in driver.screen_text()  # nothing was read, so another path can be typed
+        assert "Nothing of it could be read" in driver.screen_text()
+        assert "enter  go" in driver.screen_text()  # so another path can be typed
         await driver.press(*["backspace"] * 9, *"good.jsonl", "enter")
         await driver.until(lambda: "1 new" in driver.screen_text())
         assert "enter  close" in driver.screen_text()

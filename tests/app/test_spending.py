@@ -16,7 +16,7 @@ from batch_manager.pricing import show_usd
 from batch_manager.quote import Scope
 from batch_manager.sources.collection import IterableSource
 from batch_manager_tui.screens import confirm_spend
-from batch_manager_tui.screens.confirm_spend import read_cap
+from batch_manager_tui.widgets.question_lines import read_cap
 
 from .conftest import table
 

@@ -90,7 +90,12 @@ async def test_retry_means_what_is_in_the_filter_as_start_does(opens: Any, drive
         await driver.press("slash", *"_01", "enter", "r")
         await driver.asked()
         assert driver.app.screen.quote.items == 2
-        await driver.press("n", "escape", "r")
+        await driver.press("n", "f", "f", "f")
+        assert driver.app.main.desk.heading == "2 failed in the filter, to retry with r"
+        await driver.press("a", "slash", "0", "enter")
+        heading = "2 failed of 2 marked, 1 of them hidden by the filter, to retry with r"
+        assert driver.app.main.desk.heading == heading
+        await driver.press("u", "escape", "r")
         await driver.asked()
         assert driver.app.screen.quote.items == 3
 

@@ -184,13 +184,21 @@ class Desk:
                 retry = await back.quote(opened.quote, self.selection.failed_scope())
                 if not retry.nothing_to_do:
                     quote = retry
-                    heading = _retry_heading(retry, keys["retry"])
+                    heading = _retry_heading(retry, self._where(), keys["retry"])
         except BatchManagerError as error:
             self.quote, self.error = None, error
             return
         self.quote, self.heading, self.error = quote, heading, None
         failed = quote.scope.which == "failed"
         self.why = f"{keys['failures'] if failed else keys['details']} says why, and what to do."
+
+    def _where(self) -> str:
+        """Where what failed was looked for, where that isn't everywhere."""
+        if hidden := self.selection.hidden:
+            return f" of {len(self.selection.marks):,} marked, {hidden:,} of them hidden by the filter"
+        if self.selection.marks:
+            return f" of {len(self.selection.marks):,} marked"
+        return " in the filter" if self.selection.narrowed else ""
 
     def _heading(self, quote: Quote) -> str:
         chosen, total = _chosen(quote), self.counts.total("pending")
@@ -221,11 +229,11 @@ class Desk:
         return self.workspace
 
 
-def _retry_heading(quote: Quote, key: str) -> str:
+def _retry_heading(quote: Quote, where: str, key: str) -> str:
     if not quote.items:
-        return f"{_chosen(quote):,} failed"
+        return f"{_chosen(quote):,} failed{where}"
     rest = f" of {_chosen(quote):,}" if quote.unsendable_count else ""
-    return f"{quote.items:,}{rest} failed, to retry with {key}"
+    return f"{quote.items:,}{rest} failed{where}, to retry with {key}"
 
 
 def _chosen(quote: Quote) -> int:

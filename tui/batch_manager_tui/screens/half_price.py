@@ -17,6 +17,7 @@ from batch_manager_tui.screens.ask_yes import AskYes
 from batch_manager_tui.screens.base import PlaceScreen
 from batch_manager_tui.screens.confirm_spend import ConfirmSpend
 from batch_manager_tui.widgets.job_lines import empty_lines, job_heads, job_line, job_words
+from batch_manager_tui.widgets.key_line import KeyLine, Keys
 from batch_manager_tui.widgets.pick_list import PickList
 from batch_manager_tui.widgets.strips import Line, Lines
 from batch_manager_tui.workers import begin
@@ -45,6 +46,14 @@ class HalfPriceScreen(PlaceScreen):
         words = Lines(id="job", classes="pane")
         words.border_title = "This batch"
         yield words
+
+    def footer(self) -> Keys:
+        """What does something with the batch under the cursor."""
+        job = self._job if self.is_mounted and self.query("#jobs") else None
+        dead = set() if job is not None else {"half_price.cancel", "half_price.move"}
+        dead |= set() if job is not None and job.unseen else {"half_price.give_up"}
+        dead |= set() if self.jobs else {"half_price.look"}
+        return [one for one in super().footer() if one[0] not in dead]
 
     def on_mount(self) -> None:
         """Read what is under way, again and again."""
@@ -195,6 +204,7 @@ class HalfPriceScreen(PlaceScreen):
             return
         heads, words = self.query_one("#job-heads", Lines), self.query_one("#job", Lines)
         width = max(20, words.line_width - 1)
+        self.query_one(KeyLine).show_keys(self.footer())
         at = self.query_one("#jobs", PickList).cursor
         heads.show_lines([_aired(job_heads(max(20, heads.line_width - 2)))] if self.jobs else [])
         words.show_lines(job_words(self.jobs[at], width) if at < len(self.jobs) else empty_lines(width))

@@ -20,10 +20,11 @@ from batch_manager_tui.screens.deeds import Deeds
 from batch_manager_tui.screens.readings import Readings
 from batch_manager_tui.situation import PANES, Pane, Situation
 from batch_manager_tui.widgets.batch_bars import BatchBars
+from batch_manager_tui.widgets.columns import ColumnHeads
 from batch_manager_tui.widgets.cost_panel import CostPanel
 from batch_manager_tui.widgets.filter_box import FilterBox
 from batch_manager_tui.widgets.guide import empty_lines, idle_lines
-from batch_manager_tui.widgets.item_list import ColumnHeads, ItemList
+from batch_manager_tui.widgets.item_list import ItemList
 from batch_manager_tui.widgets.key_line import KeyLine, Keys
 from batch_manager_tui.widgets.pane_titles import pane_at, pane_title
 from batch_manager_tui.widgets.preview import Preview

@@ -153,7 +153,7 @@ class TakeIn(AppModal[str | None]):
     def finished(self, result: Brought | int) -> None:
         """The work is done: show what came of it. Where nothing could be read, the place can be corrected."""
         self._watch = None
-        nothing = isinstance(result, Brought) and not result.read and bool(result.bad_count)
+        nothing = read_nothing(result)
         self._offer(ASKING[:1] if nothing else [], ASKING[1:] if nothing else [CLOSE], box=nothing)
         self.show_lines(result_lines(self._what, result, self.words_width))
 
@@ -228,7 +228,15 @@ def result_lines(what: What, result: Brought | int, width: int) -> list[Line]:
     if isinstance(result, int):
         return [[(f"{count(result, 'document')} written.", "success")]]
     words = f"{result.new:,} new, {result.changed:,} changed, {result.unchanged:,} unchanged{_gone(result)}"
-    return [[(words, "success")], *doubt_lines(result, width, "line" if what == "import" else "object")]
+    head: Line = [(words, "success")]
+    if read_nothing(result):
+        head = [("Nothing of it could be read, so nothing was taken in.", "warning")]
+    return [head, *doubt_lines(result, width, "line" if what == "import" else "object")]
+
+
+def read_nothing(result: Brought | int) -> bool:
+    """There was something, and none of it could be read."""
+    return isinstance(result, Brought) and not result.read and bool(result.bad_count)
 
 
 def error_lines(error: BatchManagerError, width: int) -> list[Line]:

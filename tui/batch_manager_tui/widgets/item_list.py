@@ -7,71 +7,21 @@ from dataclasses import dataclass
 
 from rich.style import Style
 from textual import events
-from textual.content import Content
 from textual.message import Message
 from textual.strip import Strip
-from textual.widget import Widget
 
 from batch_manager.store.items import ItemRow, Status
 from batch_manager_tui.display import cell_len, clip, clip_apart, fit, shown
 from batch_manager_tui.selection import Selection
+from batch_manager_tui.widgets.columns import MARK_CELLS, Columns
 from batch_manager_tui.widgets.pages import ReadRows, RowPages
 from batch_manager_tui.widgets.strips import LineView, Piece, strip_of
 from batch_manager_tui.widgets.words import KIND, STATUS
-
-MARK_CELLS = 3
-"""Cells at the left that belong to the mark; a click there marks."""
 
 BESIDE = 3
 """Rows above and below that a name which is cut is told from."""
 
 _STATUS_PARTS: dict[Status, str] = {"pending": "", "indexed": "success", "failed": "error", "skipped": "soft"}
-
-
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """Widths in cells; 0 leaves a column out."""
-
-    status: int
-    kind: int
-    name: int
-    tokens: int
-    note: int
-
-    @classmethod
-    def for_width(cls, width: int, names_alone: bool = False) -> Columns:
-        """Share a line out: the name first, then the note, unless names need the room and there is no note."""
-        kind = 9 if width >= 64 else 4
-        left = width - MARK_CELLS - 10 - kind - 9
-        if left < 30 or names_alone:
-            return cls(10, kind, max(8, left), 9, 0)
-        name = min(max(22, left * 45 // 100), 44)
-        return cls(10, kind, name, 9, left - name)
-
-
-class ColumnHeads(Widget):
-    """The names of the columns, above the list."""
-
-    names_alone = False
-
-    def follow(self, names_alone: bool) -> None:
-        """The list gives the notes' room to the names, or takes it back."""
-        if names_alone != self.names_alone:
-            self.names_alone = names_alone
-            self.refresh()
-
-    def render(self) -> Content:
-        """One quiet line."""
-        columns = Columns.for_width(self.size.width - 1, self.names_alone)
-        words = [
-            " " * MARK_CELLS,
-            fit("status", columns.status),
-            fit("kind"[: columns.kind - 1], columns.kind),
-            fit("name", columns.name),
-            fit("tokens", columns.tokens - 2, ">"),
-            "  note" if columns.note else "",
-        ]
-        return Content("".join(words))
 
 
 class ItemList(LineView):

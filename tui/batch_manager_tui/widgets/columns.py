@@ -1,0 +1,62 @@
+"""The list's columns: how a line's width is shared out, and the names above them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from textual.content import Content
+from textual.widget import Widget
+
+from batch_manager_tui.display import fit
+
+MARK_CELLS = 3
+"""Cells at the left that belong to the mark; a click there marks."""
+
+LEAST_NAME, LEAST_NOTE = 22, 12
+"""Cells below which a note says nothing that a longer name wouldn't say better."""
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Widths in cells; 0 leaves a column out."""
+
+    status: int
+    kind: int
+    name: int
+    tokens: int
+    note: int
+
+    @classmethod
+    def for_width(cls, width: int, names_alone: bool = False) -> Columns:
+        """Share a line out: the name first, then the note, unless names need the room and there is no note."""
+        kind = 9 if width >= 64 else 4
+        left = width - MARK_CELLS - 10 - kind - 9
+        if left < LEAST_NAME + LEAST_NOTE or names_alone:
+            return cls(10, kind, max(8, left), 9, 0)
+        name = min(max(LEAST_NAME, left * 45 // 100), 44)
+        return cls(10, kind, name, 9, left - name)
+
+
+class ColumnHeads(Widget):
+    """The names of the columns, above the list."""
+
+    names_alone = False
+
+    def follow(self, names_alone: bool) -> None:
+        """The list gives the notes' room to the names, or takes it back."""
+        if names_alone != self.names_alone:
+            self.names_alone = names_alone
+            self.refresh()
+
+    def render(self) -> Content:
+        """One quiet line."""
+        columns = Columns.for_width(self.size.width - 1, self.names_alone)
+        words = [
+            " " * MARK_CELLS,
+            fit("status", columns.status),
+            fit("kind"[: columns.kind - 1], columns.kind),
+            fit("name", columns.name),
+            fit("tokens", columns.tokens - 2, ">"),
+            "  note" if columns.note else "",
+        ]
+        return Content("".join(words))
