@@ -103,6 +103,7 @@ class SQLIndexerAgent:
 
         Raises:
             UsageError: The type is none of these, the query can't be sent, or no item is of such a source or schema.
+            DeclinedError: The query would leave this machine, and the settings name the model on it.
             BatchManagerError: The server or Chroma didn't answer.
         """
         kinds: dict[str, Kind | None] = {"table": "table", "relationship": "relationship", "all": None}

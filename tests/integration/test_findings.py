@@ -71,7 +71,9 @@ def test_each_finding_finds_what_it_says(workspace: Workspace) -> None:
 
 
 def test_words_for_a_name_that_was_never_scanned_stay_a_finding(workspace: Workspace) -> None:
-    words = (table("userss", "People"), table("users", "People"), table("old", "Gone"))
+    ends = {"of": ("users", "users"), "lost": ("users", "userss"), "bare": ()}
+    joins = [Document("relationship", name, documentation="Words", tables=tables) for name, tables in ends.items()]
+    words = (table("userss", "People"), table("users", "People"), table("old", "Gone"), *joins)
     bring(workspace, *words)
     assert names(workspace, "stranger") == [] and workspace.store.items.strangers() == Strangers()
     structure = [Document("table", name, columns=(Column("id"), Column("email"))) for name in ("users", "old")]
@@ -79,16 +81,17 @@ def test_words_for_a_name_that_was_never_scanned_stay_a_finding(workspace: Works
     items.bring(IterableSource(structure, "structure", "a database"), whole=True)
     bring(workspace, Document("table", "users", "People", columns=(Column("id"), Column("emial", comment="Where"))))
     items.bring(IterableSource(structure[:1], "structure", "a database"), whole=True, agree_gone=True)
-    assert names(workspace, "stranger") == ["userss"]
-    assert {one.code: one.items for one in items.findings()}["stranger"] == 1
-    (stranger,) = items.ids(ItemFilter(problem="stranger"))
+    # `of` joins tables that are there: a relationship needn't be declared by a key.
+    assert names(workspace, "stranger") == ["userss", "lost", "bare"]
+    assert {one.code: one.items for one in items.findings()}["stranger"] == 3
+    stranger, *others = items.ids(ItemFilter(problem="stranger"))
     assert "stranger" in items.findings_of(stranger) and items.nearest("table", "userss") == "users"
     found = items.strangers()
-    assert found.unknown == (Stranger("table", "userss", "users"),) and found.unknown_count == 1
+    assert found.unknown[0] == Stranger("table", "userss", "users") and found.unknown_count == 3
     assert found.departed == (("table", "old"),) and found.departed_count == 1
     assert found.columns == (StrangeColumn("users", "emial", "email"),) and found.column_count == 1
-    items.skip([stranger])
-    assert names(workspace, "stranger") == ["userss"] and items.strangers().unknown_count == 0
+    items.skip([stranger, *others])
+    assert names(workspace, "stranger") == ["userss", "lost", "bare"] and items.strangers().unknown_count == 0
 
 
 def test_of_texts_that_are_alike_the_first_stays(workspace: Workspace) -> None:

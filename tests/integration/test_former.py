@@ -56,6 +56,26 @@ def test_the_text_in_the_index_is_kept_until_the_new_one_is(tmp_path: Path, monk
             engine.close()
 
 
+def test_an_import_over_many_former_texts_looks_at_each_once(tmp_path: Path) -> None:
+    def steps(count: int) -> int:
+        """What SQLite does for words that change so many texts, in thousands of instructions."""
+        settings = load_settings({"BATCH_MANAGER_HOME": str(tmp_path / str(count))}, {}, tmp_path)
+        done = [0]
+
+        def note() -> None:
+            done[0] += 1
+
+        with DocumentationStore(settings) as store:
+            for words in ("One.", "Two.", "Three."):
+                if words == "Three.":
+                    store._db.connection().set_progress_handler(note, 1_000)
+                told = [Document("table", f"t{number}", documentation=words) for number in range(count)]
+                store.items.bring(IterableSource(told, "words", "a test"))
+        return done[0]
+
+    assert steps(1_600) < 8 * steps(400)  # four times as many texts, and not their square
+
+
 def test_a_difference_is_what_went_and_what_came_escaped() -> None:
     before = "users: People\nColumns: id, mail, name"
     now = "users: People\nColumns: id, e-mail\x1b[31m, name, born"

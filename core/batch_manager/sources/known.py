@@ -13,10 +13,8 @@ from itertools import islice
 from pathlib import Path
 
 from batch_manager.errors import InputError
-from batch_manager.sources import Found, Unreadable
 from batch_manager.sources.database_file import dialect_of, is_path
 from batch_manager.sources.database_url import parse_url
-from batch_manager.sources.recognise import open_file
 from batch_manager.sources.shown import expanded, shown
 
 NOTE = "sources"
@@ -83,6 +81,10 @@ def worth_adding(typed: str) -> KnownSource:
     Raises:
         InputError: It is neither a URL nor a file that is there, or nothing at the file's beginning can be read.
     """
+    # The list of sources is read at each start, and needs no readers.
+    from batch_manager.sources import Found, Unreadable
+    from batch_manager.sources.recognise import open_file
+
     source = known_source(typed)
     if source.database:
         return source

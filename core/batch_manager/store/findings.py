@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from batch_manager.documents import PROBLEMS
 from batch_manager.store.database import translated
-from batch_manager.store.strangers import SCANNED
+from batch_manager.store.strangers import SCANNED, is_unknown
 
 if TYPE_CHECKING:
     import peewee
@@ -75,7 +75,7 @@ CONDITIONS: Mapping[str, str] = {
     ),
     "mojibake": _mojibake(),
     "parts": "parts > 1",
-    "stranger": f"structure_from IS NULL AND {SCANNED}",
+    "stranger": f"{SCANNED} AND {is_unknown('item')}",
 }
 """Code → SQL over `item`. `duplicate`: the same text as an earlier item; `parts`: too long for one input; `stranger`:
 words for a name that is in no scanned database."""

@@ -27,9 +27,11 @@ def keep_former(changed: str) -> Iterator[str]:
     Args:
         changed: SQL that selects item_id and seq of the items that change, with their new parts in `staged_part`.
     """
+    # Each former text is looked at with its own item alone, and not with all that change: that would be their square.
+    mine = f"({changed}) c CROSS JOIN former_text f ON f.item_id = c.item_id"
     yield (
-        f"DELETE FROM former_text WHERE item_id IN (SELECT i.id FROM item i JOIN ({changed}) c ON c.item_id = i.id"
-        " WHERE i.stage = 'indexed' OR NOT former_text.indexed)"
+        f"DELETE FROM former_text WHERE item_id IN (SELECT f.item_id FROM {mine} CROSS JOIN item i ON i.id = c.item_id"
+        " WHERE i.stage = 'indexed' OR NOT f.indexed)"
     )
     yield (
         # Parts in order, put together again: a long text is cut anywhere.
@@ -39,7 +41,7 @@ def keep_former(changed: str) -> Iterator[str]:
         " ORDER BY part.item_id, part.no) p GROUP BY p.item_id"
     )
     yield (
-        f"DELETE FROM former_text WHERE item_id IN (SELECT c.item_id FROM ({changed}) c WHERE former_text.body ="
+        f"DELETE FROM former_text WHERE item_id IN (SELECT f.item_id FROM {mine} WHERE f.body ="
         " (SELECT group_concat(n.body, '') FROM (SELECT body FROM staged_part WHERE seq = c.seq ORDER BY no) n))"
     )
 

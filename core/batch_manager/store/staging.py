@@ -224,18 +224,17 @@ class Staging:
         # ASCII escapes keep lone surrogates, which SQLite could not hold otherwise.
         payload = json.dumps(to_payload(document))
         item_id, stage, digest, problem, mine, theirs = kept or (None, "", None, None, None, None)
-        same = mine == payload
-        their = from_payload(json.loads(theirs)) if theirs and not (same and self._side == "structure") else None
         if self._side == "words":
-            self.strange_columns.look(their, document)
-        elif not same:
-            self.strange_columns.look(document, their)
+            self.strange_columns.look(document.name, theirs, payload)
+        elif mine != payload:
+            self.strange_columns.look(document.name, payload, theirs)
         # Words alone don't bring back what its database no longer has.
         back = stage == "gone" and (self._side == "structure" or theirs is None)
-        if same:
+        if mine == payload:
             return _Row(seq, document.kind, document.name, place, "same", item_id, back, payload), None
         whole = document
-        if their is not None:
+        if theirs:
+            their = from_payload(json.loads(theirs))
             whole = merge(document, their) if self._side == "structure" else merge(their, document)
         rendered = render(whole)
         fate: Fate = "changed" if kept else "new"

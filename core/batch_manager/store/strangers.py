@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, cast
 
-from batch_manager.documents import KINDS, Document, Kind, from_payload
+from batch_manager.documents import KINDS, Kind
 from batch_manager.ellipsis import cut
 from batch_manager.plural import are
 
@@ -75,13 +75,28 @@ NONE = Strangers()
 SCANNED = "EXISTS (SELECT 1 FROM item scanned WHERE scanned.structure_from IS NOT NULL)"
 """Whether anything was scanned here, as SQL: else no name can be strange."""
 
+
+def is_unknown(item: str) -> str:
+    """Words of something that no scanned database has, as SQL on the table `item` under that alias.
+
+    A relationship that no key declares is one all the same, as long as both of its tables are there.
+    """
+    return (
+        f"{item}.structure_from IS NULL AND ({item}.kind = 'table' OR NOT EXISTS (SELECT 1 FROM brought joined"
+        f" WHERE joined.item_id = {item}.id AND json_array_length(joined.words, '$.tables') = 2"
+        " AND NOT EXISTS (SELECT 1 FROM json_each(joined.words, '$.tables') side WHERE NOT EXISTS"
+        " (SELECT 1 FROM item known"
+        " WHERE known.kind = 'table' AND known.name = side.value AND known.structure_from IS NOT NULL))))"
+    )
+
+
 _STAGED_UNKNOWN = (
     "FROM staged s WHERE NOT EXISTS"
     " (SELECT 1 FROM item i WHERE i.kind = s.kind AND i.name = s.name AND i.structure_from IS NOT NULL)"
 )
 _STAGED_DEPARTED = "FROM staged s JOIN item i ON i.id = s.item_id WHERE i.stage = 'gone' AND NOT s.back"
 
-_KEPT_UNKNOWN = "FROM item s WHERE s.structure_from IS NULL AND s.stage NOT IN ('gone', 'skipped')"
+_KEPT_UNKNOWN = f"FROM item s WHERE {is_unknown('s')} AND s.stage NOT IN ('gone', 'skipped')"
 _KEPT_DEPARTED = "FROM item s WHERE s.stage = 'gone' AND s.structure_from IS NOT NULL AND s.words_from IS NOT NULL"
 
 
@@ -92,16 +107,22 @@ class StrangeColumns:
         self.found: list[StrangeColumn] = []
         self.count = 0
 
-    def look(self, structure: Document | None, words: Document | None) -> None:
-        """Compare what a scan and a file of words say of one table; a scan that told no columns refutes none."""
-        if structure is None or words is None or not words.columns or not structure.columns:
+    def look(self, table: str, scanned: str | None, said: str | None) -> None:
+        """Compare what a scan and a file of words say of one table; a scan that told no columns refutes none.
+
+        Args:
+            table: Its name.
+            scanned: The scan's payload.
+            said: The words' payload.
+        """
+        if not scanned or not said or '"columns"' not in said:
             return
-        there = [column.name for column in structure.columns]
-        for name in (column.name for column in words.columns if column.name not in {*there}):
+        there = _column_names(scanned)
+        for name in [one for one in _column_names(said) if one not in there] if there else ():
             self.count += 1
             if len(self.found) < NAMED:
                 meant = nearest(name, there) if len(self.found) < GUESSED else None
-                self.found.append(StrangeColumn(words.name, name, meant))
+                self.found.append(StrangeColumn(table, name, meant))
 
 
 def strangers_of(database: peewee.SqliteDatabase, columns: StrangeColumns) -> Strangers:
@@ -113,12 +134,12 @@ def strangers_kept(database: peewee.SqliteDatabase) -> Strangers:
     """Those among all words that are kept, whenever they came; what is skipped was somebody's choice."""
     columns = StrangeColumns()
     rows = database.execute_sql(
-        "SELECT b.structure, b.words FROM brought b JOIN item i ON i.id = b.item_id WHERE i.kind = 'table'"
+        "SELECT i.name, b.structure, b.words FROM brought b JOIN item i ON i.id = b.item_id WHERE i.kind = 'table'"
         " AND i.stage NOT IN ('gone', 'skipped') AND b.structure IS NOT NULL"
-        " AND json_extract(b.words, '$.schema.columns') IS NOT NULL ORDER BY i.id"
+        " AND instr(b.words, '\"columns\"') ORDER BY i.id"
     )
-    for structure, words in rows:
-        columns.look(from_payload(json.loads(structure)), from_payload(json.loads(words)))
+    for name, scanned, said in rows:
+        columns.look(name, scanned, said)
     return _strangers(database, _KEPT_UNKNOWN, _KEPT_DEPARTED, "s.id", columns)
 
 
@@ -167,6 +188,11 @@ def _strangers(
         tuple(columns.found),
         columns.count,
     )
+
+
+def _column_names(payload: str) -> list[str]:
+    """Names of a table's columns as a payload has them; reading all of it would cost an import a good deal."""
+    return [column["name"] for column in json.loads(payload).get("schema", {}).get("columns", ())]
 
 
 def _scanned_names(database: peewee.SqliteDatabase) -> dict[Kind, list[str]]:

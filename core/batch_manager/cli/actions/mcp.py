@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -32,7 +33,7 @@ def serve(flags: Flags) -> int:
         )
     with for_looking(flags) as look:
         settings = look.settings
-        words = _asked_words(look)
+        words, refused = _asked_words(look)
     trust.refuse_lure(settings, flags.trust_dotenv)
     from batch_manager.assistant.purse import DEFAULT_CAP, Purse
     from batch_manager.assistant.server import serve as serve_stdio
@@ -42,15 +43,19 @@ def serve(flags: Flags) -> int:
         f"Answering over MCP on stdin and stdout; the queries of this session cost {show_usd(purse.cap)} at most"
         f" ({words})."
     )
+    if refused and flags.max_cost is None:
+        terminal.say(
+            "The settings name the model on this machine, so searches there are refused; --max-cost allows them."
+        )
     # A cap that a person gave is the yes to queries that leave this machine though the settings name the model on it.
     serve_stdio(settings, purse, agreed=flags.max_cost is not None)
     return 0
 
 
-def _asked_words(look: Look) -> str:
-    """The model and the server that queries go to, as things are now."""
-    try:
+def _asked_words(look: Look) -> tuple[str, bool]:
+    """The model and the server that queries go to, as things are now; and whether the settings name no server."""
+    asked, unnamed = look.settings, False
+    with contextlib.suppress(BatchManagerError):  # each search says it, for as long as it is so
         asked = look.engine.index.search_settings()
-    except BatchManagerError:  # each search says it, for as long as it is so
-        asked = look.settings
-    return f"{shown(asked.model)}, {shown(asked.host)}"
+        unnamed = look.engine.index.unasked_server() is not None
+    return f"{shown(asked.model)}, {shown(asked.host)}", unnamed
