@@ -22,6 +22,7 @@ from batch_manager_tui.app import BatchManagerApp
 from batch_manager_tui.screens import bringing
 from batch_manager_tui.screens.curtain import Curtain
 from batch_manager_tui.screens.take_in import work_for
+from failing import fail
 
 
 async def test_the_first_start_says_how_to_begin(opens: Callable[..., Any], drives: Callable[..., Any]) -> None:
@@ -255,14 +256,16 @@ async def test_failures_are_listed_with_their_reason(opens: Callable[..., Any], 
 
 
 async def test_a_home_that_is_busy_can_be_looked_at(
-    local: Callable[..., Any], drives: Callable[..., Any], tables: Callable[..., Any], tmp_path: Path
+    opens: Callable[..., Any], drives: Callable[..., Any], tables: Callable[..., Any], tmp_path: Path
 ) -> None:
-    first = local(tables(3))
+    first = opens(tables(3), OPENAI_API_KEY="k")
+    fail(first, ["table_000", "table_001", "table_002"], "rate_limit_exceeded", "slow down")
     second = Workspace.open(first.settings, look_when_busy=True)
     try:
         async with drives(second) as driver:
             assert "LOOKING ONLY" in driver.screen_text()
             assert driver.app.main.items.line_count() == 3
+            assert driver.app.main.desk.heading == "3 failed"  # no key that this home doesn't take now
             await driver.press("s")
             assert "writing" in driver.notice
     finally:

@@ -99,7 +99,6 @@ class Desk:
             wanted=self.selection.wanted,
             listed=len(self.selection.ids),
             marked=len(self.selection.marks),
-            hidden=self.selection.hidden,
             view=self.view,
             starting=self.starting,
             reading=self.reading,
@@ -184,7 +183,7 @@ class Desk:
                 retry = await back.quote(opened.quote, self.selection.failed_scope())
                 if not retry.nothing_to_do:
                     quote = retry
-                    heading = _retry_heading(retry, self._where(), keys["retry"])
+                    heading = _retry_heading(retry, self._where(), "" if opened.busy else keys["retry"])
         except BatchManagerError as error:
             self.quote, self.error = None, error
             return
@@ -233,7 +232,7 @@ def _retry_heading(quote: Quote, where: str, key: str) -> str:
     if not quote.items:
         return f"{_chosen(quote):,} failed{where}"
     rest = f" of {_chosen(quote):,}" if quote.unsendable_count else ""
-    return f"{quote.items:,}{rest} failed{where}, to retry with {key}"
+    return f"{quote.items:,}{rest} failed{where}" + (f", to retry with {key}" if key else "")
 
 
 def _chosen(quote: Quote) -> int:

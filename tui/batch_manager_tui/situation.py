@@ -27,7 +27,6 @@ class Situation:
         wanted: The list's filter.
         listed: Items that fit the filter.
         marked: Items that are marked.
-        hidden: Marked items that the filter hides.
         view: The run.
         starting: A yes was given and the engine is writing it down.
         reading: A scan or an import is being taken in.
@@ -45,7 +44,6 @@ class Situation:
     wanted: ItemFilter = field(default_factory=ItemFilter)
     listed: int = 0
     marked: int = 0
-    hidden: int = 0
     view: RunView = field(default_factory=RunView)
     starting: bool = False
     reading: bool = False

@@ -193,7 +193,9 @@ class MainScreen(AppScreen):
     def _list_words(self, now: Situation) -> str:
         words = [f"{now.listed:,} of {now.counts.total():,}"]
         if now.marked:
-            words.append(f"{now.marked:,} marked" + (f", {now.hidden:,} of them hidden" if now.hidden else ""))
+            # Counted here and not with each key: of a long list it takes a while.
+            hidden = self.desk.selection.hidden
+            words.append(f"{now.marked:,} marked" + (f", {hidden:,} of them hidden" if hidden else ""))
         if now.wanted.sort != "added":
             words.append(SORT[now.wanted.sort])
         if self.items.range_from is not None:
