@@ -156,7 +156,7 @@ def test_looking_at_a_home_that_is_not_there_makes_none(command: Command, tmp_pa
     assert quiet("--estimate-costs", "--json").json["total_pending"] == 0
 
 
-@pytest.mark.parametrize("action", ["--status", "--check", "--estimate-costs", "--export=-", "--search=x"])
+@pytest.mark.parametrize("action", ["--status", "--estimate-costs", "--export=-", "--search=x"])
 def test_a_home_that_is_a_file_is_refused_and_one_with_nothing_in_it_is_told(command: Command, action: str) -> None:
     file, empty = command.folder / "file", command.folder / "empty"
     file.touch()
@@ -397,9 +397,13 @@ def test_check_is_zero_when_all_is_well_and_one_when_something_is_pending_or_unt
     assert done.code == 1 and done.json["pending"] == 2 and done.json["untrue"] == done.json["missing"] > 100
 
 
-def test_check_of_an_empty_home_is_fine_and_makes_nothing(command: Command) -> None:
+def test_a_job_that_watches_over_a_home_that_is_not_there_fails(command: Command) -> None:
     done = command("--check", "--json")
-    assert (done.code, done.json["fine"]) == (0, True) and not command.home.exists()
+    assert (done.code, done.out) == (2, "") and not command.home.exists()
+    assert f"{str(command.home)!r} holds no store" in done.error and "--home" in done.error
+    command.home.mkdir()
+    done = command("--check")
+    assert done.code == 2 and "holds no store" in done.error and not list(command.home.iterdir())
 
 
 def test_the_status_says_that_queries_are_in_no_bill(command: Command, server: RehearsalServer) -> None:

@@ -80,12 +80,17 @@ def for_work(flags: Flags) -> Iterator[Workspace]:
 
 
 @contextlib.contextmanager
-def for_looking(flags: Flags) -> Iterator[Look]:
+def for_looking(flags: Flags, *, kept: bool = False) -> Iterator[Look]:
     """Open the home so that nothing in it is written. (A demo's is made first when there is none.)
+
+    Args:
+        flags: The call.
+        kept: Something has to be there; else a home with nothing in it is only told of.
 
     Raises:
         StoreError: The store can't be read.
-        UsageError: There is no rehearsal to look at, or the home isn't a folder.
+        UsageError: There is no rehearsal to look at, the home isn't a folder, or nothing is kept where something
+            has to be.
     """
     from batch_manager.cli.logs import log_to_stderr
     from batch_manager.home import look_at_home
@@ -103,6 +108,12 @@ def for_looking(flags: Flags) -> Iterator[Look]:
             code="no_rehearsal",
         )
     if words := look_at_home(settings.home, settings.store_path):
+        if kept:
+            raise UsageError(
+                f"There is nothing to look through: {str(settings.home)!r} holds no store.",
+                next_step="Name another home with --home; --scan or --import begins this one.",
+                code="no_home",
+            )
         terminal.say(words)
     with contextlib.ExitStack() as open_things:
         if flags.rehearse and flags.action == "search":

@@ -67,11 +67,12 @@ def check(flags: Flags) -> int:
     """Print what is pending and what is untrue; the exit code is 1 when anything is.
 
     Raises:
-        UsageError: A change of the index was broken off in its last step.
+        UsageError: A change of the index was broken off in its last step, or there is no home to watch over, as
+            where its path is mistyped.
         VectorStoreError: Chroma doesn't answer.
         StoreError: The store can't be read.
     """
-    with for_looking(flags) as look:
+    with for_looking(flags, kept=True) as look:
         checked = _checked(look)
         if flags.json:
             terminal.result(lines_of(_as_json(checked)))
