@@ -12,7 +12,7 @@ import pytest
 
 from batch_manager.settings import load_settings
 from batch_manager.workspace import Workspace
-from batch_manager_tui import app as app_module
+from batch_manager_tui import opening
 from batch_manager_tui.app import BatchManagerApp
 from batch_manager_tui.screens.curtain import Curtain
 from batch_manager_tui.screens.help import HelpScreen
@@ -24,13 +24,13 @@ async def test_keys_typed_before_the_screens_are_loaded_are_not_lost(
 ) -> None:
     settings = load_settings({"BATCH_MANAGER_HOME": str(tmp_path / "home")}, {}, tmp_path)
     gate = threading.Event()
-    load = app_module._load_screens
+    load = opening.load_screens
 
     def load_late() -> type[MainScreen]:
         gate.wait(10)
         return load()
 
-    monkeypatch.setattr(app_module, "_load_screens", load_late)
+    monkeypatch.setattr(opening, "load_screens", load_late)
     app = BatchManagerApp(lambda: Workspace.open(settings, demo=True))
     async with app.run_test(size=(120, 40)) as pilot:
         assert isinstance(app.screen, Curtain)
@@ -52,7 +52,7 @@ async def test_q_leaves_before_the_screens_are_loaded(monkeypatch: pytest.Monkey
         gate.wait(10)
         return MainScreen
 
-    monkeypatch.setattr(app_module, "_load_screens", load_late)
+    monkeypatch.setattr(opening, "load_screens", load_late)
 
     def never() -> Workspace:
         raise AssertionError("the home is not opened for somebody who has left")

@@ -11,15 +11,14 @@ import contextlib
 import logging
 import os
 import signal
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
 from textual.app import App
 from textual.binding import Binding
 from textual.screen import ModalScreen, Screen
+from textual.widget import AwaitMount
 from textual.worker import WorkerFailed
 
 from batch_manager.cli.signals import ended_by
@@ -27,7 +26,7 @@ from batch_manager.errors import BatchManagerError
 from batch_manager_tui.away import Away
 from batch_manager_tui.backroom import BackRoom
 from batch_manager_tui.collector import REST, Collector
-from batch_manager_tui.display import shown
+from batch_manager_tui.opening import FIRST_STYLES, Opener, Opening
 from batch_manager_tui.screens.base import AppScreen
 from batch_manager_tui.screens.curtain import Curtain
 from batch_manager_tui.terminal_title import TerminalTitle
@@ -46,13 +45,7 @@ if TYPE_CHECKING:
     from batch_manager_tui.screens.main import MainScreen
     from batch_manager_tui.source_book import SourceBook
 
-Opener: TypeAlias = "Callable[[], Workspace]"
-"""Opens a workspace; called in a thread beside the app's, since it may take a second."""
-
 INTERRUPTED = 130
-
-FIRST_STYLES = 2
-"""Files of styles that the first paint needs; those of the other screens come behind it."""
 
 log = logging.getLogger("batch_manager.app")
 
@@ -70,6 +63,7 @@ class BatchManagerApp(App[None]):
 
     Attributes:
         opened: The workspace, once it is open.
+        opening: What opens it, and another one.
         back: The threads beside the app's.
         collector: Of garbage; it waits for a moment when nobody types.
         bell_at_end: A bell rings at the end of a run.
@@ -90,7 +84,7 @@ class BatchManagerApp(App[None]):
         styles = self.CSS_PATH[:FIRST_STYLES] if callable(workspace) else None
         super().__init__(css_path=styles, ansi_color=True if "NO_COLOR" in os.environ else None)
         self.opened: Workspace | None = None if callable(workspace) else workspace
-        self._opener: Opener | None = workspace if callable(workspace) else None
+        self.opening = Opening(self, workspace if callable(workspace) else None)
         self.back = BackRoom()
         self.failure: BatchManagerError | None = None
         self.bell_at_end = False
@@ -100,7 +94,6 @@ class BatchManagerApp(App[None]):
         self._main: MainScreen | None = None
         self._keys: KeysInForce | None = None
         self._memory: Memory | None = None
-        self._owned: list[Workspace] = []
         self._sources: SourceBook | None = None
         for theme in THEMES:
             self.register_theme(theme)
@@ -110,7 +103,7 @@ class BatchManagerApp(App[None]):
 
     def get_default_screen(self) -> Screen[None]:
         """What lies below the main screen, and is seen until that is loaded."""
-        return Screen(id="_default") if self._opener is None else Curtain()
+        return Screen(id="_default") if self.opening.opener is None else Curtain()
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """The app's own variables, where a theme doesn't have them."""
@@ -168,57 +161,12 @@ class BatchManagerApp(App[None]):
         if not self.is_headless:
             self.collector.begin()
             self.set_interval(REST, self._rest)
-        if self._opener is None:
-            self._main = _load_screens()()
-            self.push_screen(self._main)
-        else:
-            # The screens' and the home's modules are heavy; before the first paint they would take its time.
-            self.call_after_refresh(self._begin, self._opener)
+        self.opening.begin()
 
-    def _begin(self, opener: Opener) -> None:
-        begin(self, partial(self._open, opener), group="open")
-
-    async def _open(self, opener: Opener) -> None:
-        screen = await self.back.do(_load_screens)
-        if not self.screen_stack:
-            return  # somebody has left already
-        await self._show_main(screen)
-        try:
-            workspace = await self.back.do(opener)
-        except BatchManagerError as error:
-            self.failure = error
-            self.exit(return_code=error.exit_code)
-            return
-        self._owned.append(workspace)
-        self.adopt(workspace)
-
-    async def _show_main(self, screen: type[MainScreen]) -> None:
-        """The main screen before the curtain; keys that were typed until now are its own."""
-        curtain = self.screen
-        self.stylesheet.read_all([Path(style) for style in self.CSS_PATH[FIRST_STYLES:]])
-        self.refresh_css()
-        self._main = screen()
-        await self.push_screen(self._main)
-        if isinstance(curtain, Curtain):
-            for key in curtain.typed:
-                self.simulate_key(key)
-
-    async def open_sample(self) -> None:
-        """Put the bundled sample's workspace in the place of this one."""
-        from batch_manager.workspace import Workspace
-
-        settings = self.workspace.settings
-        self.say("Opening the sample…")
-        try:
-            workspace = await self.back.do(lambda: Workspace.open(settings, demo=True, look_when_busy=True))
-        except BatchManagerError as error:
-            self.say(shown(str(error)), "error")
-            return
-        old = self.workspace
-        self._owned.append(workspace)
-        self.adopt(workspace)
-        await self.back.do(old.close)
-        self.say("This is the sample, in a home of its own. Your items are untouched.")
+    def enter(self, screen: MainScreen) -> AwaitMount:
+        """Show the main screen."""
+        self._main = screen
+        return self.push_screen(screen)
 
     def adopt(self, workspace: Workspace) -> None:
         """Work with this workspace from now on."""
@@ -357,15 +305,7 @@ class BatchManagerApp(App[None]):
             self.memory.keep()
         store = self.opened.store if self.opened else None
         self.back.close(store.close if store else None)
-        for workspace in self._owned:
-            workspace.close()
-
-
-def _load_screens() -> type[MainScreen]:
-    """The main screen, and with it all that the app draws."""
-    from batch_manager_tui.screens.main import MainScreen
-
-    return MainScreen
+        self.opening.close()
 
 
 def _keys_home(settings: Settings) -> Path:

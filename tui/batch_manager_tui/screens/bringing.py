@@ -35,7 +35,7 @@ class Bringing(Doer):
 
     def demo(self) -> None:
         """The sample in the place of this home."""
-        begin(self._screen, self._app.open_sample, exclusive=True, group="open")
+        begin(self._screen, self._app.opening.open_sample, exclusive=True, group="open")
 
     def _prompt(self, what: What) -> None:
         self._app.push_screen(TakeIn(what, prompt_for(what, self._app.workspace)))
