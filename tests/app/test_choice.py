@@ -297,3 +297,20 @@ async def test_on_a_small_terminal_a_name_has_the_room_of_a_cut_note(local: Any,
         await driver.pilot.resize_terminal(80, 24)
         await driver.settle()
         assert "Where they lived" in driver.screen_text()
+
+
+async def test_a_range_ends_with_the_list_that_it_was_begun_in(local: Any, drives: Any, tables: Any) -> None:
+    async with drives(local(tables(12))) as driver:
+        items = driver.app.main.items
+        await driver.press(*"jjjjjj", "v", *"kkkkkk")
+        assert len(items.ranged()) == 7
+        # The first page of another list, whose end is still being read: the item under the cursor is in it.
+        items.show_first(items.selection.ids[:3])
+        await driver.pilot.pause()
+        assert items.range_from is None and len(items.ranged()) == 0
+        await driver.pilot.press("v", "j", "v", "g")
+        assert len(items.selection.marks) == 2
+        items.show_first(array("q"))  # nothing fits, and the list before it is still the one that commands mean
+        await driver.pilot.press("v", "v", "space")
+        await driver.settle()
+        assert len(items.selection.marks) == 2

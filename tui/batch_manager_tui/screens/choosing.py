@@ -65,6 +65,8 @@ class Choosing(Doer):
     def range(self) -> None:
         """Begin a range, or mark it."""
         items = self._screen.items
+        if items.current_id is None:
+            return  # the first page of a list that nothing fits, whose end is still being read
         if items.range_from is None:
             items.range_from = items.cursor
         else:

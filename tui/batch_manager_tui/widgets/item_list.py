@@ -75,8 +75,10 @@ class ItemList(LineView):
         self._show(ids)
 
     def _show(self, ids: array[int]) -> None:
-        before = self.current_id
+        before, begun = self.current_id, self._id_at(self.range_from)
         self.pages.show(ids)
+        if begun is None or self._id_at(self.range_from) != begun:
+            self.range_from = None  # what stands at the place where it was begun is another item
         if before is None or self.cursor >= len(ids) or ids[self.cursor] != before:
             try:
                 self.cursor = ids.index(before) if before is not None else 0
@@ -122,8 +124,11 @@ class ItemList(LineView):
     @property
     def current_id(self) -> int | None:
         """The item under the cursor."""
+        return self._id_at(self.cursor)
+
+    def _id_at(self, place: int | None) -> int | None:
         ids = self.pages.ids
-        return ids[self.cursor] if self.cursor < len(ids) else None
+        return ids[place] if place is not None and place < len(ids) else None
 
     @property
     def current_row(self) -> ItemRow | None:
