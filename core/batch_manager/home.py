@@ -69,13 +69,21 @@ def look_at_home(home: Path, store: Path) -> str:
     A mistyped path would look like a home with nothing in it.
 
     Raises:
-        UsageError: It isn't a folder.
+        UsageError: It isn't a folder, or nobody lets us see.
     """
-    if home.exists() and not home.is_dir():
-        raise _no_folder(home)
-    if store.exists():
+    try:
+        home_is_there, store_is_there = home.exists(), store.exists()
+        if home_is_there and not home.is_dir():
+            raise _no_folder(home)
+    except OSError as error:
+        raise UsageError(
+            f"The home {str(home)!r} can't be read: {error.strerror or error}.",
+            next_step="Make it readable for you, or choose another with --home.",
+            code="home",
+        ) from None
+    if store_is_there:
         return ""
-    if home.exists():
+    if home_is_there:
         return f"Nothing is kept in {str(home)!r} yet; --scan or --import begins it."
     return f"There is no home at {str(home)!r} yet; --scan or --import makes it."
 

@@ -44,6 +44,14 @@ async def test_what_is_left_is_told_and_an_index_that_is_true(local: Any, drives
         assert driver.front == "MainScreen"
 
 
+async def test_without_a_price_what_is_pending_is_counted_all_the_same(opens: Any, drives: Any, tables: Any) -> None:
+    workspace = opens(tables(3), OPENAI_EMBEDDING_MODEL="odd-model", OPENAI_API_KEY="sk-any-key-at-all")
+    async with drives(workspace, (80, 24)) as driver:
+        await driver.press("V")
+        words = await checked(driver)
+        assert "pending 3" in words and "All is indexed" not in words
+
+
 async def test_what_is_untrue_is_named_and_mended_for_nothing(local: Any, drives: Any, tables: Any) -> None:
     settings = indexed(local, tables(5))
     with closing(chromadb.PersistentClient(str(settings.vectors_directory))) as client:

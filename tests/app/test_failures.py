@@ -7,7 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from batch_manager.documents import Document
+from batch_manager.errors import StoreError
 from batch_manager.pricing import show_usd
 from failing import fail
 
@@ -99,6 +102,29 @@ async def test_undo_goes_back_skip_by_skip(opens: Any, drives: Any, tables: Any)
         assert counts().total("failed") == 6
         await driver.press("u")
         assert "no mark or skip" in driver.notice
+
+
+async def test_an_undo_that_fails_or_is_hurried_is_not_lost(
+    opens: Any, drives: Any, tables: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = failing(opens, tables)
+    counts = workspace.store.items.counts
+    async with drives(workspace) as driver:
+        await opened(driver)
+        await driver.press("minus", "minus", "minus")
+        assert counts().total("skipped") == 6
+        with monkeypatch.context() as broken:
+
+            def refuse(ids: object) -> int:
+                raise StoreError("The store is busy.", next_step="Again.")
+
+            broken.setattr(workspace.store.items, "unskip", refuse)
+            await driver.press("u")
+            assert "The store is busy" in driver.notice and counts().total("skipped") == 6
+        driver.app.simulate_key("u")
+        driver.app.simulate_key("u")
+        driver.app.simulate_key("u")
+        await driver.until(lambda: counts().total("skipped") == 0)
 
 
 async def test_what_is_taken_in_again_is_what_it_was(opens: Any, drives: Any, tables: Any) -> None:

@@ -11,8 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from batch_manager.documents import Document
-from batch_manager.errors import StoreError
+from batch_manager.errors import DeclinedError, StoreError
 from batch_manager.pricing import show_usd
 from batch_manager.quote import Scope
 from batch_manager.settings import load_settings
@@ -354,3 +356,26 @@ async def test_while_it_is_read_a_prompt_offers_to_stop(
         gate.set()
         await driver.until(lambda: "1 new" in driver.screen_text())
         assert "ctrl+x" not in driver.screen_text()
+
+
+async def test_a_yes_to_what_is_gone_is_one_for_its_own_place(
+    local: Any, drives: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agreed: list[tuple[str, bool]] = []
+
+    def work_for(what: str, place: str, workspace: Any, watch: Any, *, agree_gone: bool = False) -> Any:
+        agreed.append((place, agree_gone))
+
+        def refuse() -> None:
+            raise DeclinedError("Most of it is gone.", next_step="Look.", code="many_gone")
+
+        return refuse
+
+    monkeypatch.setattr(bringing, "work_for", work_for)
+    async with drives(local()) as driver:
+        await driver.press("d", *"one.db", "enter")
+        await driver.until(lambda: "Enter again" in driver.screen_text())
+        await driver.press("enter")
+        await driver.press("backspace", "x", "enter")
+        await driver.press("enter")
+    assert agreed == [("one.db", False), ("one.db", True), ("one.dx", False), ("one.dx", True)]

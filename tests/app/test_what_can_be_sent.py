@@ -140,3 +140,16 @@ async def test_when_all_is_indexed_the_search_is_next(local: Any, drives: Any, t
         await driver.run_to_the_end()
         await driver.press("j")
         assert driver.screen_text().splitlines()[-1].startswith(" S search")
+
+
+async def test_a_list_of_what_is_pending_leaves_nothing_out_of_a_retry(opens: Any, drives: Any, tables: Any) -> None:
+    workspace = opens(tables(4), OPENAI_API_KEY="k")
+    fail(workspace, ["table_000", "table_001"], RATE, "slow down")
+    async with drives(workspace) as driver:
+        await driver.press("f")
+        assert driver.app.main.desk.selection.wanted.status == "pending"
+        scope = driver.app.main.desk.selection.failed_scope()
+        assert workspace.quote(scope).items == 2
+        await driver.press("f", "f", "slash", *"001", "enter")
+        assert driver.app.main.desk.selection.wanted.status == "failed"
+        assert workspace.quote(driver.app.main.desk.selection.failed_scope()).items == 1

@@ -375,6 +375,18 @@ def test_a_database_file_is_scanned_by_its_path(command: Command, shop: Path) ->
     assert "notes.md" not in note  # it gave nothing
 
 
+def test_a_relationship_that_no_key_declares_is_no_stranger(command: Command, shop: Path) -> None:
+    command("--scan", f"sqlite:///{shop}")
+    joins = {"kind": "relationship", "documentation": "Some of them"}
+    words = jsonl(
+        {**joins, "name": "orders to users", "tables": ["orders", "users"]},
+        {**joins, "name": "orders to userss", "tables": ["orders", "userss"]},
+    )
+    told = command("--import", "-", "--json", text=words).json["strangers"]
+    assert [one["name"] for one in told["names"]] == ["orders to userss"]
+    assert "orders to userss" in command("--check").out and "orders to users." not in command("--check").out
+
+
 def test_words_that_speak_of_no_scanned_table_are_told(command: Command, shop: Path) -> None:
     words = jsonl(
         {"kind": "table", "name": "userss", "documentation": "People"},

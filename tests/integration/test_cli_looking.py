@@ -168,6 +168,11 @@ def test_a_home_that_is_a_file_is_refused_and_one_with_nothing_in_it_is_told(com
     assert done.code == 0 and f"Nothing is kept in {str(empty)!r} yet" in done.err and not list(empty.iterdir())
 
 
+def test_a_home_that_cannot_be_looked_at_is_refused(command: Command) -> None:
+    done = command("--home", str(command.folder / ("h" * 300)), "--status")
+    assert (done.code, done.out) == (2, "") and "can't be read" in done.error and "--home" in done.error
+
+
 def test_a_fresh_demo_can_be_estimated(command: Command, tmp_path: Path) -> None:
     done = without_sockets(command, tmp_path)("--demo", "--estimate-costs", "--json")
     assert done.code == 0

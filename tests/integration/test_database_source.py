@@ -1,5 +1,6 @@
 """Scans of SQLite files, URLs, and what can go wrong before a database answers."""
 
+import os
 import shutil
 import socket
 import sqlite3
@@ -523,6 +524,20 @@ def test_what_nothing_can_come_of_is_not_added(tmp_path: Path, monkeypatch: pyte
     (tmp_path / "garbage").write_text("name,description\nusers,People\n")
     assert worth_adding("garbage").place == str(tmp_path / "garbage")
     assert worth_adding("postgresql://reader@db.invalid/shop").database
+
+
+def test_a_pipe_is_never_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert not known_source(str(tmp_path / "pipe")).database
+    with pytest.raises(InputError):
+        worth_adding(str(tmp_path / "pipe"))
+
+
+@pytest.mark.parametrize("typed", ["x" * 300, "admin:s3cret@db.host/shop"])
+def test_a_place_that_cannot_be_looked_at_is_refused_without_a_secret(typed: str) -> None:
+    with pytest.raises(InputError) as refused:
+        worth_adding(typed)
+    assert refused.value.code == "no_such_file" and "s3cret" not in str(refused.value)
 
 
 def test_a_missing_driver_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batch_manager.cli import terminal
 from batch_manager.cli.actions import index
 from batch_manager.cli.actions.search import _as_words
 from batch_manager.cli.lane_words import saved_words
@@ -252,3 +253,11 @@ def test_hits_that_have_nothing_to_do_with_the_query_are_counted(capsys: pytest.
     hits = [SearchHit("table", "a", 0.4, "a: b"), SearchHit("table", "c", 0.0, "c: d")]
     assert list(_as_words(hits)) == ["1.  0.400  table  a  a: b"]
     assert capsys.readouterr().err == "1 more item is as far from it as can be, and left out.\n"
+
+
+@pytest.mark.parametrize("spaces", [0, 10, 60, 100])
+def test_a_line_is_wrapped_however_far_it_is_indented(spaces: int) -> None:
+    line = " " * spaces + "some words and some more of them"
+    pieces = terminal.wrapped(line, 40)
+    assert "".join(pieces).split() and " ".join(" ".join(pieces).split()) == line.strip()
+    assert all(len(piece) <= max(40, spaces) for piece in pieces)

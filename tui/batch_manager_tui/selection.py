@@ -98,10 +98,13 @@ class Selection:
         return Scope("pending", kinds=(self.wanted.kind,) if self.wanted.kind else KINDS)
 
     def failed_scope(self) -> Scope:
-        """What `retry` means: the marked, else all in the filter; of these, the failed."""
+        """What `retry` means: the marked, else all in the filter; of these, the failed.
+
+        A list of another status has none of them, so that it leaves none out either.
+        """
         if self.marks:
             return Scope("failed", ids=tuple(self.marks))
-        if self.wanted.text or self.wanted.problem or self.wanted.status not in (None, "failed"):
+        if (self.wanted.text or self.wanted.problem) and self.wanted.status in (None, "failed"):
             return Scope("failed", ids=tuple(self.ids))
         return Scope("failed", kinds=(self.wanted.kind,) if self.wanted.kind else KINDS)
 

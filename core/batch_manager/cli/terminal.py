@@ -79,7 +79,7 @@ def wrapped(line: str, width: int) -> list[str]:
     """
     if width < NARROWEST or len(line) <= width:
         return [line]
-    indent = " " * (len(line) - len(line.lstrip()) + 2)
+    indent = " " * min(len(line) - len(line.lstrip()) + 2, width // 2)
     pieces: list[str] = []
     rest = line
     while len(rest) > width:

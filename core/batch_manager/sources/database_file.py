@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import stat
 from pathlib import Path
 
 from batch_manager.errors import InputError
@@ -18,12 +21,26 @@ def is_path(typed: str) -> bool:
     return bool(typed) and not ({":", "@"} & {*typed})
 
 
+def is_regular(path: Path) -> bool:
+    """Whether it is a file that can be read again; a pipe would be waited for, maybe for ever.
+
+    Raises:
+        OSError: It isn't there, or is a directory.
+    """
+    mode = path.stat().st_mode
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    return stat.S_ISREG(mode)
+
+
 def dialect_of(path: Path) -> str | None:
     """The kind of database that a file is, as URLs call it; None where it is none.
 
     Raises:
-        OSError: It isn't there, or can't be read.
+        OSError: It isn't there, is a directory, or can't be read.
     """
+    if not is_regular(path):
+        return None
     with path.open("rb") as file:
         head = file.read(len(SQLITE))
     if head == SQLITE:

@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 
 from batch_manager.errors import InputError
-from batch_manager.sources.database_file import dialect_of, is_path
+from batch_manager.sources.database_file import dialect_of, is_path, is_regular
 from batch_manager.sources.database_url import parse_url
 from batch_manager.sources.shown import expanded, shown
 
@@ -88,9 +88,17 @@ def worth_adding(typed: str) -> KnownSource:
     source = known_source(typed)
     if source.database:
         return source
-    if not Path(source.place).exists():
+    try:
+        there = is_regular(Path(source.place))
+    except IsADirectoryError:
+        there = True  # what reads it says so
+    except (OSError, ValueError):
+        there = False
+    if not there:
+        # What can't be a path may be a URL without its scheme, and have a password.
+        said = repr(shown(typed.strip())) if is_path(typed.strip()) else "That"
         raise InputError(
-            f"{shown(typed.strip())!r} is neither a database's URL nor a file that is there.",
+            f"{said} is neither a database's URL nor a file that is there.",
             next_step="Type a URL such as postgresql://user@host/shop, or check the path.",
             code="no_such_file",
         )

@@ -83,16 +83,24 @@ def is_unknown(item: str) -> str:
     """
     return (
         f"{item}.structure_from IS NULL AND ({item}.kind = 'table' OR NOT EXISTS (SELECT 1 FROM brought joined"
-        f" WHERE joined.item_id = {item}.id AND json_array_length(joined.words, '$.tables') = 2"
-        " AND NOT EXISTS (SELECT 1 FROM json_each(joined.words, '$.tables') side WHERE NOT EXISTS"
+        f" WHERE joined.item_id = {item}.id AND {_joins_known('joined.words')}))"
+    )
+
+
+def _joins_known(payload: str) -> str:
+    """Whether words are of a relationship between two tables that are there, as SQL."""
+    return (
+        f"json_array_length({payload}, '$.tables') = 2"
+        f" AND NOT EXISTS (SELECT 1 FROM json_each({payload}, '$.tables') side WHERE NOT EXISTS"
         " (SELECT 1 FROM item known"
-        " WHERE known.kind = 'table' AND known.name = side.value AND known.structure_from IS NOT NULL))))"
+        " WHERE known.kind = 'table' AND known.name = side.value AND known.structure_from IS NOT NULL))"
     )
 
 
 _STAGED_UNKNOWN = (
     "FROM staged s WHERE NOT EXISTS"
     " (SELECT 1 FROM item i WHERE i.kind = s.kind AND i.name = s.name AND i.structure_from IS NOT NULL)"
+    f" AND NOT (s.kind = 'relationship' AND {_joins_known('s.payload')})"
 )
 _STAGED_DEPARTED = "FROM staged s JOIN item i ON i.id = s.item_id WHERE i.stage = 'gone' AND NOT s.back"
 

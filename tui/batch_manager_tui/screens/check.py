@@ -114,7 +114,8 @@ class CheckScreen(PlaceScreen):
                 quote = workspace.engine.quote(Scope("pending"))
             except BatchManagerError:
                 quote = None  # no price is known: the cost pane says so
-            return Checked(report, counts.total("indexed"), counts.total("failed"), quote, waiting, repair)
+            pending = counts.total("pending")
+            return Checked(report, counts.total("indexed"), counts.total("failed"), quote, waiting, repair, pending)
 
         again = "Compared again: " if self.checked is not None and not repair else ""
         try:

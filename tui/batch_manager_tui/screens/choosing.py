@@ -186,7 +186,7 @@ class Choosing(Doer):
         if last is None:
             self._screen.say("There is no mark or skip to undo.", "warning")
         elif isinstance(last, Skipped):
-            begin(self._screen, partial(self._undo_skip, last), exclusive=True, group="skip")
+            begin(self._screen, partial(self._undo_skip, last), group="skip")  # one after the other, none lost
         else:
             self._screen.desk.selection.marks ^= last
             self._screen.say(f"{count(len(last), 'mark')} undone.")
@@ -208,7 +208,11 @@ class Choosing(Doer):
             StoreError: The store can't be written.
         """
         items = self._app.workspace.store.items
-        changed = await self._app.back.read(items.unskip if last.out else items.skip, last.ids)
+        try:
+            changed = await self._app.back.read(items.unskip if last.out else items.skip, last.ids)
+        except BaseException:
+            self.steps.skipped(last)  # it is still to be undone
+            raise
         words = f"Undone: {count(changed, 'item is', 'items are')} {'back as before' if last.out else 'left out again'}"
         more = f"; {key} undoes the skip before" if self.steps.skips else ""
         return f"{words}{more}."

@@ -151,7 +151,7 @@ class FailuresScreen(PlaceScreen):
         if not self.batch_app.main.deeds.steps.skips:
             self.say(f"{self.key('failures.undo')} undo: there is no skip to undo.", "warning")
         elif self.may_change():
-            begin(self, self._undo, exclusive=True, group="skip")
+            begin(self, self._undo, group="skip")  # one after the other, none lost
 
     def action_save(self) -> None:
         """Write the marked, else the whole group, to a file."""

@@ -44,6 +44,7 @@ class SearchScreen(PlaceScreen):
         self._schema: str | None = None
         self._timer: Timer | None = None
         self._asked = ""
+        self._sought = ""
         self._stale = False
         self._free = False
         self._told_where = False
@@ -183,6 +184,7 @@ class SearchScreen(PlaceScreen):
             return
         if self._timer is not None:
             self._timer.stop()  # a search for what was typed would take the place of the one that enter asked for
+        self._sought = query
         # A yes to a server that the settings don't name is one only once it was told beside the box.
         begin(self, partial(self._search, query, focus, agreed=self._told_where), exclusive=True, group="search")
 
@@ -217,7 +219,7 @@ class SearchScreen(PlaceScreen):
         words, self._free, self._told_where = await self.batch_app.back.quote(self._price_words, query)
         for box in self.query("#query-price").results(Static):
             box.update(words)
-        if self._free and len(query.strip()) > 2:
+        if self._free and len(query.strip()) > 2 and query != self._sought:  # enter may have come first
             self._timer = self.set_timer(TYPING_PAUSE, self._ask)
 
     def _price_words(self, query: str) -> tuple[str, bool, bool]:

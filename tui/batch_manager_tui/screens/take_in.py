@@ -64,6 +64,7 @@ class TakeIn(AppModal[str | None]):
         self._prompt = prompt
         self._asked_again = ""
         self.agree_gone = False
+        self._place = ""
         self._watch: Watch | None = None
 
     def compose(self) -> ComposeResult:
@@ -103,6 +104,8 @@ class TakeIn(AppModal[str | None]):
             self._asked_again = place
             self.tell("This file is there already. Enter again writes over it.", "warning")
             return
+        if place != self._place:
+            self._place, self.agree_gone = place, False  # what was agreed to was said of another place
         self.batch_app.main.deeds.bring(self._what, place, self)
 
     def on_choices_chosen(self, message: Choices.Chosen) -> None:

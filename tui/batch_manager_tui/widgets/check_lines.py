@@ -37,6 +37,7 @@ class Checked:
         quote: What is pending, priced; None where there is no price.
         waiting: What is handed over at half the price, in words.
         repaired: It was repaired.
+        counted: Items that are pending by the store's count, for when there is no price.
     """
 
     report: VerifyReport
@@ -45,11 +46,12 @@ class Checked:
     quote: Quote | None
     waiting: str = ""
     repaired: bool = False
+    counted: int = 0
 
     @property
     def pending(self) -> int:
         """Items that a run would work on."""
-        return 0 if self.quote is None else self.quote.items + self.quote.unsendable_count
+        return self.counted if self.quote is None else self.quote.items + self.quote.unsendable_count
 
     @property
     def fine(self) -> bool:
