@@ -125,12 +125,17 @@ def measure(
         finally:
             engine.close()
             store.close()
-        return pace_of(ledger, rate, settling)
+        return pace_of(ledger, rate, settling, burst)
 
 
-def pace_of(ledger: Sequence[dict[str, Any]], rate: int, settling: float) -> Pace:
-    """The pace of a run by the server's ledger."""
-    begin = ledger[0]["monotonic"] + settling
+def pace_of(ledger: Sequence[dict[str, Any]], rate: int, settling: float, burst: float) -> Pace:
+    """The pace of a run by the server's ledger, once the burst is used up; on a busy machine that takes longer."""
+    begin, left = ledger[0]["monotonic"] + settling, rate / 60 * burst
+    for entry in ledger:
+        left -= entry["tokens"] if entry["billed"] else 0
+        if left <= 0:
+            begin = max(begin, entry["monotonic"])
+            break
     steady = [entry for entry in ledger if entry["monotonic"] >= begin]
     through = [entry for entry in steady if entry["billed"]]
     span = through[-1]["monotonic"] - through[0]["monotonic"]

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from batch_manager.engine import Engine
-from batch_manager.errors import SettingError, UsageError
+from batch_manager.errors import DeclinedError, SettingError, UsageError
 from batch_manager.index_change import change_words
 from batch_manager.quote import Scope
 from batch_manager.rehearsal import RehearsalServer, expected_vector
@@ -228,7 +228,10 @@ def test_the_old_index_is_asked_with_the_key_and_at_the_server_that_it_was_made_
     with DocumentationStore(local) as store:
         with closing(Engine(local, store)) as engine:
             server.clear()
-            assert len(engine.index.search("case 1 of many")) == 3
+            with pytest.raises(DeclinedError, match="nothing was sent"):
+                engine.index.search("case 1 of many")
+            assert server.totals()["requests"] == 0
+            assert len(engine.index.search("case 1 of many", agreed=True)) == 3
             assert server.ledger()[-1]["model"] == "text-embedding-3-small"
             assert engine.index.search_price("case 1 of many") > 0
         with closing(Engine(without_key, store)) as engine, pytest.raises(SettingError, match="OPENAI_API_KEY"):
