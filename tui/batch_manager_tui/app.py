@@ -11,6 +11,7 @@ import contextlib
 import logging
 import os
 import signal
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -46,6 +47,9 @@ if TYPE_CHECKING:
     from batch_manager_tui.source_book import SourceBook
 
 INTERRUPTED = 130
+
+TURN = 0.01
+"""Seconds until the loop has looked at what else there is."""
 
 log = logging.getLogger("batch_manager.app")
 
@@ -236,6 +240,21 @@ class BatchManagerApp(App[None]):
         self.theme = order[(position + 1) % len(order)]
         self.memory.keep_soon()
         self.say(f"Theme: {self.theme}")
+
+    def refresh_css(self, animate: bool = True) -> None:
+        """Other styles: read in one turn of the loop, and put on in the next, so that no key waits for both."""
+        if self.opened is None:
+            super().refresh_css(animate)
+            return
+        self.stylesheet.set_variables(self.get_css_variables())
+        self.stylesheet.reparse()
+        self.set_timer(TURN, partial(self._put_on, animate))
+
+    def _put_on(self, animate: bool) -> None:
+        self.stylesheet.update(self, animate=animate)  # and the screen in front
+        for screen in self.screen_stack[:-1]:
+            self.stylesheet.update(screen, animate=animate)
+        self.screen.refresh(layout=True)
 
     def _rest(self) -> None:
         if self.screen is self._main:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from batch_manager_tui.commands import Command
     from batch_manager_tui.places import Place
 
+LATER = 0.03
+"""Seconds after a screen in front that what lies below it follows, so that no key waits for both."""
+
 LEAST = (60, 18)
 """Columns and rows that the app needs."""
 
@@ -92,7 +95,10 @@ class AppScreen(Screen[None]):
 
     def on_resize(self) -> None:
         """Another shape, or a cover over everything while there is too little room."""
-        take_shape(self, self.app.size)
+        if self is self.app.screen:
+            take_shape(self, self.app.size)
+        else:  # under a question: that one first
+            self.set_timer(LATER, lambda: take_shape(self, self.app.size))
 
     def show_header(self) -> None:
         """Show what is in force."""
