@@ -193,10 +193,8 @@ class Desk:
 
     def _where(self) -> str:
         """Where what failed was looked for, where that isn't everywhere."""
-        if hidden := self.selection.hidden:
-            return f" of {len(self.selection.marks):,} marked, {hidden:,} of them hidden by the filter"
         if self.selection.marks:
-            return f" of {len(self.selection.marks):,} marked"
+            return f" of {self.selection.marked_words()}"
         return " in the filter" if self.selection.narrowed else ""
 
     def _heading(self, quote: Quote) -> str:
@@ -205,10 +203,9 @@ class Desk:
             which = "Back to a kept index" if quote.change.step == "back" else "Another index"
             return f"{which}: {count(chosen, 'item')}"
         sent = quote.items or chosen  # where none can be sent, the panel says so of all that was chosen
-        marked, hidden = len(self.selection.marks), self.selection.hidden
-        if hidden:
-            pending = "" if chosen == marked else f", {sent:,} pending"
-            return f"{marked:,} marked, {hidden:,} of them hidden by the filter{pending}"
+        marked = len(self.selection.marks)
+        if self.selection.hidden:
+            return self.selection.marked_words() + ("" if chosen == marked else f", {sent:,} pending")
         if marked and chosen < marked:
             return f"{marked:,} marked, {sent:,} of them pending"
         if marked:

@@ -82,6 +82,11 @@ class Selection:
             return 0
         return len(self.marks) - sum(map(self.marks.__contains__, self.ids))
 
+    def marked_words(self) -> str:
+        """How many are marked, and how many of them the filter hides."""
+        hidden = self.hidden
+        return f"{len(self.marks):,} marked" + (f", {hidden:,} of them hidden by the filter" if hidden else "")
+
     def hidden_among(self, ids: Iterable[int]) -> int:
         """How many of these the filter hides."""
         if not self.narrowed:

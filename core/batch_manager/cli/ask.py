@@ -68,16 +68,12 @@ def agree_to_lose(question: str, done: str, *, yes: bool) -> None:
     Raises:
         DeclinedError: No yes, or nobody to ask.
     """
-    if yes:
-        return
-    if not terminal.can_ask():
-        raise DeclinedError(
-            f"There is no terminal to ask on, so nothing was {done}.",
-            next_step="Add --yes to agree beforehand.",
-            code="no_terminal",
-        )
-    if not says_yes(question):
-        raise DeclinedError(f"Declined; nothing was {done}.")
+    nobody = DeclinedError(
+        f"There is no terminal to ask on, so nothing was {done}.",
+        next_step="Add --yes to agree beforehand.",
+        code="no_terminal",
+    )
+    _agree_to(question, done, nobody, yes=yes)
 
 
 def agree_to_query(host: str, *, yes: bool) -> None:
@@ -90,16 +86,22 @@ def agree_to_query(host: str, *, yes: bool) -> None:
     Raises:
         DeclinedError: No yes, or nobody to ask.
     """
+    nobody = DeclinedError(
+        f"The settings name the model on this machine, and the query would be sent to {host}; nothing was sent.",
+        next_step="Add --yes to agree to that and to the price, or index with the model on this machine.",
+        code="server_not_named",
+    )
+    _agree_to("Send the query?", "sent", nobody, yes=yes)
+
+
+def _agree_to(question: str, done: str, nobody: DeclinedError, *, yes: bool) -> None:
+    """Get a yes, given beforehand or at the terminal; `nobody` is the error where there is none to ask on."""
     if yes:
         return
     if not terminal.can_ask():
-        raise DeclinedError(
-            f"The settings name the model on this machine, and the query would be sent to {host}; nothing was sent.",
-            next_step="Add --yes to agree to that and to the price, or index with the model on this machine.",
-            code="server_not_named",
-        )
-    if not says_yes("Send the query?"):
-        raise DeclinedError("Declined; nothing was sent.", code="declined")
+        raise nobody
+    if not says_yes(question):
+        raise DeclinedError(f"Declined; nothing was {done}.")
 
 
 def quote_lines(quote: Quote, settings: Settings, other: Quote | None = None, *, asks: bool = True) -> list[str]:

@@ -53,19 +53,8 @@ class LocalEmbedder:
         self._thread = _one_thread()  # it is loaded again when somebody asks again
         self._model = None
 
-    def load(self) -> None:
-        """Load the model, unless it is there.
-
-        Its tokenizer holds the interpreter for a tenth of a second: better while somebody reads a price than while
-        they watch a run.
-
-        Raises:
-            UsageError: It isn't installed.
-        """
-        self._load()
-
     def _embed(self, texts: list[str]) -> np.ndarray[Any, np.dtype[np.float32]]:
-        model = self._load()
+        model = self.load()
         matrix = np.empty((len(texts), model.embedding.shape[1]), dtype="<f4")
         short = [index for index, text in enumerate(texts) if len(text) < LONG]
         with np.errstate(invalid="ignore", divide="ignore"):  # an empty mean is told by its NaN
@@ -75,7 +64,15 @@ class LocalEmbedder:
                 matrix[index] = model.embed(texts[index], norm=True)[0]
         return matrix
 
-    def _load(self) -> Any:
+    def load(self) -> Any:
+        """The model, loaded unless it is there.
+
+        Its tokenizer holds the interpreter for a tenth of a second: better while somebody reads a price than while
+        they watch a run.
+
+        Raises:
+            UsageError: It isn't installed.
+        """
         if self._model is None:
             root = logging.getLogger()
             handlers, level = root.handlers[:], root.level

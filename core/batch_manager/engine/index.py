@@ -97,16 +97,12 @@ class Index:
             )
         return asked
 
-    def unasked_server(self) -> Settings | None:
-        """The settings by which a query would leave this machine though those in force name the model on it; else None.
+    def leaves_unnamed(self, asked: Settings) -> bool:
+        """Whether a search by these settings leaves this machine, though those in force name the model on it.
 
         Nobody who chose the local model expects that, so that such a search wants a yes of its own.
-
-        Raises:
-            UsageError, SettingError: As `search_settings`.
         """
-        asked = self.search_settings()
-        return asked if self._settings.provider == "local" and asked.provider != "local" else None
+        return self._settings.provider == "local" and asked.provider != "local"
 
     def search(
         self,
@@ -139,7 +135,7 @@ class Index:
         """
         asked = self.search_settings()
         checked_query(query)
-        if not agreed and self.unasked_server() is not None:
+        if not agreed and self.leaves_unnamed(asked):
             raise DeclinedError(
                 f"The index that serves is of {asked.model}, so the query would be sent to {asked.host}, and the"
                 " settings name the model on this machine; nothing was sent.",

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import ComposeResult
 from textual.content import Content
-from textual.geometry import Size
 from textual.screen import ModalScreen, Screen, ScreenResultType
 from textual.widget import Widget
 
@@ -44,24 +43,22 @@ def too_small(app: BatchManagerApp) -> bool:
     return app.size.width < LEAST[0] or app.size.height < LEAST[1]
 
 
-def take_shape(screen: Screen[ScreenResultType], size: Size, *, styled: bool = True) -> None:
-    """Give a screen the classes of its width and height, before it is laid out for them.
+def take_shape(screen: AppScreen | AppModal[ScreenResultType], *, styled: bool = True) -> None:
+    """Give a screen the classes of the terminal's width and height, before it is laid out for them.
 
     Textual does it right after: the screen would be laid out and drawn in its former shape, or in none, and then again.
 
     Args:
         screen: Of the app, whose breakpoints hold.
-        size: Of the terminal.
         styled: Style it anew when its classes are others; a screen that has no parts yet needs not.
     """
-    classes: dict[str, bool] = {}
+    app, classes = screen.batch_app, {"-too-small": too_small(screen.batch_app)}
     for length, breakpoints in (
-        (size.width, screen.app.HORIZONTAL_BREAKPOINTS),
-        (size.height, screen.app.VERTICAL_BREAKPOINTS),
+        (app.size.width, app.HORIZONTAL_BREAKPOINTS),
+        (app.size.height, app.VERTICAL_BREAKPOINTS),
     ):
         reached = [name for least, name in breakpoints or [] if length >= least]
         classes |= {name: name == reached[-1] for _, name in breakpoints or []}
-    classes["-too-small"] = size.width < LEAST[0] or size.height < LEAST[1]
     screen.update_classes(classes, update=styled, animate=False)
 
 
@@ -75,7 +72,7 @@ class AppScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """Header, body, keys."""
-        take_shape(self, self.app.size, styled=False)
+        take_shape(self, styled=False)
         yield StatusHeader()
         yield from self.body()
         yield KeyLine(self.footer())
@@ -96,9 +93,9 @@ class AppScreen(Screen[None]):
     def on_resize(self) -> None:
         """Another shape, or a cover over everything while there is too little room."""
         if self is self.app.screen:
-            take_shape(self, self.app.size)
+            take_shape(self)
         else:  # under a question: that one first
-            self.set_timer(LATER, lambda: take_shape(self, self.app.size))
+            self.set_timer(LATER, lambda: take_shape(self))
 
     def show_header(self) -> None:
         """Show what is in force."""
@@ -212,8 +209,8 @@ class AppModal(ModalScreen[ScreenResultType]):
 
     def on_mount(self) -> None:
         """See whether there is room to read it."""
-        take_shape(self, self.app.size)
+        take_shape(self)
 
     def on_resize(self) -> None:
         """A question that can't be read can't be answered."""
-        take_shape(self, self.app.size)
+        take_shape(self)

@@ -232,9 +232,9 @@ class SearchScreen(PlaceScreen):
         index = self.batch_app.workspace.engine.index
         try:
             price = show_usd(index.search_price(query))
-            elsewhere = index.unasked_server()
-            if elsewhere is not None:
-                return f"{price} at {shown(elsewhere.host)}", False, True
-            return price, index.search_settings().provider == "local", False
+            asked = index.search_settings()
+            if index.leaves_unnamed(asked):
+                return f"{price} at {shown(asked.host)}", False, True
+            return price, asked.provider == "local", False
         except BatchManagerError as error:
             return error.code, False, False

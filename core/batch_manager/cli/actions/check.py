@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from batch_manager.cli import terminal
-from batch_manager.cli.actions.verify import as_json, compare
+from batch_manager.cli.actions.verify import as_json
 from batch_manager.cli.lane_words import waiting_line, waiting_of, waiting_report
 from batch_manager.cli.opening import for_looking
 from batch_manager.cli.plain_json import lines_of
@@ -90,7 +90,7 @@ def _checked(look: Look) -> Checked:
         pending = quote.items + quote.unsendable_count
     except SettingError as error:
         terminal.say(f"warning: {error}")
-    report = compare(look.engine, repair=False)
+    report = look.engine.index.verify()
     strangers = look.store.items.strangers()
     return Checked(pending, waiting_of(look), counts.total("failed"), quote, report, strangers)
 

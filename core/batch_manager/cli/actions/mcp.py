@@ -54,8 +54,7 @@ def serve(flags: Flags) -> int:
 
 def _asked_words(look: Look) -> tuple[str, bool]:
     """The model and the server that queries go to, as things are now; and whether the settings name no server."""
-    asked, unnamed = look.settings, False
+    asked = look.settings
     with contextlib.suppress(BatchManagerError):  # each search says it, for as long as it is so
         asked = look.engine.index.search_settings()
-        unnamed = look.engine.index.unasked_server() is not None
-    return f"{shown(asked.model)}, {shown(asked.host)}", unnamed
+    return f"{shown(asked.model)}, {shown(asked.host)}", look.engine.index.leaves_unnamed(asked)

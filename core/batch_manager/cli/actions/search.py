@@ -76,7 +76,7 @@ def _ask(query: str, look: Look, flags: Flags) -> Sequence[SearchHit]:
         )
     pretended = " pretend dollars" if asked.mode == "rehearsal" else ""
     terminal.say(f"The query costs {show_usd(price)}{pretended} ({asked.model}, {asked.host}).")
-    if look.engine.index.unasked_server() is not None:
+    if look.engine.index.leaves_unnamed(asked):
         agree_to_query(asked.host, yes=flags.yes)
     kinds: dict[str | None, Kind] = {kind: kind for kind in get_args(Kind)}
     return look.engine.index.search(

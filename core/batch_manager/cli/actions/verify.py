@@ -29,11 +29,11 @@ def verify(flags: Flags) -> int:
     price = ""
     if flags.repair:
         with for_work(flags) as workspace:
-            report = compare(workspace.engine, repair=True)
+            report = workspace.engine.index.verify(repair=True)
             price = price_words(workspace.engine) if report.pending else ""
     else:
         with for_looking(flags) as look:
-            report = compare(look.engine, repair=False)
+            report = look.engine.index.verify()
     if flags.json:
         terminal.result(lines_of({**as_json(report), "items": report.names}))
     else:
@@ -43,20 +43,6 @@ def verify(flags: Flags) -> int:
     elif report.pending:
         terminal.say(f"What could not be mended is pending again: --batch-index sends it, for {price}, and asks first.")
     return 1 if report.untrue else 0
-
-
-def compare(engine: Engine, *, repair: bool) -> VerifyReport:
-    """Compare, unless nothing is claimed and nothing is there.
-
-    Raises:
-        VectorStoreError: Chroma doesn't answer.
-        StoreError: The store can't be read.
-    """
-    settings, store = engine.settings, engine.store
-    never_made = settings.chroma_url is None and not settings.vectors_directory.exists()
-    if never_made and not store.items.counts().total("indexed") and not store.generations.searchable():
-        return VerifyReport()  # nothing is claimed, and nothing is there: no need to make an index for that
-    return engine.index.verify(repair)
 
 
 def price_words(engine: Engine) -> str:
