@@ -7,14 +7,13 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 
+from batch_manager.engine.check import Checked, check
 from batch_manager.errors import BatchManagerError
-from batch_manager.half_price import waiting_words
-from batch_manager.quote import Scope
 from batch_manager.sources.watch import Watch
 from batch_manager_tui.display import shown, wrap
 from batch_manager_tui.places import bindings_of
 from batch_manager_tui.screens.base import PlaceScreen
-from batch_manager_tui.widgets.check_lines import Checked, check_lines, check_words
+from batch_manager_tui.widgets.check_lines import check_lines, check_words
 from batch_manager_tui.widgets.key_line import KeyLine, Keys
 from batch_manager_tui.widgets.strips import Line, Lines
 from batch_manager_tui.workers import begin
@@ -35,7 +34,7 @@ class CheckScreen(PlaceScreen):
         self.checked: Checked | None = None
         self._error: BatchManagerError | None = None
         self._watch: Watch | None = None
-        self._repairing = False
+        self._repairing = self._repaired = False
         self._at = ""
 
     def body(self) -> ComposeResult:
@@ -48,7 +47,7 @@ class CheckScreen(PlaceScreen):
         """What does something now."""
         if self._watch is not None:
             return [*([] if self._repairing else [self.entry("check.stop")]), *self.ways_out()]
-        untrue = self.checked is not None and self.checked.report.untrue and not self.checked.repaired
+        untrue = self.checked is not None and self.checked.report.untrue and not self._repaired
         repair = [self.entry("check.repair")] if untrue else []
         return [*repair, self.entry("check.look"), *self.ways_out()]
 
@@ -105,28 +104,18 @@ class CheckScreen(PlaceScreen):
 
     async def _work(self, watch: Watch, repair: bool) -> None:
         app, workspace = self.batch_app, self.batch_app.workspace
-
-        def look() -> Checked:
-            report = workspace.engine.index.verify(repair, watch)
-            counts = workspace.store.items.counts()
-            waiting = waiting_words(workspace.half_price.waiting())
-            try:
-                quote = workspace.engine.quote(Scope("pending"))
-            except BatchManagerError:
-                quote = None  # no price is known: the cost pane says so
-            pending = counts.total("pending")
-            return Checked(report, counts.total("indexed"), counts.total("failed"), quote, waiting, repair, pending)
-
         again = "Compared again: " if self.checked is not None and not repair else ""
         try:
-            self.checked = await app.back.do(look)
-            self._error = None
+            waiting = await app.back.do(workspace.half_price.waiting)
+            self.checked = await app.back.do(check, workspace.engine, waiting, repair=repair, watch=watch)
+            self._error, self._repaired = None, repair
         except BatchManagerError as error:
             self._error = error
         self._watch, self._repairing = None, False
         if repair:
             app.main.reload()
-        words = str(self._error) if self._error is not None else check_words(self.checked) if self.checked else ""
+        words = "" if self.checked is None else check_words(self.checked, repaired=self._repaired)
+        words = words if self._error is None else str(self._error)
         if self.is_attached:
             self._show()
         if self.is_attached or repair:
@@ -140,7 +129,11 @@ class CheckScreen(PlaceScreen):
         if self._error is not None:
             lines = [[(line, "warning")] for line in wrap(self._error.message, width)]
             return lines + [[(line, "")] for line in wrap(self._error.next_step, width)]
-        return [] if self.checked is None else check_lines(self.checked, self.batch_app.keys.first, width)
+        return (
+            []
+            if self.checked is None
+            else check_lines(self.checked, self.batch_app.keys.first, width, repaired=self._repaired)
+        )
 
     def _show(self) -> None:
         if not self.is_attached or not self.query("#check-page"):

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-from batch_manager.engine import VerifyReport
+from batch_manager.engine.check import Checked
+from batch_manager.half_price import waiting_words
 from batch_manager.pricing import show_usd
-from batch_manager.quote import Quote
 from batch_manager_tui.display import count, fit, pad, shown, wrap
 from batch_manager_tui.widgets.strips import Line
 
@@ -26,44 +25,10 @@ UNTRUE = (
 """What can be untrue: the report's name of it, and its meaning."""
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """What a check found.
-
-    Attributes:
-        report: Store and index compared.
-        indexed: Items that are indexed, by the store's word.
-        failed: Items that failed.
-        quote: What is pending, priced; None where there is no price.
-        waiting: What is handed over at half the price, in words.
-        repaired: It was repaired.
-        counted: Items that are pending by the store's count, for when there is no price.
-    """
-
-    report: VerifyReport
-    indexed: int
-    failed: int
-    quote: Quote | None
-    waiting: str = ""
-    repaired: bool = False
-    counted: int = 0
-
-    @property
-    def pending(self) -> int:
-        """Items that a run would work on."""
-        return self.counted if self.quote is None else self.quote.items + self.quote.unsendable_count
-
-    @property
-    def fine(self) -> bool:
-        """Nothing is left to be done."""
-        changes = self.quote is not None and self.quote.change is not None
-        return not (self.pending or self.waiting or self.failed or self.report.untrue or changes)
-
-
-def check_words(checked: Checked) -> str:
+def check_words(checked: Checked, *, repaired: bool) -> str:
     """The outcome in a sentence."""
     report = checked.report
-    if checked.repaired and report.found:
+    if repaired and report.found:
         left = f"; {count(report.pending, 'item is', 'items are')} pending again" if report.pending else ""
         return f"{report.repaired:,} of {report.found:,} mended for $0{left}."
     if report.untrue:
@@ -71,17 +36,22 @@ def check_words(checked: Checked) -> str:
     return "Store and index agree."
 
 
-def check_lines(checked: Checked, keys: Mapping[str, str], width: int) -> list[Line]:
+def check_lines(checked: Checked, keys: Mapping[str, str], width: int, *, repaired: bool) -> list[Line]:
     """What a check found, and the key of what helps.
 
     Args:
         checked: What it found.
         keys: The first key of each command, by its id.
         width: Cells.
+        repaired: It was repaired.
     """
     report, quote = checked.report, checked.quote
     part = "warning" if report.untrue else "success"
-    words = "All is indexed, and the index is true to the store." if checked.fine else check_words(checked)
+    words = (
+        "All is indexed, and the index is true to the store."
+        if checked.fine
+        else check_words(checked, repaired=repaired)
+    )
     lines: list[Line] = [[(line, part)] for line in wrap(words, width)]
     price = "" if quote is None or not checked.pending else f"{show_usd(quote.cost)} to index"
     pending = f"{price}; {keys['start']} on the main screen asks" if price else ""
@@ -93,17 +63,17 @@ def check_lines(checked: Checked, keys: Mapping[str, str], width: int) -> list[L
         *_row("failed", checked.failed, failed, width, "error" if checked.failed else ""),
         *_row("untrue", report.found, "where store and index don't agree" if report.found else "", width, part),
     ]
-    if checked.waiting:
-        lines += [[(line, "soft")] for line in wrap(checked.waiting, width)]
+    if waiting := waiting_words(checked.waiting):
+        lines += [[(line, "soft")] for line in wrap(waiting, width)]
     if report.found:
         lines.append([])
         for name, meaning in UNTRUE:
             if number := getattr(report, name):
                 lines += _row(name.replace("_", " "), number, meaning, width)
-        if checked.repaired:
+        if repaired:
             lines += _row("mended", report.repaired, "now, for $0", width, "success")
             lines += _row("pending again", report.pending, "no answer is kept to mend it from", width)
-    if report.untrue and not checked.repaired:
+    if report.untrue and not repaired:
         lines += [[], [(pad(keys["check.repair"], KEY_CELLS), "accent"), ("mends what costs nothing", "")]]
     if report.names:
         lines += [

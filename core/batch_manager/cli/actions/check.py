@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -13,54 +12,21 @@ from batch_manager.cli.lane_words import waiting_line, waiting_of, waiting_repor
 from batch_manager.cli.opening import for_looking
 from batch_manager.cli.plain_json import lines_of
 from batch_manager.cli.stranger_report import stranger_report
-from batch_manager.engine import VerifyReport
-from batch_manager.errors import SettingError
+from batch_manager.engine.check import Checked
+from batch_manager.engine.check import check as check_home
 from batch_manager.index_change import change_words
 from batch_manager.pricing import show_usd
-from batch_manager.quote import Quote, Scope
+from batch_manager.quote import Quote
 from batch_manager.sources.shown import shown
 from batch_manager.store.generations import title_of
 from batch_manager.store.strangers import stranger_words
 
 if TYPE_CHECKING:
     from batch_manager.cli.flags import Flags
-    from batch_manager.cli.opening import Look
-    from batch_manager.store.jobs import Waiting
     from batch_manager.store.strangers import Strangers
 
 LONGEST = 600
 """Characters of a line with names in it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """What a check found.
-
-    Attributes:
-        pending: Items that a run under these settings would work on.
-        waiting: What is handed over at half the price, and not back.
-        failed: Items that failed and are in no index.
-        quote: What is pending, priced; None where no price is known.
-        report: Store and index compared.
-        strangers: Words that speak of nothing that is there. They are told, and no reason to fail: some are right.
-    """
-
-    pending: int
-    waiting: Waiting
-    failed: int
-    quote: Quote | None
-    report: VerifyReport
-    strangers: Strangers
-
-    @property
-    def changes(self) -> bool:
-        """The index is of another model than the settings, or on the way to another."""
-        return self.quote is not None and self.quote.change is not None
-
-    @property
-    def fine(self) -> bool:
-        """Nothing is left to be done."""
-        return not (self.pending or self.waiting.batches or self.failed or self.report.found or self.changes)
 
 
 def check(flags: Flags) -> int:
@@ -73,29 +39,19 @@ def check(flags: Flags) -> int:
         StoreError: The store can't be read.
     """
     with for_looking(flags, kept=True) as look:
-        checked = _checked(look)
+        checked = check_home(look.engine, waiting_of(look))
+        if checked.unpriced is not None:
+            terminal.say(f"warning: {checked.unpriced}")
+        # They are told, and no reason to fail: some are right.
+        strangers = look.store.items.strangers()
         if flags.json:
-            terminal.result(lines_of(_as_json(checked)))
+            terminal.result(lines_of(_as_json(checked, strangers)))
         else:
-            terminal.result(terminal.fitted(_as_words(checked)))
+            terminal.result(terminal.fitted(_as_words(checked, strangers)))
     return 0 if checked.fine else 1
 
 
-def _checked(look: Look) -> Checked:
-    counts = look.store.items.counts()
-    quote = None
-    pending = counts.total("pending")
-    try:
-        quote = look.engine.quote(Scope("pending"))
-        pending = quote.items + quote.unsendable_count
-    except SettingError as error:
-        terminal.say(f"warning: {error}")
-    report = look.engine.index.verify()
-    strangers = look.store.items.strangers()
-    return Checked(pending, waiting_of(look), counts.total("failed"), quote, report, strangers)
-
-
-def _as_json(checked: Checked) -> dict[str, Any]:
+def _as_json(checked: Checked, strangers: Strangers) -> dict[str, Any]:
     quote = checked.quote
     return {
         "fine": checked.fine,
@@ -107,7 +63,7 @@ def _as_json(checked: Checked) -> dict[str, Any]:
         "index_change": [] if quote is None or quote.change is None else list(change_words(quote, quote.change)),
         **{name: number for name, number in as_json(checked.report).items() if name not in ("repaired", "pending")},
         "items": checked.report.names,
-        "strangers": stranger_report(checked.strangers),
+        "strangers": stranger_report(strangers),
     }
 
 
@@ -118,11 +74,11 @@ def _with(quote: Quote) -> str:
     return f" with {shown(title_of(quote.space.model, quote.space.dimensions))}"
 
 
-def _as_words(checked: Checked) -> Iterator[str]:
+def _as_words(checked: Checked, strangers: Strangers) -> Iterator[str]:
     quote, report = checked.quote, checked.report
     if checked.fine:
         yield "All is indexed, and the index is true to the store."
-        yield from _stranger_lines(checked.strangers)
+        yield from _stranger_lines(strangers)
         return
     price = "" if quote is None else f"{show_usd(quote.cost)} to index{_with(quote)}"
     untrue = ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in as_json(report).items() if number)
@@ -141,7 +97,7 @@ def _as_words(checked: Checked) -> Iterator[str]:
             yield f"index: {shown(words, 200)}"
     for name in report.names:
         yield f"  {shown(name)}"
-    yield from _stranger_lines(checked.strangers)
+    yield from _stranger_lines(strangers)
 
 
 def _stranger_lines(strangers: Strangers) -> Iterator[str]:
