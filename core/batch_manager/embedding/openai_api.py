@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 import openai
 
 from batch_manager.embedding import Answer, RateLimits, space_of
-from batch_manager.embedding.answers import decode_vector
+from batch_manager.embedding.answers import decode_vectors
 from batch_manager.embedding.backoff import timeout
 from batch_manager.embedding.classify import classify, one_line, unusable
 from batch_manager.errors import Refusal, RequestRefused, SettingError, Verdict
@@ -170,24 +170,22 @@ def _read(content: bytes, count: int, expected: int | None, expected_tokens: int
         raise RequestRefused(unusable("no_data", "The answer has no list of embeddings."))
     if len(data) != count:
         raise RequestRefused(unusable("wrong_count", f"The answer has {len(data)} embeddings for {count} inputs."))
-    vectors: list[bytes | None] = [None] * count
-    sizes: set[int] = set()
+    values: list[object] = [None] * count
+    told = bytearray(count)
     for entry in data:
         index = entry.get("index") if isinstance(entry, dict) else None
-        if not isinstance(index, int) or not 0 <= index < count or vectors[index] is not None:
+        if not isinstance(index, int) or not 0 <= index < count or told[index]:
             raise RequestRefused(unusable("wrong_index", "The answer names an input twice, or one that wasn't sent."))
-        vector = decode_vector(entry.get("embedding"))
-        sizes.add(vector.size)
-        vectors[index] = vector.tobytes()
+        told[index] = True
+        values[index] = entry.get("embedding")
+    vectors = decode_vectors(values)
+    sizes = {len(vector) // 4 for vector in vectors}
     if len(sizes) != 1 or (expected is not None and sizes != {expected}):
         found = ", ".join(str(size) for size in sorted(sizes))
         wanted = f" instead of {expected}" if expected else ""
         raise RequestRefused(unusable("wrong_size", f"The answer has vectors of {found} numbers{wanted}."))
     return Answer(
-        vectors=[vector for vector in vectors if vector is not None],
-        dimensions=sizes.pop(),
-        tokens=_usage(body.get("usage"), expected_tokens),
-        limits=limits,
+        vectors=vectors, dimensions=sizes.pop(), tokens=_usage(body.get("usage"), expected_tokens), limits=limits
     )
 
 
