@@ -48,10 +48,10 @@ def noise(count: int) -> Vectors:
 
 def local(count: int) -> Vectors:
     """What the local model makes of real prose; different vectors alone."""
-    from batch_manager.embedding.local import LocalEmbedder
+    from batch_manager.embedding.local_model import embed, load
 
     texts = sorted(set(_docstrings()))
-    found = np.unique(LocalEmbedder()._embed(texts), axis=0)
+    found = np.unique(embed(load(), texts), axis=0)
     return _unit(np.random.default_rng(2).permutation(found)[:count])
 
 

@@ -46,6 +46,8 @@ ELSEWHERE = {
     "cap_reached": "The cap of … is reached: … texts are left, which would cost ….",
     "connection_lost": "The connection to … broke: ….",
     "not_json": "… can't be read as JSON: ….",
+    "local_model_ended": "The local model's process was ended by ….",
+    "local_model_failed": "The local model failed: ….",
     "no_vector": "The local model knows no word of the text.",
     "wrong_size": "The answer has vectors of … numbers.",
     "unreachable": "… can't be reached: ….",

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-import sys
+import os
+import signal
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from batch_manager.embedding.local import LONG, LocalEmbedder
+from batch_manager.embedding import Answer
+from batch_manager.embedding.local import LocalEmbedder
+from batch_manager.embedding.local_model import LONG
 from batch_manager.errors import RequestRefused, UsageError, Verdict
 from batch_manager.settings import LOCAL_DIMENSIONS
 
@@ -23,8 +26,16 @@ TEXTS = [
 ]
 
 
+async def embed_once(texts: list[str]) -> Answer:
+    embedder = LocalEmbedder()
+    try:
+        return await embedder.embed(texts, tried=1, expected_tokens=1)
+    finally:
+        await embedder.close()
+
+
 def embed(texts: list[str], embedder: LocalEmbedder | None = None) -> np.ndarray[Any, np.dtype[np.float32]]:
-    answer = asyncio.run((embedder or LocalEmbedder()).embed(texts, tried=1, expected_tokens=1))
+    answer = asyncio.run(embed_once(texts) if embedder is None else embedder.embed(texts, tried=1, expected_tokens=1))
     assert answer.dimensions == LOCAL_DIMENSIONS
     assert answer.tokens == 0
     assert answer.limits is None
@@ -77,20 +88,84 @@ def test_many_requests_at_once() -> None:
     assert len(set(asyncio.run(all_at_once()))) == 1
 
 
-def test_no_socket_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> None:
-        raise AssertionError("the local model asked the network")
-
-    monkeypatch.setattr(socket.socket, "connect", refuse)
-    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+def test_no_socket_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = tmp_path / "seen"
+    hook = f"""
+import os, sys
+file = os.open({str(seen)!r}, os.O_CREAT | os.O_APPEND | os.O_WRONLY)
+os.write(file, b"watched ")
+def watch(event, args):
+    if event in ("socket.connect", "socket.getaddrinfo"):
+        os.write(file, event.encode())
+sys.addaudithook(watch)
+"""
+    (tmp_path / "sitecustomize.py").write_text(hook)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     embed(TEXTS[:1])
+    assert seen.read_text() == "watched "
 
 
-def test_where_it_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "wordllama", None)
+def test_where_it_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "wordllama.py").write_text("raise ImportError('no such release')\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with pytest.raises(UsageError, match="isn't installed") as caught:
         embed(TEXTS[:1])
     assert "--provider openai" in caught.value.next_step
+
+
+def test_a_process_that_does_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "wordllama.py").write_text("import os\nos._exit(9)\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(UsageError, match="can't be started: ended with exit code 9"):
+        LocalEmbedder().load()
+
+
+def test_a_kill_is_told_and_the_next_request_starts_it_again() -> None:
+    embedder = LocalEmbedder()
+    first = embed(TEXTS[:2], embedder)
+    killed = embedder.pid
+    assert killed is not None
+
+    async def in_the_middle() -> None:
+        working = asyncio.create_task(embedder.embed(["word " * 400_000] * 4, tried=1, expected_tokens=1))
+        await asyncio.sleep(0.2)
+        os.kill(killed, signal.SIGKILL)
+        await working
+
+    with pytest.raises(RequestRefused, match="was ended by SIGKILL") as caught:
+        asyncio.run(in_the_middle())
+    assert (caught.value.refusal.verdict, caught.value.refusal.code) == (Verdict.RETRY, "local_model_ended")
+    assert not caught.value.refusal.maybe_billed
+    np.testing.assert_array_equal(embed(TEXTS[:2], embedder), first)
+    assert embedder.pid not in (None, killed)
+    asyncio.run(embedder.close())
+
+
+def test_a_text_that_the_model_chokes_on() -> None:
+    embedder = LocalEmbedder()
+    with pytest.raises(RequestRefused, match="The local model failed") as caught:
+        embed(["half a character: \ud800"], embedder)
+    assert caught.value.refusal.verdict is Verdict.SPLIT
+    embed(TEXTS, embedder)
+    asyncio.run(embedder.close())
+
+
+def test_no_secret_reaches_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-not-for-everyone")
+    embedder = LocalEmbedder()
+    embedder.load()
+    assert b"sk-not" not in Path(f"/proc/{embedder.pid}/environ").read_bytes()
+    asyncio.run(embedder.close())
+
+
+def test_nothing_is_left_behind() -> None:
+    embedder = LocalEmbedder()
+    embedder.load()
+    pid = embedder.pid
+    assert pid is not None
+    asyncio.run(embedder.close())
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
 
 
 def test_closing_twice() -> None:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batch_manager.frames import pack, read_frame
 from batch_manager.vectors.address import parse_address
-from batch_manager.vectors.pipe import pack, read_frame
 from batch_manager.vectors.trouble import explain, one_line, place
 
 

@@ -1,24 +1,26 @@
 """The embedded local model: small, free, offline. A real one finds more, and the app says so.
 
-wordllama (MIT) averages rows of a token table taken from Llama models: 256 numbers a text, 16 MB in its wheel.
+This is the parent's end; `local_model` is the process that has the model.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import Any
 
-import numpy as np
-
+from batch_manager.child_environment import importable, without_secrets
+from batch_manager.ellipsis import cut
 from batch_manager.embedding import Answer
 from batch_manager.errors import Refusal, RequestRefused, UsageError, Verdict
+from batch_manager.frames import Frame, pack, read_frame
 
-LONG = 8_000
-"""Characters from which a text is embedded on its own: texts of one call are padded to the longest."""
+MODULE = "batch_manager.embedding.local_model"
 
 
 def _one_thread() -> ThreadPoolExecutor:
@@ -26,68 +28,130 @@ def _one_thread() -> ThreadPoolExecutor:
 
 
 class LocalEmbedder:
-    """Embeds in a thread, one request after another.
-
-    The model is native code that lets others run most of the time. Several threads at it together are no faster, since
-    it uses all cores by itself, and keep a screen waiting four times as long for the interpreter.
-    """
+    """Embeds in a process of its own, one request after another: the model uses all cores by itself."""
 
     def __init__(self) -> None:
-        self._model: Any = None
+        self._child: subprocess.Popen[bytes] | None = None
+        self._dimensions = 0
+        self._starting = threading.Lock()
         self._thread = _one_thread()
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the model's process; None while there is none."""
+        return self._child.pid if self._child is not None else None
 
     async def embed(self, texts: Sequence[str], *, tried: int, expected_tokens: int) -> Answer:
         """Embed (see `Embedder.embed`); it costs nothing, so no tokens are billed."""
-        matrix = await asyncio.get_running_loop().run_in_executor(self._thread, self._embed, list(texts))
-        broken = ~np.isfinite(matrix).all(axis=1)
-        if broken.any():
+        header, blob = await asyncio.get_running_loop().run_in_executor(self._thread, self._ask, list(texts))
+        if "error" in header:
+            words = f"The local model failed: {cut(str(header['error']), 200)}"
+            raise RequestRefused(Refusal(Verdict.SPLIT, "local_model_failed", words, "Use a real model."))
+        if header["broken"]:
             message = "The local model knows no part of the text." if len(texts) == 1 else "A text has no vector."
             raise RequestRefused(
                 Refusal(Verdict.SPLIT, "no_vector", message, "Write words that say what it is, or use a real model.")
             )
-        return Answer([row.tobytes() for row in matrix], matrix.shape[1], 0)
+        size = 4 * self._dimensions
+        return Answer([blob[at : at + size] for at in range(0, len(blob), size)], self._dimensions, 0)
 
     async def close(self) -> None:
-        """Let the model go."""
+        """Let the model go; it is loaded again when somebody asks again."""
         self._thread.shutdown(wait=False, cancel_futures=True)
-        self._thread = _one_thread()  # it is loaded again when somebody asks again
-        self._model = None
+        self._thread = _one_thread()
+        child, self._child = self._child, None
+        if child is not None:
+            _end(child)
 
-    def _embed(self, texts: list[str]) -> np.ndarray[Any, np.dtype[np.float32]]:
-        model = self.load()
-        matrix = np.empty((len(texts), model.embedding.shape[1]), dtype="<f4")
-        short = [index for index, text in enumerate(texts) if len(text) < LONG]
-        with np.errstate(invalid="ignore", divide="ignore"):  # an empty mean is told by its NaN
-            if short:
-                matrix[short] = model.embed([texts[index] for index in short], norm=True)
-            for index in set(range(len(texts))) - set(short):
-                matrix[index] = model.embed(texts[index], norm=True)[0]
-        return matrix
-
-    def load(self) -> Any:
-        """The model, loaded unless it is there.
-
-        Its tokenizer holds the interpreter for a tenth of a second: better while somebody reads a price than while
-        they watch a run.
+    def load(self) -> None:
+        """Have the process ready, which takes the better part of a second, unless it is.
 
         Raises:
-            UsageError: It isn't installed.
+            UsageError: The model isn't installed, or its process doesn't start.
         """
-        if self._model is None:
-            root = logging.getLogger()
-            handlers, level = root.handlers[:], root.level
+        self._running()
+
+    def _ask(self, texts: list[str]) -> Frame:
+        child = self._running()
+        assert child.stdin is not None and child.stdout is not None
+        try:
+            child.stdin.write(pack({"texts": texts}))
+            child.stdin.flush()
+            answer = read_frame(child.stdout)
+        except (OSError, ValueError):  # it has just ended, or was closed in the middle
+            answer = None
+        if answer is None:
+            words = f"The local model's process {_how_it_ended(child)}."
+            raise RequestRefused(Refusal(Verdict.RETRY, "local_model_ended", words, "Retry: it is started again."))
+        return answer
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        with self._starting:
+            child = self._child
+            if child is not None and child.poll() is None:
+                return child
+            if child is not None:
+                _end(child)
+            child = self._child = _start()
+            assert child.stdout is not None
+            said = read_frame(child.stdout)
+            if said is None or "missing" in said[0]:
+                self._child = None
+                _end(child)
+                raise _not_there() if said is not None else _not_started(_how_it_ended(child))
+            self._dimensions = int(said[0]["dimensions"])
+            return child
+
+
+def _start() -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            # -P: the folder that the user happens to be in must not lend its modules to the child.
+            [sys.executable, "-P", "-m", MODULE],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # what fails comes as a frame; libraries' own talk is nobody's business
+            env=importable(without_secrets(os.environ)),
+            # Ctrl+C goes to the terminal's whole process group; a session of its own keeps it from the child.
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise _not_started(error.strerror or str(error)) from error
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """End it at once: it keeps nothing that could be lost."""
+    child.kill()
+    child.wait()
+    for pipe in (child.stdin, child.stdout):
+        if pipe is not None:
             try:
-                import wordllama
-            except ImportError:
-                raise UsageError(
-                    "The local model isn't installed: wordllama has no release for this Python.",
-                    next_step="Use Python 3.11 to 3.13, or --provider openai.",
-                    code="no_local_model",
-                ) from None
-            finally:
-                # Its import sends every program's log to stderr, which would run across the app's screen.
-                root.handlers[:] = handlers
-                root.setLevel(level)
-            # Without the second argument it looks in a folder that the wheel doesn't have, then downloads.
-            self._model = wordllama.WordLlama.load(cache_dir=Path(wordllama.__file__).parent, disable_download=True)
-        return self._model
+                pipe.close()
+            except OSError:  # what was not written yet has nobody to read it
+                continue
+
+
+def _how_it_ended(child: subprocess.Popen[bytes]) -> str:
+    code = child.wait()
+    if code < 0:
+        try:
+            return f"was ended by {signal.Signals(-code).name}"
+        except ValueError:
+            return f"was ended by signal {-code}"
+    return f"ended with exit code {code}"
+
+
+def _not_there() -> UsageError:
+    return UsageError(
+        "The local model isn't installed: wordllama has no release for this Python.",
+        next_step="Use Python 3.11 to 3.13, or --provider openai.",
+        code="no_local_model",
+    )
+
+
+def _not_started(why: str) -> UsageError:
+    return UsageError(
+        f"The local model's process can't be started: {why}.",
+        next_step="See that there is memory for it, or use --provider openai.",
+        code="no_local_model",
+    )

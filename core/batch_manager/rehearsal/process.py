@@ -16,10 +16,10 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
+from batch_manager.child_environment import importable, without_secrets
 from batch_manager.rehearsal.options import RehearsalOptions
 
 START_TIMEOUT_S = 60.0
@@ -66,7 +66,7 @@ class RehearsalServer:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
-            env=_environment(),
+            env=importable(without_secrets(os.environ)),
         )
         server = cls(child, errors, options)
         try:
@@ -177,14 +177,3 @@ class RehearsalServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
-
-
-def _environment() -> dict[str, str]:
-    """The parent's environment, with this package importable from a checkout as well."""
-    environment = dict(os.environ)
-    root = Path(__file__).resolve().parents[2]
-    # Installed packages are found anyway, and on PYTHONPATH they would come before the standard library.
-    if root.name not in ("site-packages", "dist-packages"):
-        paths = [path for path in environment.get("PYTHONPATH", "").split(os.pathsep) if path]
-        environment["PYTHONPATH"] = os.pathsep.join([*paths, str(root)])
-    return environment

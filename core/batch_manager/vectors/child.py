@@ -10,11 +10,11 @@ import signal
 import sys
 from collections import deque
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
+from batch_manager.child_environment import importable, without_secrets
 from batch_manager.errors import VectorStoreError
-from batch_manager.vectors.pipe import PREFIX, begin, unpack_header
+from batch_manager.frames import PREFIX, begin, unpack_header
 from batch_manager.vectors.trouble import known, one_line
 
 log = logging.getLogger("batch_manager.vectors")
@@ -179,20 +179,15 @@ _OF_CHROMA = frozenset(
 )
 """Variables that Chroma takes for settings of its own, besides those that begin with `CHROMA_`."""
 
-_NOT_ITS_BUSINESS = ("CHROMA_", "OTEL_", "OPENAI_", "DATABASE_URL", "DOCUMENTATION_STORE_URL")
+_NOT_ITS_BUSINESS = ("CHROMA_", "OTEL_")
 
 
 def _environment(given: Mapping[str, str]) -> dict[str, str]:
     """The child's environment: no telemetry, no settings that come from elsewhere, no secrets that it doesn't need."""
     environment = {
         name: value
-        for name, value in given.items()
+        for name, value in without_secrets(given).items()
         if name.upper() not in _OF_CHROMA and not name.upper().startswith(_NOT_ITS_BUSINESS)
     }
     environment.update(ANONYMIZED_TELEMETRY="False", OTEL_SDK_DISABLED="true")
-    root = Path(__file__).resolve().parents[2]
-    # Installed packages are found anyway, and on PYTHONPATH they would come before the standard library.
-    if root.name not in ("site-packages", "dist-packages"):
-        paths = [path for path in environment.get("PYTHONPATH", "").split(os.pathsep) if path]
-        environment["PYTHONPATH"] = os.pathsep.join([*paths, str(root)])
-    return environment
+    return importable(environment)

@@ -1,6 +1,6 @@
 """Chroma's process. Run as ``python -m batch_manager.vectors.worker``.
 
-It reads requests from stdin and answers on stdout, one after another, in the frames of `pipe`. The first request is
+It reads requests from stdin and answers on stdout, one after another, in frames (see `frames`). The first request is
 `open`; it says where the vectors are.
 """
 
@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from batch_manager.errors import VectorStoreError
+from batch_manager.frames import pack, take_pipes
 from batch_manager.vectors.client import Chroma
+from batch_manager.vectors.inbox import Inbox
 from batch_manager.vectors.index import Index
-from batch_manager.vectors.pipe import Inbox, pack, take_pipes
 
 
 def serve(inbox: Inbox, sink: BinaryIO) -> None:
