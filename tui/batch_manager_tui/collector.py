@@ -5,8 +5,8 @@ from __future__ import annotations
 import gc
 import time
 
-AWAKE = (4_000, 10, 1_000_000)
-"""The collector's thresholds once all is loaded: often and briefly, one or two hundredths of a second at a time, and no
+AWAKE = (4_000, 3, 1_000_000)
+"""The collector's thresholds once all is loaded: often and briefly, a hundredth of a second at a time, and no
 look through everything at a moment of its own choice. What Textual leaves behind after each picture goes around in
 circles; at the distance that suits a start, each look at it takes a tenth of a second."""
 
