@@ -363,6 +363,24 @@ class TestScopes:
         assert runs_of(range(5, 90_000)) == [(5, 89_999)]
         assert runs_of(range(0, 100, 2)) is None
 
+    def test_scattered_marks_take_no_more_work_than_their_number(self, store: DocumentationStore) -> None:
+        """Every second of many items: they are looked up in the list, not the list gone through for each."""
+        bring(store, *(table(f"t{number}", f"Words {number}.") for number in range(2_000)))
+        steps: list[int] = []
+
+        def count(scope: Scope) -> int:
+            steps.clear()
+            store._db.connection().set_progress_handler(lambda: steps.append(1), 100)  # returns None: go on
+            try:
+                store.work.find(scope, 0, Limits())
+            finally:
+                store._db.connection().set_progress_handler(None, 0)
+            return len(steps)
+
+        every = count(Scope())
+        assert every > 100
+        assert count(Scope(ids=tuple(range(1, 2_000, 2)))) < 3 * every
+
 
 class TestAnswers:
     def test_a_text_is_paid_for_once(self, store: DocumentationStore) -> None:

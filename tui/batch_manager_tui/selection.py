@@ -60,20 +60,29 @@ class Selection:
         """Mark or unmark one."""
         self.marks ^= {item_id}
 
-    def toggle_all(self) -> None:
-        """Mark all that fit the filter; unmark them when they are marked already."""
-        if len(self.marks) >= len(self.ids) and self.marks.issuperset(self.ids):
-            self.marks.difference_update(self.ids)
-        else:
-            self.marks.update(self.ids)
+    def toggle_all(self) -> set[int]:
+        """Mark all that fit the filter; unmark them when they are marked already. Returns whose mark was turned."""
+        listed = set(self.ids)
+        turned = (listed - self.marks if self.marks else listed) or listed
+        self.marks ^= turned
+        return turned
 
-    def invert(self) -> None:
-        """Turn the marks of all that fit the filter round."""
-        self.marks.symmetric_difference_update(self.ids)
+    def invert(self) -> set[int]:
+        """Turn the marks of all that fit the filter round. Returns whose mark was turned."""
+        turned = set(self.ids)
+        self.marks ^= turned
+        return turned
 
-    def mark(self, ids: Iterable[int]) -> None:
-        """Mark these."""
-        self.marks.update(ids)
+    def mark(self, ids: Iterable[int]) -> set[int]:
+        """Mark these. Returns those that were not marked before."""
+        turned = set(ids) - self.marks
+        self.marks |= turned
+        return turned
+
+    def unmark_all(self) -> set[int]:
+        """Mark nothing. Returns what was marked."""
+        turned, self.marks = self.marks, set()
+        return turned
 
     @property
     def hidden(self) -> int:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-
-from batch_manager_tui.selection import Selection
 
 KEPT = 50
 """Steps that can be taken back."""
@@ -30,13 +26,6 @@ class Undo:
         """The marks of these were turned."""
         if turned:
             self._keep(turned)
-
-    @contextmanager
-    def marks_of(self, selection: Selection) -> Iterator[None]:
-        """Whatever is marked or unmarked inside is one step."""
-        before = set(selection.marks)
-        yield
-        self.marked(before ^ selection.marks)
 
     def skipped(self, step: Skipped) -> None:
         """These were left out, or taken in."""

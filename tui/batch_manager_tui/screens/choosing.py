@@ -54,10 +54,9 @@ class Choosing(Doer):
         """Turn the marks round."""
         self._change_marks(self._screen.desk.selection.invert)
 
-    def _change_marks(self, change: Callable[[], None]) -> None:
+    def _change_marks(self, change: Callable[[], set[int]]) -> None:
         def do() -> None:
-            with self.steps.marks_of(self._screen.desk.selection):
-                change()
+            self.steps.marked(change())
             self._screen.marks_changed()
 
         self._screen.readings.once_listed(do)
@@ -71,8 +70,7 @@ class Choosing(Doer):
             items.range_from = items.cursor
         else:
             ids = items.pages.ids
-            with self.steps.marks_of(items.selection):
-                items.selection.mark(ids[place] for place in items.ranged())
+            self.steps.marked(items.selection.mark(ids[place] for place in items.ranged()))
             items.range_from = None
         self._screen.marks_changed()
 
@@ -142,8 +140,7 @@ class Choosing(Doer):
             screen.reload()
         elif selection.marks:
             screen.say(f"{count(len(selection.marks), 'mark')} cleared; {screen.situation().key('undo')} undoes it.")
-            with self.steps.marks_of(selection):
-                selection.marks.clear()
+            self.steps.marked(selection.unmark_all())
             screen.marks_changed()
         elif screen.pane != "items":
             screen.to_pane("items")
