@@ -29,6 +29,14 @@ class Selection:
     wanted: ItemFilter = field(default_factory=ItemFilter)
     ids: array[int] = field(default_factory=lambda: array("q"))
     marks: set[int] = field(default_factory=set)
+    _listed: tuple[array[int], frozenset[int]] | None = None
+
+    @property
+    def listed(self) -> frozenset[int]:
+        """The items that fit the filter, in no order; made once for a list, since of a long one it takes a while."""
+        if self._listed is None or self._listed[0] is not self.ids:
+            self._listed = (self.ids, frozenset(self.ids.tolist()))
+        return self._listed[1]
 
     @property
     def narrowed(self) -> bool:
@@ -60,28 +68,27 @@ class Selection:
         """Mark or unmark one."""
         self.marks ^= {item_id}
 
-    def toggle_all(self) -> set[int]:
+    def toggle_all(self) -> frozenset[int]:
         """Mark all that fit the filter; unmark them when they are marked already. Returns whose mark was turned."""
-        listed = set(self.ids)
-        turned = (listed - self.marks if self.marks else listed) or listed
+        turned = (self.listed - self.marks if self.marks else self.listed) or self.listed
         self.marks ^= turned
         return turned
 
-    def invert(self) -> set[int]:
+    def invert(self) -> frozenset[int]:
         """Turn the marks of all that fit the filter round. Returns whose mark was turned."""
-        turned = set(self.ids)
-        self.marks ^= turned
-        return turned
+        self.marks ^= self.listed
+        return self.listed
 
-    def mark(self, ids: Iterable[int]) -> set[int]:
+    def mark(self, ids: Iterable[int]) -> frozenset[int]:
         """Mark these. Returns those that were not marked before."""
-        turned = set(ids) - self.marks
+        turned = frozenset(ids) - self.marks
         self.marks |= turned
         return turned
 
-    def unmark_all(self) -> set[int]:
+    def unmark_all(self) -> frozenset[int]:
         """Mark nothing. Returns what was marked."""
-        turned, self.marks = self.marks, set()
+        turned = frozenset(self.marks)
+        self.marks.clear()
         return turned
 
     @property
@@ -89,7 +96,7 @@ class Selection:
         """Marked items that the filter hides; whatever is done with the marked is done with them as well."""
         if not self.marks or not self.narrowed:
             return 0
-        return len(self.marks) - sum(map(self.marks.__contains__, self.ids))
+        return len(self.marks - self.listed)
 
     def marked_words(self) -> str:
         """How many are marked, and how many of them the filter hides."""
@@ -100,8 +107,7 @@ class Selection:
         """How many of these the filter hides."""
         if not self.narrowed:
             return 0
-        listed = set(self.ids)
-        return sum(one not in listed for one in ids)
+        return sum(one not in self.listed for one in ids)
 
     def pending_scope(self) -> Scope:
         """What `start` means: the marked, else all in the filter; of these, the pending."""

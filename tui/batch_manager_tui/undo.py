@@ -20,9 +20,9 @@ class Undo:
     """The steps, the latest last. A step of marks is the set of ids whose mark was turned."""
 
     def __init__(self) -> None:
-        self._steps: list[set[int] | Skipped] = []
+        self._steps: list[frozenset[int] | Skipped] = []
 
-    def marked(self, turned: set[int]) -> None:
+    def marked(self, turned: frozenset[int]) -> None:
         """The marks of these were turned."""
         if turned:
             self._keep(turned)
@@ -32,7 +32,7 @@ class Undo:
         if step.ids:
             self._keep(step)
 
-    def take(self) -> set[int] | Skipped | None:
+    def take(self) -> frozenset[int] | Skipped | None:
         """The latest step, which is then forgotten; None when there is none."""
         return self._steps.pop() if self._steps else None
 
@@ -49,6 +49,6 @@ class Undo:
                 return step
         return None
 
-    def _keep(self, step: set[int] | Skipped) -> None:
+    def _keep(self, step: frozenset[int] | Skipped) -> None:
         self._steps.append(step)
         del self._steps[:-KEPT]

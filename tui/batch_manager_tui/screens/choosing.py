@@ -31,7 +31,7 @@ class Choosing(Doer):
 
     def clicked(self, item_id: int) -> None:
         """A click marked or unmarked an item."""
-        self.steps.marked({item_id})
+        self.steps.marked(frozenset({item_id}))
 
     def forget(self) -> None:
         """Another store: nothing of the old one can be taken back."""
@@ -42,7 +42,7 @@ class Choosing(Doer):
         items = self._screen.items
         if items.current_id is not None:
             items.selection.toggle(items.current_id)
-            self.steps.marked({items.current_id})
+            self.steps.marked(frozenset({items.current_id}))
             items.move("down")
             self._screen.marks_changed()
 
@@ -54,7 +54,7 @@ class Choosing(Doer):
         """Turn the marks round."""
         self._change_marks(self._screen.desk.selection.invert)
 
-    def _change_marks(self, change: Callable[[], set[int]]) -> None:
+    def _change_marks(self, change: Callable[[], frozenset[int]]) -> None:
         def do() -> None:
             self.steps.marked(change())
             self._screen.marks_changed()
