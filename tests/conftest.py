@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
+from collections.abc import Iterator
+
+import pytest
+
+from servers import running_postgres
+from stores import StoreServer, instead_of_sqlite
 
 
 def pytest_collection_finish() -> None:
@@ -15,3 +22,37 @@ def pytest_collection_finish() -> None:
 def pytest_configure() -> None:
     """What a script starts with `&` ignores Ctrl-C, and so would all that the tests start, which send it."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+STORES = ("sqlite", "postgresql")
+ASKED = STORES if os.environ.get("ALL_ON_POSTGRESQL") else STORES[:1]
+"""Where tests run whose time is Chroma's: on PostgreSQL as well when somebody asks for it, before a release."""
+
+
+@pytest.fixture(scope="session")
+def store_server() -> Iterator[StoreServer]:
+    """A PostgreSQL server for stores, one for all tests of a process."""
+    with running_postgres() as url:
+        yield StoreServer(url)
+
+
+@pytest.fixture(params=STORES)
+def each_store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The test runs on both engines; what is about SQLite's files alone is marked so."""
+    yield from _on(request, monkeypatch)
+
+
+@pytest.fixture(params=ASKED)
+def each_store_if_asked(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The same for long tests: on PostgreSQL only with `ALL_ON_POSTGRESQL` in the environment."""
+    yield from _on(request, monkeypatch)
+
+
+def _on(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    if request.param == "sqlite":
+        yield "sqlite"
+        return
+    if request.node.get_closest_marker("of_files"):
+        pytest.skip("about the store's file")
+    with instead_of_sqlite(request.getfixturevalue("store_server"), monkeypatch):
+        yield "postgresql"

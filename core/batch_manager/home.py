@@ -6,10 +6,11 @@ import contextlib
 import json
 import os
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from batch_manager.errors import HomeBusy, InputError, UsageError
 
@@ -174,13 +175,23 @@ def is_written(home: Path) -> bool:
     return True
 
 
+class WriterLock(Protocol):
+    """A lock that one process has, or none."""
+
+    def acquire(self) -> None:
+        """Take it, or raise HomeBusy."""
+
+    def release(self) -> None:
+        """Give it back; safe to call twice."""
+
+
 class WriterLocks:
     """One writer a home, and one a store: a store that a setting puts elsewhere may be that of several homes."""
 
-    def __init__(self, home: Path, store: Path) -> None:
+    def __init__(self, home: Path, store: Path, others: Sequence[WriterLock] = ()) -> None:
         # A store's folder that isn't there yet is made when the store is opened, which has its own words for trouble.
         elsewhere = [store.parent] if store.parent != home and store.parent.is_dir() else []
-        self._locks = [HomeLock(folder) for folder in (home, *elsewhere)]
+        self._locks: list[WriterLock] = [*(HomeLock(folder) for folder in (home, *elsewhere)), *others]
 
     def acquire(self) -> None:
         """Take all of them, or none.
@@ -188,7 +199,7 @@ class WriterLocks:
         Raises:
             HomeBusy: Another process has one.
         """
-        taken: list[HomeLock] = []
+        taken: list[WriterLock] = []
         try:
             for lock in self._locks:
                 lock.acquire()

@@ -127,7 +127,7 @@ _VALUES: dict[str, Callable[[Settings], str]] = {
     "EMBEDDING_TOKENS_PER_MINUTE": lambda now: _number(now.tokens_per_minute, "what the server tells"),
     "EMBEDDING_REQUESTS_PER_MINUTE": lambda now: _number(now.requests_per_minute, "what the server tells"),
     "DATABASE_URL": lambda now: url_shown(now.database_url) if now.database_url else UNSET,
-    "DOCUMENTATION_STORE_URL": lambda now: str(now.store_path),
+    "DOCUMENTATION_STORE_URL": lambda now: url_shown(now.store_server) if now.store_server else str(now.store_path),
     "CHROMA_PERSIST_DIRECTORY": lambda now: f"{UNSET}: a server is" if now.chroma_url else str(now.vectors_directory),
     "CHROMA_URL": lambda now: url_shown(now.chroma_url) if now.chroma_url else UNSET,
     "BATCH_MANAGER_HOME": lambda now: str(now.home),

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from batch_manager.documents import Document, Kind, from_payload
 from batch_manager.engine import Engine
 from batch_manager.errors import UsageError
-from batch_manager.home import WriterLocks, make_home
+from batch_manager.home import make_home
 from batch_manager.quote import Scope
 from batch_manager.settings import Settings, load_settings
 from batch_manager.sources.collection import IterableSource
 from batch_manager.store import DocumentationStore
+from batch_manager.store.opening import writer_locks
 
 if TYPE_CHECKING:
     from batch_manager.engine import RunResults
@@ -123,7 +124,7 @@ class SQLIndexerAgent:
         settings = self.settings
         make_home(settings.home)
         with (
-            WriterLocks(settings.home, settings.store_path),
+            writer_locks(settings),
             _closing(Engine(settings, store, on_trouble="stop")) as engine,
         ):
             store.ledger.recover()

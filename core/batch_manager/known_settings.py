@@ -83,7 +83,10 @@ KNOWN_SETTINGS = (
     ),
     KnownSetting("DATABASE_URL", "(none)", "what --scan reads; never written to", "SQLAlchemy's URL of a database"),
     KnownSetting(
-        "DOCUMENTATION_STORE_URL", "(store.sqlite3 in the home)", "the store's file", "sqlite:///path/to/file"
+        "DOCUMENTATION_STORE_URL",
+        "(store.sqlite3 in the home)",
+        "the store",
+        "sqlite:///path/to/file or postgresql://user:password@host:5432/database",
     ),
     KnownSetting("CHROMA_PERSIST_DIRECTORY", "(vectors/ in the home)", "Chroma's folder", "a path"),
     KnownSetting("CHROMA_URL", "(none)", "a Chroma server instead", _URL),

@@ -60,9 +60,14 @@ class Settings:
     origins: Mapping[str, Origin] = field(default_factory=dict)
 
     @property
+    def store_server(self) -> str | None:
+        """URL of the documentation store where it is on a PostgreSQL server, its password included."""
+        return self.store_url if self.store_url is not None and is_postgres(self.store_url) else None
+
+    @property
     def store_path(self) -> Path:
-        """File of the documentation store."""
-        if self.store_url is None:
+        """File of the documentation store; where there would be one if it is on a server."""
+        if self.store_url is None or self.store_server is not None:
             return self.home / "store.sqlite3"
         return Path(self.store_url.removeprefix("sqlite:///")).expanduser()
 
@@ -111,6 +116,31 @@ class Settings:
 
 _USER_INFO = re.compile(r"//.*@")
 """User and password of a URL, which no message may show."""
+
+POSTGRES_SCHEMES = ("postgresql://", "postgres://")
+
+
+def is_postgres(url: str) -> bool:
+    """Whether a store's URL names a PostgreSQL server. Pure."""
+    return url.startswith(POSTGRES_SCHEMES)
+
+
+def is_well_written(url: str) -> bool:
+    """Whether a URL's only `@` stands before its host. Pure.
+
+    A sign of a password that isn't written as %XX ends the part that it is in, and what is left of the password is
+    taken for another part, which messages do show.
+    """
+    try:
+        return url.count("@") == urlsplit(url).netloc.count("@") <= 1
+    except ValueError:
+        return False
+
+
+def shown_url(url: str) -> str:
+    """A store's URL as it may be shown: no user, no password, no options, which may have one too. Pure."""
+    return _USER_INFO.sub("//", url).partition("?")[0] if is_postgres(url) else url
+
 
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
@@ -165,6 +195,12 @@ def default_home() -> Path:
     return Path(platformdirs.user_data_dir("batch-manager", appauthor=False))
 
 
+def _without_secrets(raw: str) -> str:
+    """A value that may be a URL, without user and password; what stands behind its `?` may have one too. Pure."""
+    cut = _USER_INFO.sub("//…@", raw)
+    return f"{cut.partition('?')[0]}?…" if "://" in cut and "?" in cut else cut
+
+
 class _Given:
     """Looks a setting up in order of precedence and remembers where it was found."""
 
@@ -183,7 +219,7 @@ class _Given:
             try:
                 return parse(str(raw))
             except _NotAllowed as reason:
-                shown = "(hidden)" if name in SECRET_SETTINGS else repr(_USER_INFO.sub("//…@", str(raw))[:80])
+                shown = "(hidden)" if name in SECRET_SETTINGS else repr(_without_secrets(str(raw))[:80])
                 raise SettingError(
                     f"{name} is {shown} (from {_where(origin)}), but it must be {reason}.",
                     next_step=f"Set {name} to an allowed value, or remove it.",
@@ -297,7 +333,13 @@ def _http_url(raw: str) -> str:
 
 
 def _store_url(raw: str) -> str:
+    if is_postgres(raw.strip()):
+        if "\0" in raw or not shown_url(raw.strip()).partition("://")[2].strip("/") or not is_well_written(raw):
+            raise _NotAllowed(
+                "postgresql://user:password@host:5432/database, with %XX for signs such as @ and / in a password"
+            )
+        return raw.strip()
     if not raw.startswith("sqlite:///") or len(raw) <= len("sqlite:///"):
-        raise _NotAllowed("sqlite:///path/to/file")
+        raise _NotAllowed("sqlite:///path/to/file or postgresql://user:password@host:5432/database")
     _path(raw.removeprefix("sqlite:///"))
     return raw

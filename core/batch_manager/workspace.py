@@ -14,6 +14,7 @@ from batch_manager.errors import HomeBusy, VectorStoreError
 from batch_manager.half_price.lane import HalfPrice
 from batch_manager.home import WriterLocks, make_home, reset_home
 from batch_manager.store import DocumentationStore
+from batch_manager.store.opening import writer_locks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,7 +96,7 @@ class Workspace:
             if reset:
                 reset_home(settings.home)
         make_home(settings.home, own=demo or rehearse)
-        lock = WriterLocks(settings.home, settings.store_path)
+        lock = writer_locks(settings)
         try:
             lock.acquire()
         except HomeBusy as busy:

@@ -18,6 +18,8 @@ from batch_manager.sources.rows import write_rows
 from batch_manager.store import DocumentationStore
 from batch_manager.store.bill import BILL_COLUMNS, Spent, bill_records
 
+pytestmark = pytest.mark.usefixtures("each_store")
+
 Sent = tuple[int, str, str, str, int]
 
 SENT = st.tuples(

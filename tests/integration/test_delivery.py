@@ -19,6 +19,8 @@ from batch_manager.vectors import VectorRow, Written
 from batch_manager.vectors.process import ChromaProcess
 from jobs import Job, options, settings_for
 
+pytestmark = pytest.mark.usefixtures("each_store_if_asked")
+
 
 class Watched(ChromaProcess):
     """The real thing, which keeps count, and says no as often as it is told to."""

@@ -17,6 +17,8 @@ from batch_manager.sources.database import DatabaseSource
 from batch_manager.store import DocumentationStore
 from batch_manager.store.items import ItemFilter
 
+pytestmark = pytest.mark.usefixtures("each_store")
+
 
 def database(path: Path, *names: str) -> DatabaseSource:
     path.unlink(missing_ok=True)

@@ -19,6 +19,8 @@ from batch_manager.rehearsal import RehearsalServer
 from batch_manager.sources.collection import IterableSource
 from jobs import job, options, settings_for
 
+pytestmark = pytest.mark.usefixtures("each_store_if_asked")
+
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[RehearsalServer]:

@@ -25,6 +25,8 @@ from batch_manager.sources.collection import IterableSource
 from batch_manager.store import DocumentationStore
 from batch_manager.vectors import process
 
+pytestmark = pytest.mark.usefixtures("each_store_if_asked")
+
 MODEL = "text-embedding-3-small"
 OPTIONS: dict[str, Any] = {"requests_per_minute": None, "tokens_per_minute": None, "rate_headers": False}
 

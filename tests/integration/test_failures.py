@@ -22,6 +22,8 @@ from batch_manager.store.migrations import MIGRATIONS
 from batch_manager.workspace import Workspace
 from failing import fail
 
+pytestmark = pytest.mark.usefixtures("each_store")
+
 RATE, POISON = "rate_limit_exceeded", "invalid_request_error"
 
 
@@ -113,6 +115,7 @@ def test_no_rows_are_a_file_all_the_same(tmp_path: Path) -> None:
         write_rows([], ("a",), tmp_path)
 
 
+@pytest.mark.of_files
 def test_an_older_store_learns_what_lasts(tmp_path: Path) -> None:
     settings = load_settings({"BATCH_MANAGER_HOME": str(tmp_path)}, {}, tmp_path)
     with sqlite3.connect(settings.store_path) as raw:

@@ -16,6 +16,8 @@ from batch_manager.store.items import ItemFilter
 from batch_manager.store.strangers import StrangeColumn, Stranger, Strangers
 from batch_manager.workspace import Workspace
 
+pytestmark = pytest.mark.usefixtures("each_store")
+
 LONG = " ".join(f"word{number}" for number in range(9_000))
 
 

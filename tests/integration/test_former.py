@@ -16,6 +16,8 @@ from batch_manager.store import DocumentationStore
 from batch_manager.store.former import Former
 from batch_manager_tui.widgets.diff_lines import changed_pieces, diff_lines
 
+pytestmark = pytest.mark.usefixtures("each_store")
+
 
 def test_the_text_in_the_index_is_kept_until_the_new_one_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = load_settings(
@@ -56,6 +58,7 @@ def test_the_text_in_the_index_is_kept_until_the_new_one_is(tmp_path: Path, monk
             engine.close()
 
 
+@pytest.mark.of_files
 def test_an_import_over_many_former_texts_looks_at_each_once(tmp_path: Path) -> None:
     def steps(count: int) -> int:
         """What SQLite does for words that change so many texts, in thousands of instructions."""

@@ -23,6 +23,8 @@ from batch_manager.store import DocumentationStore
 from chroma_server import ChromaServer
 from jobs import job, options, settings_for
 
+pytestmark = pytest.mark.usefixtures("each_store_if_asked")
+
 DATA = Path(__file__).parents[1] / "data" / "stores"
 SMALL = {"OPENAI_EMBEDDING_DIMENSIONS": "8"}
 """The index that serves at first: of vectors so small that Chroma's work is none."""
@@ -288,6 +290,7 @@ def test_dropping_gives_the_room_back_and_a_new_build_costs_nothing(tmp_path: Pa
     assert server.totals()["requests"] == 0 and in_chroma(tmp_path)["tables"] == (4, 8)
 
 
+@pytest.mark.of_files
 def test_a_store_of_before_has_its_index_and_goes_on(tmp_path: Path, server: RehearsalServer) -> None:
     """The store was made by the code before there was more than one index: three tables indexed, one pending."""
     with gzip.open(DATA / "before-generations.sqlite3.gz") as file:

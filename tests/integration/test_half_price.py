@@ -18,6 +18,8 @@ from batch_manager.rehearsal import RehearsalServer, expected_vector
 from jobs import options
 from lanes import Memory, as_new, batch_bill, lane
 
+pytestmark = pytest.mark.usefixtures("each_store_if_asked")
+
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[RehearsalServer]:

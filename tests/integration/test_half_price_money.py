@@ -15,6 +15,8 @@ from batch_manager.store.ledger import Ledger
 from jobs import options
 from lanes import Lane, Memory, as_new, batch_bill, lane
 
+pytestmark = pytest.mark.usefixtures("each_store_if_asked")
+
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[RehearsalServer]:

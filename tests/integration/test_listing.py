@@ -16,6 +16,8 @@ from batch_manager.store import DocumentationStore
 from batch_manager.store.listing import STATUSES, ItemFilter, statements
 from batch_manager.store.migrations import MIGRATIONS
 
+pytestmark = pytest.mark.usefixtures("each_store")
+
 STAGES = ("pending", "answered", "indexed", "failed", "skipped", "gone")
 NAMES = ("Orders", "orders_2", "cust_ord", "x%y", "a_b", "Zebra", "empty")
 
@@ -66,6 +68,7 @@ def test_counts_are_those_of_the_lists(store: DocumentationStore) -> None:
     assert counts.total() == len(store.items.ids())
 
 
+@pytest.mark.of_files
 @pytest.mark.parametrize("sort", ["added", "name", "tokens", "status"])
 def test_no_list_walks_through_the_items_themselves(store: DocumentationStore, sort: str) -> None:
     for status, kind, text in product((None, "pending"), (None, "table"), ("", "ord")):
@@ -75,6 +78,7 @@ def test_no_list_walks_through_the_items_themselves(store: DocumentationStore, s
             assert not [line for line in plan if line.startswith("SCAN item") and "INDEX" not in line], (wanted, plan)
 
 
+@pytest.mark.of_files
 def test_what_sources_brought_moves_beside_the_item(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
     before = next(

@@ -20,6 +20,8 @@ from batch_manager.store import DocumentationStore
 from batch_manager.store.intake import Change
 from command import Command
 
+pytestmark = pytest.mark.usefixtures("each_store")
+
 USERS = "CREATE TABLE users (id INTEGER PRIMARY KEY, {} TEXT)"
 ORDERS = "CREATE TABLE orders (id INTEGER PRIMARY KEY, user_id INTEGER REFERENCES users (id))"
 Make = Callable[..., DatabaseSource]
@@ -97,6 +99,7 @@ def test_two_databases_of_one_name_and_a_name_that_is_taken(
     assert store.items.bring(odd, whole=True).new == 0
 
 
+@pytest.mark.of_files
 def test_a_plan_keeps_nothing_and_no_writer_waiting(store: DocumentationStore, make: Make) -> None:
     store.items.bring(make("shop", USERS.format("mail"), ORDERS), whole=True)
     before = sorted(map(str, store.items.documents()))
@@ -121,6 +124,7 @@ def test_a_plan_keeps_nothing_and_no_writer_waiting(store: DocumentationStore, m
     assert store.items.plan(IterableSource(slow(), "words", "slow")).new == 1
 
 
+@pytest.mark.of_files
 def test_items_of_before_there_were_keys_stay_with_their_database_however_its_url_is_written(
     store: DocumentationStore, make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -146,6 +150,7 @@ def test_items_of_before_there_were_keys_stay_with_their_database_however_its_ur
     assert (again.new, again.unchanged, again.gone) == (0, 3, 0)
 
 
+@pytest.mark.of_files
 def test_a_database_that_has_moved_is_taken_for_the_same(tmp_path: Path, make: Make) -> None:
     command = Command(tmp_path / "home")
     old = make("old", USERS.format("mail"), ORDERS)
@@ -204,6 +209,7 @@ def test_what_a_manifest_no_longer_tells_is_gone_and_a_list_of_documents_takes_n
     assert store.items.bring(open_file(lines), whole=True).gone == 0
 
 
+@pytest.mark.of_files
 def test_a_database_is_known_however_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert key_of("sqlite:///shop.db") == key_of(f"sqlite:///{tmp_path}/shop.db") == f"sqlite:///{tmp_path}/shop.db"

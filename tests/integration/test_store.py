@@ -12,12 +12,13 @@ import threading
 import unicodedata
 from collections.abc import Iterator
 from decimal import Decimal
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from batch_manager.documents import KINDS, Column, Document
@@ -43,7 +44,7 @@ SPACE = Space("openai", "https://api.openai.com/v1", "text-embedding-3-small", 3
 
 
 @pytest.fixture
-def config(tmp_path: Path) -> Settings:
+def config(tmp_path: Path, each_store: str) -> Settings:
     return Settings(home=tmp_path / "home")
 
 
@@ -202,10 +203,11 @@ class TestIntake:
         assert (brought.new, brought.warnings) == (2, ())
         assert store.items.find("table", "a") != store.items.find("relationship", "a")
 
-    def test_names_are_compared_exactly(self, store: DocumentationStore) -> None:
+    def test_names_are_compared_exactly(self, store: DocumentationStore, each_store: str) -> None:
         composed = "caf\u00e9"
         names = ["users", "Users", "USERS", " users", "users ", composed, unicodedata.normalize("NFD", composed)]
-        names += ["ﬁ", "fi", "ß", "ss", "a\0b", "a", "'; DROP TABLE item; --", "x" * 300, "%", "_", "two\nlines"]
+        names += ["a\0b"] if each_store == "sqlite" else []
+        names += ["ﬁ", "fi", "ß", "ss", "a", "'; DROP TABLE item; --", "x" * 300, "%", "_", "two\nlines"]
         brought = bring(store, *(table(name, "Words.") for name in names))
         assert (brought.new, brought.warnings, brought.bad_count) == (len(names), (), 0)
         assert [row.name for row in store.items.rows(store.items.ids())] == names
@@ -282,15 +284,16 @@ class TestIntake:
         assert store.items.rows(store.items.ids())[0].parts == 1
 
 
+examples = count()
 names = st.text(max_size=8) | st.sampled_from(["a", "A", "e\u0301", "é", "nul\0", "<|endoftext|>", "\x1b[0m", "'"])
 steps = st.lists(st.tuples(st.sampled_from(["structure", "words"]), names.filter(str.strip), names), max_size=12)
 
 
 @given(steps)
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_what_is_kept_is_what_came_last(tmp_path: Path, steps: list[tuple[Brings, str, str]]) -> None:
-    path = tmp_path / "hypothesis.sqlite3"
-    path.unlink(missing_ok=True)
+def test_what_is_kept_is_what_came_last(tmp_path: Path, each_store: str, steps: list[tuple[Brings, str, str]]) -> None:
+    assume(each_store == "sqlite" or "\0" not in repr(steps).replace("\\x00", "\0"))  # PostgreSQL refuses it
+    path = tmp_path / f"hypothesis-{next(examples)}.sqlite3"
     with DocumentationStore(Settings(home=tmp_path, store_url=f"sqlite:///{path}")) as store:
         sides: dict[tuple[str, str], Document] = {}
         for brings, name, words in steps:
@@ -303,7 +306,6 @@ def test_what_is_kept_is_what_came_last(tmp_path: Path, steps: list[tuple[Brings
             structure, said = sides.get((one.name, "structure")), sides.get((one.name, "words"))
             assert one.documentation == (said.documentation if said else "")
             assert one.columns == (structure.columns if structure else ())
-    path.unlink()
 
 
 class TestLists:
@@ -363,6 +365,7 @@ class TestScopes:
         assert runs_of(range(5, 90_000)) == [(5, 89_999)]
         assert runs_of(range(0, 100, 2)) is None
 
+    @pytest.mark.of_files
     def test_scattered_marks_take_no_more_work_than_their_number(self, store: DocumentationStore) -> None:
         """Every second of many items: they are looked up in the list, not the list gone through for each."""
         bring(store, *(table(f"t{number}", f"Words {number}.") for number in range(2_000)))
@@ -549,6 +552,7 @@ def write_elsewhere(config: Settings, what: str) -> subprocess.Popen[bytes]:
     return child
 
 
+@pytest.mark.of_files
 class TestLooking:
     def test_writes_nothing(self, config: Settings) -> None:
         with DocumentationStore(config) as store:
@@ -642,6 +646,7 @@ def in_thread(what: Any) -> Any:
     return found[0]
 
 
+@pytest.mark.of_files
 class TestTrouble:
     @pytest.mark.parametrize("how", [DocumentationStore, DocumentationStore.look])
     def test_a_newer_store_is_refused_and_left_alone(self, config: Settings, how: Any) -> None:

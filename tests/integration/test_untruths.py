@@ -14,6 +14,8 @@ from batch_manager.quote import Scope
 from batch_manager.rehearsal import RehearsalServer
 from jobs import job, options
 
+pytestmark = pytest.mark.usefixtures("each_store_if_asked")
+
 SMALL = {"OPENAI_EMBEDDING_DIMENSIONS": "8"}
 
 

@@ -119,7 +119,7 @@ class Library:
         A home that nobody writes in is read without locks, and so must be opened again once somebody has written.
         """
         seen = _signature(self._settings.store_path)
-        if self._engine is None or seen != self._seen:
+        if self._engine is None or seen != self._seen or self._engine.store.absent:
             self.close()
             self._seen = seen
             self._engine = Engine(self._settings, DocumentationStore.look(self._settings), on_trouble="stop")

@@ -107,7 +107,7 @@ def for_looking(flags: Flags, *, kept: bool = False) -> Iterator[Look]:
             next_step=f"batch-manager {'--demo ' if flags.demo else ''}--rehearse --batch-index begins one, for $0.",
             code="no_rehearsal",
         )
-    if words := look_at_home(settings.home, settings.store_path):
+    if settings.store_server is None and (words := look_at_home(settings.home, settings.store_path)):
         if kept:
             raise UsageError(
                 f"There is nothing to look through: {str(settings.home)!r} holds no store.",

@@ -92,8 +92,8 @@ class Books:
             StopRun: It doesn't fit under the cap, so the run stops in good order.
             StoreError: Its answer could not be kept; nothing may be sent.
         """
-        folder = self.store.path.parent
-        if free_bytes(folder) < LEAST_FREE:
+        folder = self.store.folder
+        if not self.store.on_server and free_bytes(folder) < LEAST_FREE:
             raise StoreError(
                 f"The disk of {str(folder)!r} is nearly full, so answers could not be kept.",
                 next_step="Free some space, then start again to go on.",

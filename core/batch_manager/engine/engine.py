@@ -28,7 +28,6 @@ from batch_manager.engine.results import EMPTY, RunResults, collect
 from batch_manager.engine.thread import LoopThread
 from batch_manager.errors import BatchManagerError, UsageError
 from batch_manager.events import EventBus, Notice, RunView, Subscription
-from batch_manager.home import is_written
 from batch_manager.pricing import Price, price_of
 from batch_manager.quote import Quote, Scope, Space
 from batch_manager.store import DocumentationStore
@@ -146,7 +145,7 @@ class Engine:
 
     def unfinished(self) -> RunRow | None:
         """A run that was interrupted with work left in it; by a kill as well, that nobody has cleaned up after."""
-        run = self.store.ledger.unfinished(driven=self.view().active or is_written(self.settings.home))
+        run = self.store.ledger.unfinished(driven=self.view().active or self.store.has_writer(self.settings.home))
         return run if run is not None and self.store.work.planned_count(run.id) else None
 
     # The yes, and what follows

@@ -83,7 +83,7 @@ class Collecting:
         batch = await desk.patiently(lambda: desk.api.look(name))
         if batch is None:
             if not await desk.patiently(lambda: desk.api.has_file(file)):
-                return self._jobs.change(job.id, problem=STRANGER, next_step=UNSEEN_STEP, unseen=1)
+                return self._jobs.change(job.id, problem=STRANGER, next_step=UNSEEN_STEP, unseen=True)
             if _seconds_since(job.submitted_at) < desk.settle_seconds:
                 # A server that has just made it may not show it everywhere yet.
                 words = f"Batch {name} is not seen on the server yet."
@@ -100,7 +100,7 @@ class Collecting:
             completed=batch.completed,
             failed=batch.failed,
             looked_at=now(),
-            unseen=0,
+            unseen=False,
             problem="",
             next_step="",
             **({} if batch.expires_at is None else {"expires_at": _iso(batch.expires_at)}),

@@ -217,7 +217,7 @@ class HalfPrice:
         """Ask for the end of batches, of all unless some are named; what is done is kept and paid, by `collect`."""
         for job in self._store.jobs.under_way():
             if job_ids is None or job.id in job_ids:
-                self._store.jobs.change(job.id, cancel_asked=1)
+                self._store.jobs.change(job.id, cancel_asked=True)
 
     def quote_move(self, job_ids: tuple[int, ...] | None = None, cap: Decimal | None = None) -> Quote:
         """What it would cost now to index what these batches have not brought; nothing is changed.
@@ -255,7 +255,7 @@ class HalfPrice:
     def _mark_moved(self, ids: list[int]) -> None:
         for job_id in ids:
             self._store.jobs.mark(job_id, None, "moved", only=("planned",))
-            self._store.jobs.change(job_id, moved=1, cancel_asked=1)
+            self._store.jobs.change(job_id, moved=True, cancel_asked=True)
 
     # Inside; all of it in the engine's thread
 
@@ -270,7 +270,7 @@ class HalfPrice:
                 settings=self._settings,
                 space=self._engine.space,
                 api=api,
-                folder=self._store.path.parent / FOLDER,
+                folder=self._store.folder / FOLDER,
                 tell=self._tell,
                 settle_seconds=self._settle_seconds,
                 file_limits=self._file_limits,

@@ -87,7 +87,7 @@ class Look:
         """This key may not look at what was submitted, so only the user can say what becomes of it."""
         for job in self._jobs.of_run(run.id):
             if job.state in ("creating", "created", "collecting"):
-                self._jobs.change(job.id, unseen=1)
+                self._jobs.change(job.id, unseen=True)
 
     def _withdraw(self, run: HandedRun) -> None:
         """The server has no such API: nothing was submitted, and everything is pending again."""

@@ -260,11 +260,11 @@ class Submission:
                 await desk.patiently(lambda extra=extra: desk.api.cancel(extra.name))  # type: ignore[misc]
             return self._created(job, found[-1])
         if not await desk.patiently(lambda: desk.api.has_file(file)):
-            return self._jobs.change(job.id, problem=f"Maybe submitted. {STRANGER}", next_step=UNSEEN_STEP, unseen=1)
+            return self._jobs.change(job.id, problem=f"Maybe submitted. {STRANGER}", next_step=UNSEEN_STEP, unseen=True)
         waited = (datetime.now(UTC) - datetime.fromisoformat(job.submitted_at)).total_seconds()
         if waited < desk.settle_seconds:
             return self._jobs.change(job.id, problem=MAYBE, next_step="Collect again in a minute.")
-        return self._jobs.change(job.id, problem=UNLISTED, next_step=UNLISTED_STEP, unseen=1)
+        return self._jobs.change(job.id, problem=UNLISTED, next_step=UNLISTED_STEP, unseen=True)
 
     def _created(self, job: JobRow, batch: RemoteBatch) -> JobRow:
         expires = None if batch.expires_at is None else datetime.fromtimestamp(batch.expires_at, UTC).isoformat()
@@ -275,7 +275,7 @@ class Submission:
             status=batch.status,
             expires_at=expires,
             looked_at=now(),
-            unseen=0,
+            unseen=False,
             problem="",
             next_step="",
         )

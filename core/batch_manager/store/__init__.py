@@ -1,4 +1,4 @@
-"""The documentation store: all state that must survive, in one SQLite file, in transactions.
+"""The documentation store: all state that must survive, in transactions, in one SQLite file or on a PostgreSQL server.
 
 One module of queries for each noun: `items`, `intake`, `departures`, `places`, `words`, `work`, `answers`, `ledger`,
 `jobs`.
@@ -8,24 +8,26 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from batch_manager.documents import Document
+from batch_manager.home import is_written
 from batch_manager.store.answers import Answers
 from batch_manager.store.cuts import Cuts
-from batch_manager.store.database import open_for_looking, open_for_writing, translated
+from batch_manager.store.database import translated
 from batch_manager.store.departures import Departures
+from batch_manager.store.dialect import Database
 from batch_manager.store.generations import Generations
 from batch_manager.store.items import Items
 from batch_manager.store.jobs import Jobs
 from batch_manager.store.ledger import Ledger
+from batch_manager.store.opening import opened, opened_for_looking
 from batch_manager.store.places import Places
 from batch_manager.store.words import Words
 from batch_manager.store.work import Work
 
 if TYPE_CHECKING:
-    import peewee
+    from pathlib import Path
 
     from batch_manager.settings import Settings
 
@@ -46,6 +48,7 @@ class DocumentationStore:
         departures: Items that are gone from their source, and not yet from the index.
         generations: Indexes of several models beside one another, and which of them serves.
         cuts: Longer answers that shorter ones can be cut from.
+        folder: Where files that belong to it can be put: beside its own, or in the home where it is on a server.
     """
 
     def __init__(self, settings: Settings | None = None) -> None:
@@ -61,7 +64,7 @@ class DocumentationStore:
             from batch_manager.settings import load_settings
 
             settings = load_settings()
-        self._take(open_for_writing(settings.store_path), settings.store_path)
+        self._take(opened(settings), settings)
 
     @classmethod
     def look(cls, settings: Settings) -> DocumentationStore:
@@ -71,12 +74,14 @@ class DocumentationStore:
             StoreError: It can't be opened, or comes from another version.
         """
         store = cls.__new__(cls)
-        store._take(open_for_looking(settings.store_path), settings.store_path)
+        store._take(opened_for_looking(settings), settings)
         return store
 
-    def _take(self, database: peewee.SqliteDatabase, path: Path) -> None:
+    def _take(self, database: Database, settings: Settings) -> None:
         self._db = database
-        self.path = path
+        self.path = settings.store_path
+        self._path = None if settings.store_server else self.path
+        self.folder = settings.home if self._path is None else self.path.parent
         self.items = Items(database)
         self.work = Work(database)
         self.answers = Answers(database)
@@ -91,7 +96,7 @@ class DocumentationStore:
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
         """All of it or nothing; durable when it ends."""
-        with translated(self.path), self._db.atomic("IMMEDIATE"):
+        with translated(self._path), self._db.atomic("IMMEDIATE"):
             yield
 
     def get_pending_tables(self) -> list[str]:
@@ -104,13 +109,13 @@ class DocumentationStore:
 
     def note(self, key: str) -> str | None:
         """A note that the store keeps beside the tables (which space the index is in, …)."""
-        with translated(self.path):
+        with translated(self._path):
             row = self._db.execute_sql("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return None if row is None else str(row[0])
 
     def set_note(self, key: str, value: str | None) -> None:
         """Write or delete a note."""
-        with translated(self.path):
+        with translated(self._path):
             if value is None:
                 self._db.execute_sql("DELETE FROM meta WHERE key = ?", (key,))
             else:
@@ -119,6 +124,24 @@ class DocumentationStore:
                     " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
                     (key, value),
                 )
+
+    @property
+    def on_server(self) -> bool:
+        """Whether it is on a server, whose disk isn't this machine's."""
+        return self._path is None
+
+    @property
+    def absent(self) -> bool:
+        """Whether it wasn't there when it was looked at on its server, and may have been made since."""
+        return getattr(self._db, "absent", False)
+
+    def has_writer(self, home: Path) -> bool:
+        """Whether a process writes in it, or in the home; nothing is locked or written."""
+        asked = getattr(self._db, "has_writer", None)
+        if asked is not None:
+            with translated():
+                return bool(asked())
+        return is_written(home)
 
     def close(self) -> None:
         """Close this thread's connection; other threads close theirs."""

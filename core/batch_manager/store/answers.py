@@ -5,17 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from batch_manager.documents import Kind
 from batch_manager.quote import Space
 from batch_manager.store.database import now, translated
+from batch_manager.store.dialect import AMONG, Database
 from batch_manager.store.failures import note_attempts
 from batch_manager.store.words import learn
-
-if TYPE_CHECKING:
-    import peewee
-
 
 _ALIKE = (
     "IN (SELECT b.id FROM space a JOIN space b ON b.model = a.model AND b.dimensions = a.dimensions WHERE a.id = ?)"
@@ -66,7 +63,7 @@ class KeptAnswer:
 class Answers:
     """Paid answers, and the way of their items into the index."""
 
-    def __init__(self, database: peewee.SqliteDatabase) -> None:
+    def __init__(self, database: Database) -> None:
         self._db = database
 
     def space_id(self, space: Space, *, make: bool = False) -> int:
@@ -100,14 +97,14 @@ class Answers:
             )
         ids = json.dumps(list(text_ids))
         self._db.execute_sql(
-            "UPDATE run_text SET state = 'answered' WHERE run_id = ? AND text_id IN (SELECT value FROM json_each(?))",
+            f"UPDATE run_text SET state = 'answered' WHERE run_id = ? AND text_id {AMONG}",
             (run_id, ids),
         )
         return int(
             self._db.execute_sql(
                 "UPDATE item SET stage = 'answered', space_id = ?, code = NULL, message = NULL, next_step = NULL"
                 " WHERE run_id = ? AND problem IS NULL AND stage IN ('pending', 'failed', 'indexed')"
-                " AND id IN (SELECT p.item_id FROM json_each(?) j JOIN part p ON p.text_id = j.value)"
+                " AND id IN (SELECT p.item_id FROM json_each(?) j JOIN part p ON p.text_id = CAST(j.value AS BIGINT))"
                 " AND NOT EXISTS (SELECT 1 FROM part p WHERE p.item_id = item.id AND NOT EXISTS"
                 " (SELECT 1 FROM answer a WHERE a.text_id = p.text_id AND a.space_id = ?))",
                 (space_id, run_id, ids, space_id),
@@ -139,18 +136,18 @@ class Answers:
         ids = json.dumps(list(text_ids))
         with translated(), self._db.atomic("IMMEDIATE"):
             self._db.execute_sql(
-                "UPDATE run_text SET state = 'failed' WHERE run_id = ? AND text_id IN (SELECT value FROM json_each(?))",
+                f"UPDATE run_text SET state = 'failed' WHERE run_id = ? AND text_id {AMONG}",
                 (run_id, ids),
             )
             rows = self._db.execute_sql(
                 "UPDATE item SET stage = 'failed', code = ?, message = ?, next_step = ?, tries = tries + ?,"
                 " lasting = ?, failed_at = ?"
                 " WHERE run_id = ? AND stage IN ('pending', 'failed', 'indexed')"
-                " AND id IN (SELECT p.item_id FROM json_each(?) j JOIN part p ON p.text_id = j.value)"
+                " AND id IN (SELECT p.item_id FROM json_each(?) j JOIN part p ON p.text_id = CAST(j.value AS BIGINT))"
                 # An item fails once, however many of its parts do.
                 " AND NOT EXISTS (SELECT 1 FROM part p JOIN run_text r ON r.text_id = p.text_id"
                 " WHERE p.item_id = item.id AND r.run_id = ? AND r.state = 'failed'"
-                " AND r.text_id NOT IN (SELECT value FROM json_each(?)))"
+                f" AND r.text_id NOT {AMONG})"
                 " RETURNING kind, name, id",
                 (code, message, next_step, tries, lasting, now(), run_id, ids, run_id, ids),
             ).fetchall()
@@ -171,7 +168,7 @@ class Answers:
         with translated():
             rows = self._db.execute_sql(
                 f"SELECT id FROM item WHERE stage = 'answered' AND space_id {_ALIKE}"
-                " AND id NOT IN (SELECT value FROM json_each(?))"
+                f" AND id NOT {AMONG}"
                 " AND EXISTS (SELECT 1 FROM part p JOIN answer a ON a.text_id = p.text_id"
                 " WHERE p.item_id = item.id AND a.space_id = item.space_id) ORDER BY id LIMIT ?",
                 (space_id, json.dumps(list(besides)), limit),
@@ -187,7 +184,7 @@ class Answers:
                 " FROM item i JOIN part p ON p.item_id = i.id JOIN text t ON t.id = p.text_id"
                 " JOIN answer a ON a.text_id = t.id AND a.space_id = i.space_id"
                 " LEFT JOIN request q ON q.id = a.request_id"
-                " WHERE i.id IN (SELECT value FROM json_each(?)) AND i.kind = ? AND i.stage = 'answered'"
+                f" WHERE i.id {AMONG} AND i.kind = ? AND i.stage = 'answered'"
                 f" AND i.space_id {_ALIKE} ORDER BY i.id, p.no",
                 (json.dumps(list(item_ids)), kind, space_id),
             )
@@ -208,8 +205,7 @@ class Answers:
         """These items' parts are about to be in the index; more than that may be there from an earlier text."""
         with translated():
             self._db.execute_sql(
-                "UPDATE item SET indexed_parts = max(indexed_parts, parts)"
-                " WHERE id IN (SELECT value FROM json_each(?))",
+                f"UPDATE item SET indexed_parts = {self._db.dialect.larger('indexed_parts', 'parts')} WHERE id {AMONG}",
                 (json.dumps(list(item_ids)),),
             )
 
@@ -267,11 +263,11 @@ class Answers:
                 "UPDATE item SET stage = CASE WHEN EXISTS (SELECT 1 FROM part p WHERE p.item_id = item.id AND NOT"
                 " EXISTS (SELECT 1 FROM answer a WHERE a.text_id = p.text_id AND a.space_id = item.space_id))"
                 " THEN 'pending' ELSE 'answered' END WHERE stage = 'indexed'"
-                " AND id IN (SELECT value FROM json_each(?))",
+                f" AND id {AMONG}",
                 (ids,),
             )
             row = self._db.execute_sql(
-                "SELECT count(*) FROM item WHERE stage = 'answered' AND id IN (SELECT value FROM json_each(?))", (ids,)
+                f"SELECT count(*) FROM item WHERE stage = 'answered' AND id {AMONG}", (ids,)
             ).fetchone()
         return int(row[0])
 
@@ -291,7 +287,7 @@ class Answers:
         """
         with translated():
             gone = int(self._db.execute_sql(f"DELETE FROM answer WHERE {_UNUSED}").rowcount)
-            self._db.execute_sql("VACUUM")
+            self._db.execute_sql(self._db.dialect.give_back)
         return gone
 
     def size(self) -> tuple[int, int]:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from batch_manager.pricing import HALF, from_pico
 from batch_manager.store.database import translated
+from batch_manager.store.dialect import Database
 from batch_manager.store.jobs import Jobs
-
-if TYPE_CHECKING:
-    import peewee
 
 K = TypeVar("K", int, str)
 
@@ -133,7 +132,7 @@ class _Piece:
     lane: str
 
 
-def read_bill(database: peewee.SqliteDatabase) -> Bill:
+def read_bill(database: Database) -> Bill:
     """Read the bill.
 
     Raises:
@@ -147,7 +146,7 @@ def read_bill(database: peewee.SqliteDatabase) -> Bill:
                 "SELECT run_id, substr(sent_at, 1, 10), model,"
                 " coalesce(sum(CASE WHEN state = 'answered' THEN cost_pico END), 0),"
                 " coalesce(sum(CASE WHEN state != 'answered' THEN cost_pico END), 0),"
-                " coalesce(sum(tokens_billed), 0), count(*), sum(try > 1),"
+                " coalesce(sum(tokens_billed), 0), count(*), count(*) FILTER (WHERE try > 1),"
                 " coalesce((SELECT lane FROM run WHERE run.id = request.run_id), 'now')"
                 " FROM request GROUP BY 1, 2, 3"
             )
@@ -186,7 +185,7 @@ class Pace:
         return tuple(one / self.seconds for one in self.answered)
 
 
-def read_pace(database: peewee.SqliteDatabase, run_id: int, stretches: int) -> Pace | None:
+def read_pace(database: Database, run_id: int, stretches: int) -> Pace | None:
     """A run's pace, over as many stretches; None when no request of it was answered.
 
     Raises:
@@ -194,18 +193,22 @@ def read_pace(database: peewee.SqliteDatabase, run_id: int, stretches: int) -> P
     """
     with translated():
         rows = database.execute_sql(
-            "SELECT julianday(ended_at) * 86400.0, inputs, julianday(sent_at) * 86400.0 FROM request"
+            "SELECT ended_at, inputs, sent_at FROM request"
             " WHERE run_id = ? AND state = 'answered' AND ended_at IS NOT NULL",
             [run_id],
         ).fetchall()
     if not rows:
         return None
-    first, last = min(row[2] for row in rows), max(row[0] for row in rows)
+    first, last = _seconds(min(row[2] for row in rows)), _seconds(max(row[0] for row in rows))
     seconds = max(last - first, 0.001) / stretches
     answered = [0] * stretches
     for ended, inputs, _ in rows:
-        answered[min(stretches - 1, int((ended - first) / seconds))] += inputs
+        answered[min(stretches - 1, int((_seconds(ended) - first) / seconds))] += inputs
     return Pace(seconds, tuple(answered))
+
+
+def _seconds(at: str) -> float:
+    return datetime.fromisoformat(at).timestamp()
 
 
 def columns_by(by: By) -> tuple[str, ...]:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from batch_manager.quote import Space
 from batch_manager.store.database import translated
-
-if TYPE_CHECKING:
-    import peewee
+from batch_manager.store.dialect import Database
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +22,7 @@ class Longer:
 class Cuts:
     """Questions about longer answers, and the keeping of what was cut from them."""
 
-    def __init__(self, database: peewee.SqliteDatabase) -> None:
+    def __init__(self, database: Database) -> None:
         self._db = database
 
     def longer(self, space: Space) -> list[int]:

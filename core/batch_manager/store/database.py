@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from batch_manager.errors import StoreError
+from batch_manager.store.dialect import Database
 from batch_manager.store.migrations import MIGRATIONS, Statement
+from batch_manager.store.server_errors import is_servers, server_error, servers_own
 
 if TYPE_CHECKING:
-    import peewee
+    from batch_manager.store.sqlite import SqliteStore
 
 BUSY_SECONDS = 5.0
 
@@ -40,7 +42,7 @@ PRAGMAS: dict[str, Any] = {
 }
 
 
-def open_for_writing(path: Path) -> peewee.SqliteDatabase:
+def open_for_writing(path: Path) -> SqliteStore:
     """Open the store's file, creating or migrating it.
 
     Raises:
@@ -52,9 +54,9 @@ def open_for_writing(path: Path) -> peewee.SqliteDatabase:
             with contextlib.closing(connect_for_looking(path)) as connection:
                 refuse_foreign(connection, path)
         _make_file(path)
-        from batch_manager.store.orm import peewee
+        from batch_manager.store.sqlite import SqliteStore
 
-        database = peewee.SqliteDatabase(str(path), pragmas=PRAGMAS, timeout=BUSY_SECONDS)
+        database = SqliteStore(str(path), pragmas=PRAGMAS, timeout=BUSY_SECONDS)
         database.connect()
         try:
             _migrate(database, path)
@@ -64,7 +66,7 @@ def open_for_writing(path: Path) -> peewee.SqliteDatabase:
         return database
 
 
-def open_for_looking(path: Path) -> peewee.SqliteDatabase:
+def open_for_looking(path: Path) -> SqliteStore:
     """Open the store's file so that nothing is written, not even beside it; a missing one looks empty.
 
     Raises:
@@ -148,7 +150,10 @@ def translated(path: Path | None = None) -> Iterator[None]:
     try:
         yield
     except (peewee.DatabaseError, peewee.InterfaceError, sqlite3.Error) as error:
-        raise _translate(str(_first_of(error)), path) from error
+        first = _first_of(error)
+        if (told := servers_own(first)) is not None:
+            raise server_error(told) from None
+        raise _translate(str(first), path) from error
     except OSError as error:
         if path is None:
             raise  # not the store's: some source's, which is being read inside
@@ -159,9 +164,13 @@ def _first_of(error: BaseException) -> BaseException:
     """What went wrong first: SQLite rolls back by itself on a full disk, and the rollback after that fails as well."""
     from batch_manager.store.orm import peewee
 
-    while isinstance(error.__context__, peewee.PeeweeException | sqlite3.Error):
-        error = error.__context__
-    return error
+    first: BaseException = error
+    before = error.__context__
+    while before is not None and (isinstance(before, peewee.PeeweeException | sqlite3.Error) or is_servers(before)):
+        # The driver's own error is inside the one that it was turned into.
+        first = first if is_servers(before) else before
+        before = before.__context__
+    return first
 
 
 def _translate(words: str, path: Path | None) -> StoreError:
@@ -197,25 +206,25 @@ def _make_file(path: Path) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
-def _version(database: peewee.SqliteDatabase) -> int:
+def _version(database: Database) -> int:
     return int(database.execute_sql("PRAGMA user_version").fetchone()[0])
 
 
-def _migrate(database: peewee.SqliteDatabase, path: Path) -> None:
+def _migrate(database: Database, path: Path) -> None:
     if _version(database) == len(MIGRATIONS):
         return
     with database.atomic("IMMEDIATE"):
         _apply(database, _version(database))
 
 
-def _apply(database: peewee.SqliteDatabase, version: int) -> None:
+def _apply(database: Database, version: int) -> None:
     for number, migration in enumerate(MIGRATIONS[version:], start=version + 1):
         for statement in migration:
             _run(database, statement)
         database.execute_sql(f"PRAGMA user_version = {number}")
 
 
-def _run(database: peewee.SqliteDatabase, statement: Statement) -> None:
+def _run(database: Database, statement: Statement) -> None:
     database.execute_sql(statement)
 
 

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from batch_manager.errors import DeclinedError
 from batch_manager.store.database import translated
-
-if TYPE_CHECKING:
-    import peewee
+from batch_manager.store.dialect import Database
 
 SUSPICIOUS = 3
 """A scan that no longer finds more than one in so many items is asked about: a wrong URL looks like that."""
@@ -57,10 +54,13 @@ class Whole:
 
 
 def _is_named(name: str) -> str:
-    return f"({name} = u.value OR substr({name}, -length(u.value) - 1) = '.' || u.value)"
+    return (
+        f"({name} = u.value OR (length({name}) > length(u.value)"
+        f" AND substr({name}, length({name}) - length(u.value)) = '.' || u.value))"
+    )
 
 
-def schemas_of(database: peewee.SqliteDatabase, side: str, keys: str) -> list[str]:
+def schemas_of(database: Database, side: str, keys: str) -> list[str]:
     """The schemas that a source's items are in."""
     of = "origin" if side == "structure" else "words_from"
     rows = database.execute_sql(
@@ -69,7 +69,7 @@ def schemas_of(database: peewee.SqliteDatabase, side: str, keys: str) -> list[st
     return [row[0] for row in rows]
 
 
-def check(database: peewee.SqliteDatabase, whole: Whole, *, agreed: bool) -> int:
+def check(database: Database, whole: Whole, *, agreed: bool) -> int:
     """How many items of a source are no longer among what is staged.
 
     Raises:
@@ -89,14 +89,14 @@ def check(database: peewee.SqliteDatabase, whole: Whole, *, agreed: bool) -> int
     return int(gone)
 
 
-def departing(database: peewee.SqliteDatabase, whole: Whole) -> list[tuple[str, str]]:
+def departing(database: Database, whole: Whole) -> list[tuple[str, str]]:
     """Kind and name of each item that is missing."""
     missing, values = whole.missing()
     gone = database.execute_sql(f"SELECT kind, name FROM item WHERE {missing} ORDER BY id", values).fetchall()
     return [(row[0], row[1]) for row in gone]
 
 
-def depart(database: peewee.SqliteDatabase, whole: Whole) -> list[tuple[str, str]]:
+def depart(database: Database, whole: Whole) -> list[tuple[str, str]]:
     """Mark what is missing as gone; inside the caller's transaction. Returns kind and name of each."""
     missing, values = whole.missing()
     gone = departing(database, whole)
@@ -109,7 +109,7 @@ def depart(database: peewee.SqliteDatabase, whole: Whole) -> list[tuple[str, str
 class Departures:
     """Items that are gone, or have nothing to say any more, and whose vectors are still in the index."""
 
-    def __init__(self, database: peewee.SqliteDatabase) -> None:
+    def __init__(self, database: Database) -> None:
         self._db = database
 
     def waiting(self, limit: int) -> list[tuple[int, str, str, int]]:

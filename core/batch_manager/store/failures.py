@@ -6,12 +6,9 @@ import json
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from batch_manager.store.database import now, translated
-
-if TYPE_CHECKING:
-    import peewee
+from batch_manager.store.dialect import AMONG, Database
 
 NEWEST_ATTEMPTS = 12
 """Tries of an item that are told one by one; the store keeps all of them."""
@@ -61,27 +58,31 @@ class Attempt:
     tries: int
 
 
-def failure_groups(database: peewee.SqliteDatabase) -> list[FailureGroup]:
+def failure_groups(database: Database) -> list[FailureGroup]:
     """All failed items by cause, the largest group first; one query."""
-    # With exactly one max() SQLite takes the bare columns from the row that has it: the commonest words.
+    # The words of a group are its commonest.
     with translated():
         rows = database.execute_sql(
-            "SELECT code, sum(n), sum(tables), message, count(*), next_step, min(lasting), min(unsendable), latest,"
-            " max(n) FROM ("
+            "WITH said AS ("
             "  SELECT coalesce(i.code, 'unknown') AS code, coalesce(i.message, '') AS message,"
-            "  coalesce(i.next_step, '') AS next_step, count(*) AS n, sum(i.kind = 'table') AS tables,"
-            "  min(i.lasting) AS lasting, min(i.problem IS NOT NULL) AS unsendable,"
+            "  coalesce(max(i.next_step), '') AS next_step, count(*) AS n,"
+            "  count(*) FILTER (WHERE i.kind = 'table') AS tables,"
+            "  count(*) FILTER (WHERE NOT i.lasting) AS passing, count(*) FILTER (WHERE i.problem IS NULL) AS sendable,"
             "  coalesce(max(i.failed_at), '') AS latest"
             "  FROM item i WHERE i.stage = 'failed' GROUP BY 1, 2"
-            ") GROUP BY code ORDER BY sum(n) DESC, code"
+            "), ranked AS (SELECT *, row_number() OVER (PARTITION BY code ORDER BY n DESC, message) AS place FROM said)"
+            " SELECT code, sum(n), sum(tables), max(CASE WHEN place = 1 THEN message END), count(*),"
+            " max(CASE WHEN place = 1 THEN next_step END), sum(passing), sum(sendable),"
+            " max(latest)"
+            " FROM ranked GROUP BY code ORDER BY sum(n) DESC, code"
         ).fetchall()
     return [
-        FailureGroup(code, items, tables, message, messages, next_step, bool(lasting), bool(unsendable), latest)
-        for code, items, tables, message, messages, next_step, lasting, unsendable, latest, _ in rows
+        FailureGroup(code, items, tables, message, messages, next_step, not passing, not sendable, latest)
+        for code, items, tables, message, messages, next_step, passing, sendable, latest in rows
     ]
 
 
-def failed_ids(database: peewee.SqliteDatabase, code: str | None = None) -> array[int]:
+def failed_ids(database: Database, code: str | None = None) -> array[int]:
     """Ids of the failed items, of one cause where it is given, in the order in which they came."""
     where, values = ("", []) if code is None else (" AND coalesce(code, 'unknown') = ?", [code])
     with translated():
@@ -96,19 +97,19 @@ def failed_ids(database: peewee.SqliteDatabase, code: str | None = None) -> arra
         )
 
 
-def failure_records(database: peewee.SqliteDatabase, ids: Sequence[int]) -> Iterator[Mapping[str, object]]:
+def failure_records(database: Database, ids: Sequence[int]) -> Iterator[Mapping[str, object]]:
     """The failed ones of these items, each with its reason, as rows for a file."""
     with translated():
         cursor = database.execute_sql(
             "SELECT kind, name, code, message, next_step, tries, failed_at FROM item WHERE stage = 'failed'"
-            " AND id IN (SELECT value FROM json_each(?)) ORDER BY id",
+            f" AND id {AMONG} ORDER BY id",
             [json.dumps(list(ids))],
         )
         for row in cursor:
             yield dict(zip(RECORD_COLUMNS, row, strict=True))
 
 
-def attempts(database: peewee.SqliteDatabase, item_id: int, limit: int = NEWEST_ATTEMPTS) -> tuple[Attempt, ...]:
+def attempts(database: Database, item_id: int, limit: int = NEWEST_ATTEMPTS) -> tuple[Attempt, ...]:
     """The newest failed tries of an item, newest first."""
     with translated():
         rows = database.execute_sql(
@@ -119,10 +120,11 @@ def attempts(database: peewee.SqliteDatabase, item_id: int, limit: int = NEWEST_
 
 
 def note_attempts(
-    database: peewee.SqliteDatabase, run_id: int, item_ids: Sequence[int], code: str, message: str, tries: int
+    database: Database, run_id: int, item_ids: Sequence[int], code: str, message: str, tries: int
 ) -> None:
     """Write down that these items failed; inside the caller's transaction."""
     database.execute_sql(
-        "INSERT INTO attempt (item_id, run_id, at, code, message, tries) SELECT value, ?, ?, ?, ?, ? FROM json_each(?)",
+        "INSERT INTO attempt (item_id, run_id, at, code, message, tries) SELECT CAST(value AS BIGINT), ?, ?, ?, ?, ?"
+        " FROM json_each(?)",
         [run_id, now(), code, message, tries, json.dumps(list(item_ids))],
     )

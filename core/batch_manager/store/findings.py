@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from batch_manager.documents import PROBLEMS
 from batch_manager.store.database import translated
+from batch_manager.store.dialect import Database, Dialect
 from batch_manager.store.strangers import SCANNED, is_unknown
-
-if TYPE_CHECKING:
-    import peewee
 
 _KEPT = "stage NOT IN ('gone', 'skipped')"
 
@@ -40,7 +37,7 @@ class Finding:
 
 def _plain(sql: str) -> str:
     """A text in small letters, its words parted by single spaces, without fillers, as SQL."""
-    for mark in ("'_'", "'.'", "':'", "'-'", "char(10)"):
+    for mark in ("'_'", "'.'", "':'", "'-'", "'\n'"):
         sql = f"replace({sql}, {mark}, ' ')"
     sql = f"' ' || lower({sql}) || ' '"
     for word in _FILLERS:
@@ -57,14 +54,14 @@ def _said_again() -> str:
     return f"problem IS NULL AND parts = 1 AND {_BODY.format(f'{short} AND {left} IN ({_ENDINGS})')}"
 
 
-def _mojibake() -> str:
+def _mojibake(dialect: Dialect) -> str:
     second = f"[{chr(0x80)}-{chr(0xBF)}{_CP1252}]"
-    patterns = [f"ft.body GLOB '*{first}{second}*'" for first in "ÃÂ"]
-    patterns += ["ft.body GLOB '*â€*'", "ft.body GLOB '*ï¿½*'", "instr(ft.body, char(65533))"]
-    return _BODY.format("(" + " OR ".join(patterns) + ")")
+    patterns = (f"Ã{second}", f"Â{second}", "â€", "ï¿½", chr(0xFFFD))
+    found = " OR ".join(dialect.has_pattern("ft.body", pattern) for pattern in patterns)
+    return _BODY.format(f"({found})")
 
 
-CONDITIONS: Mapping[str, str] = {
+CONDITIONS: Mapping[str, str | Callable[[Dialect], str]] = {
     **{code: f"problem = '{code}'" for code in PROBLEMS},
     "name_again": _said_again(),
     # The first of those that are alike stays, since one of them is worth its price.
@@ -73,7 +70,7 @@ CONDITIONS: Mapping[str, str] = {
         " GROUP BY text_hash HAVING count(*) > 1)"
         f" AND id NOT IN (SELECT min(id) FROM item WHERE {_KEPT} AND problem IS NULL GROUP BY text_hash)"
     ),
-    "mojibake": _mojibake(),
+    "mojibake": _mojibake,
     "parts": "parts > 1",
     "stranger": f"{SCANNED} AND {is_unknown('item')}",
 }
@@ -81,23 +78,34 @@ CONDITIONS: Mapping[str, str] = {
 words for a name that is in no scanned database."""
 
 
-def findings(database: peewee.SqliteDatabase) -> tuple[Finding, ...]:
+def condition(code: str, dialect: Dialect) -> str:
+    """A finding as SQL over `item`.
+
+    Args:
+        code: A key of `CONDITIONS`.
+        dialect: Whose SQL.
+    """
+    found = CONDITIONS[code]
+    return found if isinstance(found, str) else found(dialect)
+
+
+def findings(database: Database) -> tuple[Finding, ...]:
     """Every sort of finding that some item has, in the order of `CONDITIONS`; one query."""
-    sums = ", ".join(f"coalesce(sum({condition}), 0)" for condition in CONDITIONS.values())
+    sums = ", ".join(f"count(*) FILTER (WHERE {condition(code, database.dialect)})" for code in CONDITIONS)
     with translated():
         row = database.execute_sql(f"SELECT {sums} FROM item WHERE {_KEPT}").fetchone()
     return tuple(Finding(code, number) for code, number in zip(CONDITIONS, row, strict=True) if number)
 
 
-def findings_of(database: peewee.SqliteDatabase, item_id: int) -> tuple[str, ...]:
+def findings_of(database: Database, item_id: int) -> tuple[str, ...]:
     """The codes of an item's own findings, in the order of `CONDITIONS`."""
-    marks = ", ".join(f"coalesce(({condition}), 0)" for condition in CONDITIONS.values())
+    marks = ", ".join(f"CASE WHEN {condition(code, database.dialect)} THEN 1 ELSE 0 END" for code in CONDITIONS)
     with translated():
         row = database.execute_sql(f"SELECT {marks} FROM item WHERE id = ?", [item_id]).fetchone()
     return tuple(code for code, found in zip(CONDITIONS, row or (), strict=False) if found)
 
 
-def saved_tokens(database: peewee.SqliteDatabase, code: str, space_id: int) -> int:
+def saved_tokens(database: Database, code: str, space_id: int) -> int:
     """Tokens that needn't be sent when the pending items with this finding are left out.
 
     A text that another pending item has too is sent all the same, and one that was paid for costs nothing anyway.
@@ -109,12 +117,12 @@ def saved_tokens(database: peewee.SqliteDatabase, code: str, space_id: int) -> i
     """
     with translated():
         row = database.execute_sql(
-            f"WITH found AS (SELECT id FROM item WHERE {CONDITIONS[code]})"
+            f"WITH found AS (SELECT id FROM item WHERE {condition(code, database.dialect)})"
             " SELECT coalesce(sum(tokens), 0) FROM ("
             "  SELECT t.tokens FROM item i JOIN part p ON p.item_id = i.id JOIN text t ON t.id = p.text_id"
             "  WHERE i.stage = 'pending' AND i.problem IS NULL AND NOT EXISTS"
             "  (SELECT 1 FROM answer a WHERE a.text_id = t.id AND a.space_id = ?)"
-            "  GROUP BY t.id HAVING max(i.id NOT IN found) = 0)",
+            "  GROUP BY t.id HAVING count(*) FILTER (WHERE i.id NOT IN (SELECT id FROM found)) = 0) x",
             [space_id],
         ).fetchone()
     return int(row[0])

@@ -16,15 +16,13 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from batch_manager.documents import Kind
 from batch_manager.errors import UsageError
 from batch_manager.quote import Space
 from batch_manager.store.database import now, translated
-
-if TYPE_CHECKING:
-    import peewee
+from batch_manager.store.dialect import AMONG, Database
 
 State = Literal["serving", "building", "swapping", "kept"]
 
@@ -133,7 +131,7 @@ def is_served(alias: str) -> str:
 class Generations:
     """Which indexes there are, and the way from one to another."""
 
-    def __init__(self, database: peewee.SqliteDatabase) -> None:
+    def __init__(self, database: Database) -> None:
         self._db = database
 
     # Looking
@@ -171,8 +169,8 @@ class Generations:
         """What keeps the one that is being built from serving; an item that can't ever be in doesn't."""
         with translated():
             row = self._db.execute_sql(
-                "SELECT coalesce(sum(stage IN ('pending', 'answered')), 0),"
-                " coalesce(sum(stage = 'failed' AND NOT lasting), 0) FROM item"
+                "SELECT count(*) FILTER (WHERE stage IN ('pending', 'answered')),"
+                " count(*) FILTER (WHERE stage = 'failed' AND NOT lasting) FROM item"
             ).fetchone()
         return Blocked(int(row[0]), int(row[1]))
 
@@ -281,7 +279,7 @@ class Generations:
         """These items' vectors are out of it."""
         with translated():
             self._db.execute_sql(
-                "DELETE FROM standing WHERE generation_id = ? AND item_id IN (SELECT value FROM json_each(?))",
+                f"DELETE FROM standing WHERE generation_id = ? AND item_id {AMONG}",
                 (generation.id, json.dumps(list(item_ids))),
             )
 
@@ -319,7 +317,8 @@ class Generations:
         """Let `item` say what was kept of the index; what changed since is pending."""
         self._db.execute_sql(
             "UPDATE item SET indexed_parts = 0, space_id = NULL, code = NULL, message = NULL, next_step = NULL,"
-            " tries = 0, lasting = 0, failed_at = NULL, run_id = NULL,"  # a run for another index moves nothing here
+            # A run for another index moves nothing here.
+            " tries = 0, lasting = FALSE, failed_at = NULL, run_id = NULL,"
             " stage = CASE WHEN stage IN ('skipped', 'gone') THEN stage ELSE 'pending' END"
         )
         self._db.execute_sql(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import Any, Literal, cast
 
 from batch_manager.documents import Document, Kind, from_payload
 from batch_manager.errors import DeclinedError
@@ -13,14 +13,12 @@ from batch_manager.sources import Source, Unreadable
 from batch_manager.sources.watch import Watch
 from batch_manager.store.database import now, translated
 from batch_manager.store.departures import Whole, check, depart, departing, schemas_of
+from batch_manager.store.dialect import Database, Dialect
 from batch_manager.store.differences import difference
 from batch_manager.store.former import keep_former
 from batch_manager.store.names import Names
 from batch_manager.store.staging import Staging
 from batch_manager.store.strangers import NONE, StrangeColumns, Strangers, departing_words, strangers_of
-
-if TYPE_CHECKING:
-    import peewee
 
 What = Literal["new", "changed", "gone"]
 
@@ -66,7 +64,7 @@ class Brought:
 
 
 def bring(
-    database: peewee.SqliteDatabase,
+    database: Database,
     source: Source,
     watch: Watch | None = None,
     *,
@@ -119,7 +117,7 @@ def bring(
     return _with_gone(brought, gone)
 
 
-def foresee(database: peewee.SqliteDatabase, source: Source, *, whole: bool = False) -> Brought:
+def foresee(database: Database, source: Source, *, whole: bool = False) -> Brought:
     """What `bring` would tell, however many items are gone. Nothing is kept, and no writer is kept waiting.
 
     Args:
@@ -143,7 +141,7 @@ def foresee(database: peewee.SqliteDatabase, source: Source, *, whole: bool = Fa
     return _with_gone(brought, gone)
 
 
-def _compared(database: peewee.SqliteDatabase, source: Source, names: Names, staging: Staging) -> Brought:
+def _compared(database: Database, source: Source, names: Names, staging: Staging) -> Brought:
     """What is staged, counted, and the first of each sort named."""
     rows = database.execute_sql(f"SELECT {_WHAT}, count(*) FROM staged GROUP BY 1").fetchall()
     counted: dict[str, int] = dict(rows)
@@ -160,13 +158,13 @@ def _compared(database: peewee.SqliteDatabase, source: Source, names: Names, sta
     )
 
 
-def _strangers(database: peewee.SqliteDatabase, source: Source, columns: StrangeColumns) -> Strangers:
+def _strangers(database: Database, source: Source, columns: StrangeColumns) -> Strangers:
     if source.brings == "words":
         return strangers_of(database, columns)
     return Strangers(columns=tuple(columns.found), column_count=columns.count)
 
 
-def _with_departing(database: peewee.SqliteDatabase, brought: Brought, scope: Whole | None) -> Brought:
+def _with_departing(database: Database, brought: Brought, scope: Whole | None) -> Brought:
     """With what a scan no longer finds and somebody wrote words for; before it is marked as gone."""
     if scope is None or scope.side != "structure":
         return brought
@@ -192,7 +190,7 @@ def _side(source: Source) -> str:
     return "structure" if source.brings == "structure" else "words"
 
 
-def _named(database: peewee.SqliteDatabase, side: str) -> Iterator[Change]:
+def _named(database: Database, side: str) -> Iterator[Change]:
     sorts: tuple[What, ...] = ("new", "changed")
     for what in sorts:
         rows = database.execute_sql(
@@ -209,7 +207,7 @@ def _named(database: peewee.SqliteDatabase, side: str) -> Iterator[Change]:
             yield Change(what, kind, name, told)
 
 
-def _scope(database: peewee.SqliteDatabase, source: Source, names: Names, staging: Staging) -> Whole | None:
+def _scope(database: Database, source: Source, names: Names, staging: Staging) -> Whole | None:
     """What of a source is known to be all; None when that is nothing."""
     structure = source.brings == "structure"
     side = "structure" if structure else "words"
@@ -227,12 +225,12 @@ def _halfway() -> DeclinedError:
     )
 
 
-def _chunks(database: peewee.SqliteDatabase) -> Iterator[dict[str, int]]:
+def _chunks(database: Database) -> Iterator[dict[str, int]]:
     """Bounds of `seq`, so many staged items at a time."""
     last = 0
     while True:
         row = database.execute_sql(
-            "SELECT max(seq) FROM (SELECT seq FROM staged WHERE seq > ? ORDER BY seq LIMIT ?)", (last, CHUNK)
+            "SELECT max(seq) FROM (SELECT seq FROM staged WHERE seq > ? ORDER BY seq LIMIT ?) x", (last, CHUNK)
         ).fetchone()
         if row[0] is None:
             return
@@ -248,13 +246,13 @@ _SIZES = ", ".join(
 )
 
 
-def _take_in(database: peewee.SqliteDatabase, side: str, values: dict[str, Any]) -> None:
+def _take_in(database: Database, side: str, values: dict[str, Any]) -> None:
     """Keep a chunk of what is staged; inside the caller's transaction."""
-    for statement in _statements(side):
-        database.connection().execute(statement, values)
+    for statement in _statements(side, database.dialect):
+        database.execute_sql(statement, values)
 
 
-def _statements(side: str) -> Iterator[str]:
+def _statements(side: str, dialect: Dialect) -> Iterator[str]:
     """What keeps a chunk, in order; `side` is the column of `brought` that the source speaks for. Pure."""
     # Words belong to a name, whoever brings them; structure belongs to its source.
     owned, key, owner = ("origin,", ":key,", "origin = :key,") if side == "structure" else ("", "", "")
@@ -274,7 +272,7 @@ def _statements(side: str) -> Iterator[str]:
         f"UPDATE item SET {side}_from = :title, {side}_at = :at, {owner} purpose = s.purpose, schema = s.schema"
         f" FROM staged s WHERE s.item_id = item.id AND {_HERE} AND s.fate IN ('changed', 'reworded')"
     )
-    yield from keep_former(f"SELECT s.item_id, s.seq FROM staged s WHERE {_HERE} AND s.fate = 'changed'")
+    yield from keep_former(f"SELECT s.item_id, s.seq FROM staged s WHERE {_HERE} AND s.fate = 'changed'", dialect)
     yield (
         "UPDATE item SET text_hash = s.text_hash, layout = s.layout, problem = s.problem, changed_at = :at,"
         f" (tokens, bytes, parts) = (SELECT {_SIZES})"
@@ -292,8 +290,8 @@ def _statements(side: str) -> Iterator[str]:
         f" ON CONFLICT (item_id) DO UPDATE SET {side} = excluded.{side}"
     )
     yield (
-        "INSERT OR IGNORE INTO text (hash, body, tokens, bytes) SELECT p.hash, p.body, p.tokens, p.bytes"
-        f" FROM staged s JOIN staged_part p ON p.seq = s.seq WHERE {_HERE} ORDER BY p.seq, p.no"
+        "INSERT INTO text (hash, body, tokens, bytes) SELECT p.hash, p.body, p.tokens, p.bytes"
+        f" FROM staged s JOIN staged_part p ON p.seq = s.seq WHERE {_HERE} ORDER BY p.seq, p.no ON CONFLICT DO NOTHING"
     )
     yield (f"DELETE FROM part WHERE item_id IN (SELECT s.item_id FROM staged s WHERE {_HERE} AND s.fate = 'changed')")
     yield (
@@ -306,6 +304,7 @@ def _statements(side: str) -> Iterator[str]:
         f" (SELECT s.item_id FROM staged s WHERE {_HERE} AND s.fate IN ('changed', 'reworded'))"
     )
     yield (
-        "INSERT INTO word_index (rowid, name, purpose) SELECT s.item_id, s.name_words, s.purpose FROM staged s"
+        "INSERT INTO word_index (rowid, name, purpose)"
+        f" SELECT s.item_id, {dialect.words('s.name_words')}, {dialect.words('s.purpose')} FROM staged s"
         f" WHERE {_HERE} AND s.fate != 'same' ORDER BY s.seq"
     )

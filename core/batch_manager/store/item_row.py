@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from batch_manager.documents import PROBLEMS, Document, Kind, from_payload, merge, render
+from batch_manager.store.dialect import Database
 from batch_manager.store.failures import Attempt, attempts
 from batch_manager.store.former import Former, former_of
 from batch_manager.store.listing import Status
 from batch_manager.store.scopes import AWAITED
-
-if TYPE_CHECKING:
-    import peewee
 
 # What is paid for but not yet in Chroma isn't indexed, so it shows as pending.
 STATUS_SQL = "CASE stage WHEN 'answered' THEN 'pending' ELSE stage END"
@@ -94,7 +92,7 @@ class Counts:
         return sum(n for (k, s), n in self.by.items() if kind in (None, k) and status in (None, s))
 
 
-def detail_of(database: peewee.SqliteDatabase, item_id: int) -> ItemDetail | None:
+def detail_of(database: Database, item_id: int) -> ItemDetail | None:
     """All that is known of an item; None when it is gone."""
     ask: Callable[..., Any] = database.execute_sql
     row = ask(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from batch_manager.documents import Document, Kind, merge, text_hash
 from batch_manager.store.database import translated
+from batch_manager.store.dialect import AMONG, Database
 from batch_manager.store.failures import (
     FailureGroup,
     failed_ids,
@@ -23,8 +24,6 @@ from batch_manager.store.scopes import AWAITED
 from batch_manager.store.strangers import Strangers, nearest_of, strangers_kept
 
 if TYPE_CHECKING:
-    import peewee
-
     from batch_manager.sources import Source
     from batch_manager.sources.watch import Watch
     from batch_manager.store.intake import Brought
@@ -38,13 +37,13 @@ EVERY = ItemFilter()
 class Items:
     """Queries and small changes on items."""
 
-    def __init__(self, database: peewee.SqliteDatabase) -> None:
+    def __init__(self, database: Database) -> None:
         self._db = database
 
     def counts(self) -> Counts:
         """Items by kind and status."""
         # One walk along an index that has the stages in order; grouping by kind as well would have to sort.
-        rows = self._all("SELECT stage, count(*), sum(kind = 'table') FROM item GROUP BY stage")
+        rows = self._all("SELECT stage, count(*), count(*) FILTER (WHERE kind = 'table') FROM item GROUP BY stage")
         by: dict[tuple[str, str], int] = {}
         for stage, number, tables in rows:
             status = "pending" if stage == "answered" else stage
@@ -63,15 +62,13 @@ class Items:
 
     def rows(self, ids: Sequence[int]) -> list[ItemRow]:
         """The rows of these ids, in this order; ids that are gone are left out."""
-        found = self._all(
-            f"SELECT {ROW}, {AWAITED} FROM item WHERE id IN (SELECT value FROM json_each(?))", [json.dumps(list(ids))]
-        )
+        found = self._all(f"SELECT {ROW}, {AWAITED} FROM item WHERE id {AMONG}", [json.dumps(list(ids))])
         by_id = {row[0]: ItemRow(*row) for row in found}
         return [by_id[one] for one in ids if one in by_id]
 
     def find(self, kind: Kind, name: str) -> int | None:
         """The id of an item, by its exact name."""
-        if not text_hash(name):
+        if not text_hash(name) or self._db.dialect.refusal(Document(kind, name)):
             return None  # half a character can't be kept in a column, so nothing has such a name
         row = self._one("SELECT id FROM item WHERE kind = ? AND name = ?", [kind, name])
         return None if row is None else int(row[0])
@@ -199,8 +196,7 @@ class Items:
     def skip(self, ids: Sequence[int]) -> int:
         """Leave items out by the user's choice; indexed ones stay. Returns how many changed."""
         return self._change(
-            "UPDATE item SET stage = 'skipped' WHERE stage IN ('pending', 'failed')"
-            " AND id IN (SELECT value FROM json_each(?))",
+            f"UPDATE item SET stage = 'skipped' WHERE stage IN ('pending', 'failed') AND id {AMONG}",
             [json.dumps(list(ids))],
         )
 
@@ -208,7 +204,7 @@ class Items:
         """Take items in again as what they were: failed with their reason, or pending. Returns how many changed."""
         return self._change(
             "UPDATE item SET stage = CASE WHEN code IS NULL THEN 'pending' ELSE 'failed' END"
-            " WHERE stage = 'skipped' AND id IN (SELECT value FROM json_each(?))",
+            f" WHERE stage = 'skipped' AND id {AMONG}",
             [json.dumps(list(ids))],
         )
 
@@ -234,14 +230,14 @@ class Items:
 
     def _among(self, condition: str, ids: Sequence[int]) -> list[int]:
         rows = self._all(
-            f"SELECT id FROM item WHERE {condition} AND id IN (SELECT value FROM json_each(?)) ORDER BY id",
+            f"SELECT id FROM item WHERE {condition} AND id {AMONG} ORDER BY id",
             [json.dumps(list(ids))],
         )
         return [row[0] for row in rows]
 
     def _cursor(self, sql: str, values: Sequence[Any]) -> Iterator[Any]:
         with translated():
-            yield from self._db.execute_sql(sql, values)
+            yield from self._db.stream(sql, values)
 
     def _all(self, sql: str, values: Sequence[Any] = ()) -> list[Any]:
         with translated():

@@ -12,14 +12,12 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from batch_manager.pricing import from_pico
 from batch_manager.store.database import now, translated
+from batch_manager.store.dialect import AMONG, Database
 from batch_manager.store.job_row import COLUMNS, JobRow, read_row
-
-if TYPE_CHECKING:
-    import peewee
 
 PAGE = 1_000
 """Texts that are held at a time while a file is written."""
@@ -56,7 +54,7 @@ class Waiting:
 class Jobs:
     """Questions about jobs, and their steps."""
 
-    def __init__(self, database: peewee.SqliteDatabase) -> None:
+    def __init__(self, database: Database) -> None:
         self._db = database
 
     # Runs
@@ -91,19 +89,19 @@ class Jobs:
         job_id = int(
             self._db.execute_sql(
                 "INSERT INTO job (run_id, key, state, texts, tokens, bytes, planned_at)"
-                " VALUES (?, ?, 'planned', ?, ?, ?, ?)",
+                " VALUES (?, ?, 'planned', ?, ?, ?, ?) RETURNING id",
                 [run_id, key, len(ids), tokens, size, now()],
-            ).lastrowid
+            ).fetchall()[0][0]
         )
         self._db.execute_sql(
-            "UPDATE run_text SET job_id = ? WHERE run_id = ? AND text_id IN (SELECT value FROM json_each(?))",
+            f"UPDATE run_text SET job_id = ? WHERE run_id = ? AND text_id {AMONG}",
             [job_id, run_id, json.dumps(ids)],
         )
         return job_id
 
     def give_back(self, run_id: int, text_ids: Sequence[int] | None = None) -> int:
         """Texts of a run that are in no job are pending again; all of them unless some are named."""
-        which = "" if text_ids is None else " AND text_id IN (SELECT value FROM json_each(?))"
+        which = "" if text_ids is None else f" AND text_id {AMONG}"
         values = [] if text_ids is None else [json.dumps(list(text_ids))]
         return self._change(
             f"UPDATE run_text SET state = 'returned' WHERE run_id = ? AND state = 'planned' AND job_id IS NULL{which}",
@@ -188,14 +186,14 @@ class Jobs:
         with translated():
             rows = self._db.execute_sql(
                 "SELECT r.text_id, r.state, t.hash, t.tokens FROM run_text r JOIN text t ON t.id = r.text_id"
-                " WHERE r.job_id = ? AND r.text_id IN (SELECT value FROM json_each(?))",
+                f" WHERE r.job_id = ? AND r.text_id {AMONG}",
                 [job_id, json.dumps(list(text_ids))],
             ).fetchall()
         return {row[0]: (row[1], row[2], row[3]) for row in rows}
 
     def mark(self, job_id: int, text_ids: Sequence[int] | None, state: str, *, only: tuple[str, ...]) -> int:
         """Give texts of a job another state: all, or those named, that are in one of the states `only`."""
-        which = "" if text_ids is None else " AND text_id IN (SELECT value FROM json_each(?))"
+        which = "" if text_ids is None else f" AND text_id {AMONG}"
         values = [] if text_ids is None else [json.dumps(list(text_ids))]
         marks = ", ".join("?" * len(only))
         return self._change(
@@ -219,10 +217,10 @@ class Jobs:
             row = self._db.execute_sql(
                 "SELECT count(DISTINCT p.item_id), count(DISTINCT r.job_id),"
                 " (SELECT min(j.submitted_at) FROM job j JOIN run o ON o.id = j.run_id"
-                " WHERE j.state != 'settled' AND o.state = 'handed' AND o.space_id = ?1)"
+                " WHERE j.state != 'settled' AND o.state = 'handed' AND o.space_id = ?)"
                 " FROM run JOIN run_text r ON r.run_id = run.id AND r.state = 'planned'"
-                " JOIN part p ON p.text_id = r.text_id WHERE run.state = 'handed' AND run.space_id = ?1",
-                [space_id],
+                " JOIN part p ON p.text_id = r.text_id WHERE run.state = 'handed' AND run.space_id = ?",
+                [space_id, space_id],
             ).fetchone()
         return Waiting(int(row[0]), int(row[1]), row[2])
 
@@ -231,7 +229,7 @@ class Jobs:
         with translated():
             rows = self._db.execute_sql(
                 "SELECT DISTINCT p.item_id FROM run_text r JOIN part p ON p.text_id = r.text_id"
-                " WHERE r.job_id IN (SELECT value FROM json_each(?)) AND r.state = 'planned' ORDER BY 1",
+                f" WHERE r.job_id {AMONG} AND r.state = 'planned' ORDER BY 1",
                 [json.dumps(list(job_ids))],
             ).fetchall()
         return [row[0] for row in rows]
@@ -254,12 +252,12 @@ class Jobs:
     def reserve(self, job: JobRow, model: str, price: Decimal, cost_pico: int) -> int:
         """Hold a job's estimated cost from before it is submitted; inside the caller's transaction."""
         number = 1 + [one.id for one in self.of_run(job.run_id)].index(job.id)
-        cursor = self._db.execute_sql(
+        made = self._db.execute_sql(
             "INSERT INTO request (run_id, batch, try, state, model, inputs, tokens_estimated, price, cost_pico,"
-            " sent_at) VALUES (?, ?, 1, 'handed', ?, ?, ?, ?, ?, ?)",
+            " sent_at) VALUES (?, ?, 1, 'handed', ?, ?, ?, ?, ?, ?) RETURNING id",
             (job.run_id, number, model, job.texts, job.tokens, str(price), cost_pico, now()),
-        )
-        return int(cursor.lastrowid)
+        ).fetchall()
+        return int(made[0][0])
 
     def settle(self, request_id: int, state: str, tokens: int | None, cost_pico: int | None, words: str) -> None:
         """What a job came to: `answered` with its bill, `refused` for nothing, or `unknown`, its cost still held."""

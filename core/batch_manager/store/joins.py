@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
 from batch_manager.documents import Document, merge
 from batch_manager.store.database import translated
+from batch_manager.store.dialect import Database
 from batch_manager.store.item_row import read_document
 
-if TYPE_CHECKING:
-    import peewee
 
-
-def joins(database: peewee.SqliteDatabase, table: str) -> list[Document]:
+def joins(database: Database, table: str) -> list[Document]:
     """Documents of the relationships with this table at either end, in the order in which they came."""
     # The payloads are JSON with the two names in an array; ASCII escapes make the name's own text comparable.
     part = f"%{_escaped(json.dumps(table))}%"

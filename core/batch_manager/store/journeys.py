@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from batch_manager.store.database import translated
-
-if TYPE_CHECKING:
-    import peewee
+from batch_manager.store.dialect import Database
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +25,7 @@ class Travelled:
     sent_at: str
 
 
-def travelled(database: peewee.SqliteDatabase, item_id: int, space_id: int) -> tuple[Travelled, ...]:
+def travelled(database: Database, item_id: int, space_id: int) -> tuple[Travelled, ...]:
     """The requests that the answers of an item came with, in this space, oldest first; its parts may have several."""
     with translated():
         rows = database.execute_sql(

@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from batch_manager.pricing import from_pico
 from batch_manager.quote import Quote, to_record
 from batch_manager.store.bill import Bill, Pace, read_bill, read_pace
 from batch_manager.store.database import now, translated
+from batch_manager.store.dialect import Database
 from batch_manager.store.journeys import Travelled, travelled
-
-if TYPE_CHECKING:
-    import peewee
 
 RunEnd = Literal["done", "stopped", "interrupted", "replaced"]
 
@@ -60,14 +58,14 @@ class RunTotals:
 class Ledger:
     """Runs and requests."""
 
-    def __init__(self, database: peewee.SqliteDatabase) -> None:
+    def __init__(self, database: Database) -> None:
         self._db = database
 
     def open_run(self, quote: Quote, space_id: int, cap_pico: int | None) -> int:
         """Write an agreed quote down as a running run; inside the caller's transaction."""
-        cursor = self._db.execute_sql(
+        made = self._db.execute_sql(
             "INSERT INTO run (state, lane, which, space_id, host, price, cap_pico, quote, agreed_at)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
             (
                 # A run that is handed over goes on without anybody who drives it, so no crash interrupts it.
                 "handed" if quote.lane == "batch" else "running",
@@ -80,8 +78,8 @@ class Ledger:
                 json.dumps(to_record(quote)),
                 now(),
             ),
-        )
-        return int(cursor.lastrowid)
+        ).fetchall()
+        return int(made[0][0])
 
     def reopen_run(self, run_id: int) -> None:
         """An interrupted run goes on; inside the caller's transaction."""
@@ -125,12 +123,12 @@ class Ledger:
     ) -> int:
         """Write a request down before it leaves, with its worst cost held. Returns its id."""
         with translated():
-            cursor = self._db.execute_sql(
+            made = self._db.execute_sql(
                 "INSERT INTO request (run_id, batch, try, state, model, inputs, tokens_estimated, price, cost_pico,"
-                " sent_at) VALUES (?, ?, ?, 'sent', ?, ?, ?, ?, ?, ?)",
+                " sent_at) VALUES (?, ?, ?, 'sent', ?, ?, ?, ?, ?, ?) RETURNING id",
                 (run_id, batch, tried, model, inputs, tokens, str(price), cost, now()),
-            )
-            return int(cursor.lastrowid)
+            ).fetchall()
+        return int(made[0][0])
 
     def settle(self, request_id: int, tokens: int, cost_pico: int, counted_by: str, seconds: float) -> None:
         """An answer came: what it cost, by the server's usage or by our estimate; inside the caller's transaction."""
@@ -177,7 +175,7 @@ class Ledger:
         with translated():
             row = self._db.execute_sql(
                 "SELECT avg(seconds) FROM (SELECT seconds FROM request WHERE state = 'answered' AND model = ?"
-                " ORDER BY id DESC LIMIT 50)",
+                " ORDER BY id DESC LIMIT 50) x",
                 (model,),
             ).fetchone()
         return None if row[0] is None else float(row[0])

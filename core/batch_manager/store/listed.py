@@ -12,10 +12,9 @@ from batch_manager.errors import BatchManagerError, InputError
 from batch_manager.sources.database_url import key_of
 from batch_manager.sources.known import NOTE, KnownSource, known_source, read_known, remembered, write_known
 from batch_manager.sources.shown import expanded
+from batch_manager.store.dialect import Database
 
 if TYPE_CHECKING:
-    import peewee
-
     from batch_manager.store import DocumentationStore
     from batch_manager.store.intake import Brought
 
@@ -58,13 +57,16 @@ class ListedSource:
     can_be_read: bool = True
 
 
-def origins(database: peewee.SqliteDatabase) -> list[Origin]:
+_SUMS = "count(*) FILTER (WHERE kind = 'table') AS tables, count(*) FILTER (WHERE kind != 'table') AS others"
+
+
+def origins(database: Database) -> list[Origin]:
     """All that items came from, databases before files, in the order in which they first came."""
     rows = database.execute_sql(
-        "SELECT structure_from, coalesce(origin, structure_from) AS came, 1, sum(kind = 'table'),"
-        " sum(kind != 'table'), max(structure_at), min(id) FROM item"
-        " WHERE stage != 'gone' AND structure_from IS NOT NULL GROUP BY came"
-        " UNION ALL SELECT words_from, words_from, 0, sum(kind = 'table'), sum(kind != 'table'), max(words_at), min(id)"
+        "SELECT (SELECT structure_from FROM item WHERE id = first), came, 1, tables, others, at, first FROM ("
+        f" SELECT coalesce(origin, structure_from) AS came, {_SUMS}, max(structure_at) AS at, min(id) AS first"
+        " FROM item WHERE stage != 'gone' AND structure_from IS NOT NULL GROUP BY 1) x"
+        f" UNION ALL SELECT words_from, words_from, 0, {_SUMS}, max(words_at), min(id)"
         " FROM item WHERE stage != 'gone' AND words_from IS NOT NULL GROUP BY words_from ORDER BY 3 DESC, 7"
     ).fetchall()
     return [Origin(row[0], row[1], bool(row[2]), row[3], row[4], row[5] or "") for row in rows]

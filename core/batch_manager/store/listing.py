@@ -9,14 +9,12 @@ import json
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from batch_manager.documents import Kind
 from batch_manager.store.database import translated
-from batch_manager.store.findings import CONDITIONS
-
-if TYPE_CHECKING:
-    import peewee
+from batch_manager.store.dialect import SQLITE, Database, Dialect
+from batch_manager.store.findings import CONDITIONS, condition
 
 Status = Literal["pending", "indexed", "failed", "skipped"]
 STATUSES: tuple[Status, ...] = ("pending", "indexed", "failed", "skipped")
@@ -52,7 +50,7 @@ class ItemFilter:
     problem: str | None = None
 
 
-def ids_of(database: peewee.SqliteDatabase, wanted: ItemFilter, limit: int | None = None) -> array[int]:
+def ids_of(database: Database, wanted: ItemFilter, limit: int | None = None) -> array[int]:
     """Ids of the items that fit, in order; 8 bytes each.
 
     Args:
@@ -64,17 +62,17 @@ def ids_of(database: peewee.SqliteDatabase, wanted: ItemFilter, limit: int | Non
         StoreError: The store can't be read.
     """
     ids = array("q")
-    for sql, values in statements(wanted):
+    for sql, values in statements(wanted, database.dialect):
         ids.extend(_read(database, sql if limit is None else f"{sql} LIMIT {limit - len(ids):d}", values))
     return ids
 
 
-def _read(database: peewee.SqliteDatabase, sql: str, values: list[Any]) -> Iterator[int]:
+def _read(database: Database, sql: str, values: list[Any]) -> Iterator[int]:
     """The ids, which SQLite joins to one text, in order: a row each would ask for the interpreter each time, and keep
     the screen from it for as long as it takes to read them all."""
     with translated():
-        # A subquery's order holds for group_concat (SQLite's documentation of its query flattening).
-        joined: str = database.execute_sql(f"SELECT coalesce(group_concat(id), '') FROM ({sql})", values).fetchone()[0]
+        listed = database.dialect.listed("id")
+        joined: str = database.execute_sql(f"SELECT coalesce({listed}, '') FROM ({sql}) x", values).fetchone()[0]
     start = 0
     while start < len(joined):
         end = joined.find(",", start + SLICE)
@@ -83,16 +81,16 @@ def _read(database: peewee.SqliteDatabase, sql: str, values: list[Any]) -> Itera
         start = end + 1
 
 
-def statements(wanted: ItemFilter) -> Iterator[tuple[str, list[Any]]]:
+def statements(wanted: ItemFilter, dialect: Dialect = SQLITE) -> Iterator[tuple[str, list[Any]]]:
     """SQL with its values, whose answers one after the other are the list. Pure."""
     if wanted.sort == "status":
         for status in sorted(STATUSES) if wanted.status is None else [wanted.status]:
-            yield _statement(ItemFilter(status, wanted.kind, wanted.text, "added", wanted.problem))
+            yield _statement(ItemFilter(status, wanted.kind, wanted.text, "added", wanted.problem), dialect)
     else:
-        yield _statement(wanted)
+        yield _statement(wanted, dialect)
 
 
-def _statement(wanted: ItemFilter) -> tuple[str, list[Any]]:
+def _statement(wanted: ItemFilter, dialect: Dialect) -> tuple[str, list[Any]]:
     stages = STAGES[wanted.status] if wanted.status else tuple(one for group in STAGES.values() for one in group)
     if wanted.sort == "added" and not wanted.text and not wanted.problem:
         # Each stage's ids lie in order in an index, so SQLite only has to merge them.
@@ -113,19 +111,19 @@ def _statement(wanted: ItemFilter) -> tuple[str, list[Any]]:
     else:
         clauses.append("id NOT IN (SELECT id FROM item WHERE stage = 'gone')")
     if wanted.text:
-        clauses.append("name LIKE ? ESCAPE '\\'")
-        escaped = wanted.text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        clauses.append(f"name {dialect.like} ? ESCAPE '!'")
+        escaped = wanted.text.replace("!", "!!").replace("%", "!%").replace("_", "!_")
         values.append(f"%{escaped}%".encode("utf-8", "replace").decode())
     if wanted.problem == "any":
         clauses.append("problem IS NOT NULL")
     elif wanted.problem and wanted.problem in CONDITIONS:
-        clauses.append(CONDITIONS[wanted.problem])
+        clauses.append(condition(wanted.problem, dialect))
     elif wanted.problem:
         clauses.append("problem = ?")
         values.append(wanted.problem)
     # Along the order's own index, a fiftieth of what the items are: SQLite would look up each item, then sort them.
     along = "item_tokens" if wanted.sort == "tokens" and not wanted.text else "item_name"
     walked = (wanted.text or wanted.sort != "added") and not wanted.problem
-    source = f"item INDEXED BY {along}" if walked else "item"
-    order = {"added": "id", "name": "name COLLATE NOCASE, id", "tokens": "tokens DESC, id"}[wanted.sort]
+    source = f"item{dialect.along(along)}" if walked else "item"
+    order = {"added": "id", "name": f"{dialect.folded('name')}, id", "tokens": "tokens DESC, id"}[wanted.sort]
     return f"SELECT id FROM {source} WHERE {' AND '.join(clauses)} ORDER BY {order}", values

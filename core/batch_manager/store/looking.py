@@ -7,10 +7,22 @@ from pathlib import Path
 
 from batch_manager.store.database import BUSY_SECONDS, connect_for_looking, has_content, refuse_foreign
 from batch_manager.store.migrations import MIGRATIONS
-from batch_manager.store.orm import peewee
+from batch_manager.store.sqlite import SqliteStore
 
 
-class LookingDatabase(peewee.SqliteDatabase):
+class EmptyDatabase(SqliteStore):
+    """A store with nothing in it, in memory, for one that isn't there: each thread's is its own."""
+
+    absent = True
+
+    def __init__(self) -> None:
+        super().__init__(":memory:")
+
+    def _connect(self) -> sqlite3.Connection:
+        return _empty()
+
+
+class LookingDatabase(SqliteStore):
     """Connections that write nothing; each thread's is opened as the files stand at its time."""
 
     def __init__(self, path: Path) -> None:
@@ -19,10 +31,7 @@ class LookingDatabase(peewee.SqliteDatabase):
 
     def _connect(self) -> sqlite3.Connection:
         if not has_content(self._path):
-            connection = sqlite3.connect(":memory:", isolation_level=None)
-            for number, migration in enumerate(MIGRATIONS, start=1):
-                for statement in (*migration, f"PRAGMA user_version = {number}"):
-                    connection.execute(statement)
+            connection = _empty()
         else:
             connection = connect_for_looking(self._path)
             try:
@@ -31,3 +40,11 @@ class LookingDatabase(peewee.SqliteDatabase):
                 connection.close()
                 raise
         return connection
+
+
+def _empty() -> sqlite3.Connection:
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    for number, migration in enumerate(MIGRATIONS, start=1):
+        for statement in (*migration, f"PRAGMA user_version = {number}"):
+            connection.execute(statement)
+    return connection

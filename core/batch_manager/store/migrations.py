@@ -12,6 +12,8 @@ Money is whole picodollars (1e-12 USD). Times are ISO 8601 in UTC.
 
 from __future__ import annotations
 
+from batch_manager.store.dialect import Differs
+
 Statement = str
 
 MIGRATIONS: tuple[tuple[Statement, ...], ...] = (
@@ -135,18 +137,30 @@ MIGRATIONS: tuple[tuple[Statement, ...], ...] = (
     ),
     (
         # Names are kept as words (customer_orders → customer orders); a prefix index makes `cust` quick.
-        """
+        Differs(
+            """
         CREATE VIRTUAL TABLE word_index USING fts5 (
             name, purpose, tokenize = 'unicode61 remove_diacritics 2', prefix = '3'
         )
         """,
-        "INSERT INTO word_index (rowid, name, purpose) SELECT id, lower(replace(name, '_', ' ')), purpose FROM item",
+            """
+            CREATE TABLE word_index (
+                rowid BIGINT PRIMARY KEY, name TSVECTOR NOT NULL, purpose TSVECTOR NOT NULL,
+                words TSVECTOR NOT NULL GENERATED ALWAYS AS (setweight(name, 'A') || setweight(purpose, 'B')) STORED,
+                size INTEGER NOT NULL GENERATED ALWAYS AS (word_count(name) + word_count(purpose)) STORED
+            )
+            """,
+            "CREATE INDEX word_index_words ON word_index USING gin (words)",
+        ),
+        Differs(
+            "INSERT INTO word_index (rowid, name, purpose) SELECT id, lower(replace(name, '_', ' ')), purpose FROM item"
+        ),
     ),
     (
         # `lasting`: the same text would be refused again. Before this there was only the words to tell it by.
         "ALTER TABLE item ADD COLUMN lasting INTEGER NOT NULL DEFAULT 0",
         "ALTER TABLE item ADD COLUMN failed_at TEXT",
-        "UPDATE item SET lasting = 1 WHERE problem IS NOT NULL OR next_step LIKE 'Read the server%'",
+        Differs("UPDATE item SET lasting = 1 WHERE problem IS NOT NULL OR next_step LIKE 'Read the server%'"),
         """
         CREATE TABLE attempt (
             id INTEGER PRIMARY KEY,
@@ -165,13 +179,25 @@ MIGRATIONS: tuple[tuple[Statement, ...], ...] = (
         "ALTER TABLE item ADD COLUMN schema TEXT NOT NULL DEFAULT ''",
         # The words of texts in the index. A text never changes, so its words are learned once; the text itself is
         # kept elsewhere, which makes this a fifth of its size.
-        """
+        Differs(
+            """
         CREATE VIRTUAL TABLE text_words USING fts5 (
             body, content = '', tokenize = 'unicode61 remove_diacritics 2'
         )
         """,
-        "INSERT INTO text_words (rowid, body) SELECT t.id, t.body FROM text t WHERE EXISTS"
-        " (SELECT 1 FROM part p JOIN item i ON i.id = p.item_id WHERE p.text_id = t.id AND i.stage = 'indexed')",
+            """
+            CREATE TABLE text_words (
+                rowid BIGINT PRIMARY KEY, body TSVECTOR NOT NULL,
+                words TSVECTOR NOT NULL GENERATED ALWAYS AS (body) STORED,
+                size INTEGER NOT NULL GENERATED ALWAYS AS (word_count(body)) STORED
+            )
+            """,
+            "CREATE INDEX text_words_words ON text_words USING gin (words)",
+        ),
+        Differs(
+            "INSERT INTO text_words (rowid, body) SELECT t.id, t.body FROM text t WHERE EXISTS"
+            " (SELECT 1 FROM part p JOIN item i ON i.id = p.item_id WHERE p.text_id = t.id AND i.stage = 'indexed')"
+        ),
     ),
     (
         # The half-price lane: what is handed to the server as one file, and how far that is (see `store.jobs`).
@@ -226,7 +252,9 @@ MIGRATIONS: tuple[tuple[Statement, ...], ...] = (
         # Lists and counts are answered by these alone. None but the first has the stage, which changes twice in a run.
         "DROP INDEX item_stage",
         "CREATE INDEX item_stage ON item (stage, id, kind)",
-        "CREATE INDEX item_name ON item (name COLLATE NOCASE)",
+        Differs(
+            "CREATE INDEX item_name ON item (name COLLATE NOCASE)", "CREATE INDEX item_name ON item (lower(name), id)"
+        ),
         "CREATE INDEX item_tokens ON item (tokens DESC)",
         "CREATE INDEX item_problem ON item (problem) WHERE problem IS NOT NULL",
         # Sizes without bodies, for the quote.
@@ -282,13 +310,15 @@ MIGRATIONS: tuple[tuple[Statement, ...], ...] = (
         ) WITHOUT ROWID
         """,
         # Which model the index is of was a note before.
-        "INSERT INTO generation (model, dimensions, space_id, state, begun_at, served_at)"
-        " SELECT m.model, m.dimensions, (SELECT s.id FROM space s JOIN item i ON i.space_id = s.id"
-        " WHERE s.model = m.model AND s.dimensions = m.dimensions AND i.indexed_parts > 0 LIMIT 1), 'serving',"
-        " strftime('%Y-%m-%dT%H:%M:%S+00:00', 'now'), strftime('%Y-%m-%dT%H:%M:%S+00:00', 'now')"
-        " FROM (SELECT substr(value, 1, instr(value, char(10)) - 1) AS model,"
-        " CAST(substr(value, instr(value, char(10)) + 1) AS INTEGER) AS dimensions"
-        " FROM meta WHERE key = 'index_space') m",
+        Differs(
+            "INSERT INTO generation (model, dimensions, space_id, state, begun_at, served_at)"
+            " SELECT m.model, m.dimensions, (SELECT s.id FROM space s JOIN item i ON i.space_id = s.id"
+            " WHERE s.model = m.model AND s.dimensions = m.dimensions AND i.indexed_parts > 0 LIMIT 1), 'serving',"
+            " strftime('%Y-%m-%dT%H:%M:%S+00:00', 'now'), strftime('%Y-%m-%dT%H:%M:%S+00:00', 'now')"
+            " FROM (SELECT substr(value, 1, instr(value, char(10)) - 1) AS model,"
+            " CAST(substr(value, instr(value, char(10)) + 1) AS INTEGER) AS dimensions"
+            " FROM meta WHERE key = 'index_space') m"
+        ),
         "DELETE FROM meta WHERE key = 'index_space'",
     ),
     (

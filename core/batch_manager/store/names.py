@@ -17,10 +17,9 @@ from typing import TYPE_CHECKING
 from batch_manager.documents import Document
 from batch_manager.sources.database_url import key_of
 from batch_manager.sources.shown import shown
+from batch_manager.store.dialect import Database
 
 if TYPE_CHECKING:
-    import peewee
-
     from batch_manager.sources import Source
 
 ALIKE = 3
@@ -39,7 +38,7 @@ class Names:
         same_as: The title of a source that is this one at its former address.
     """
 
-    def __init__(self, database: peewee.SqliteDatabase, source: Source, same_as: str | None = None) -> None:
+    def __init__(self, database: Database, source: Source, same_as: str | None = None) -> None:
         self._db = database
         self._source = source
         self._same_as = same_as
@@ -104,7 +103,8 @@ class Names:
             self._db.execute_sql("UPDATE item SET origin = ? WHERE origin = ?", (key, title))
         for (kind, plain), name in self._renamed.items():
             self._db.execute_sql(
-                "INSERT OR IGNORE INTO alias (source, kind, plain, name) VALUES (?, ?, ?, ?)", (key, kind, plain, name)
+                "INSERT INTO alias (source, kind, plain, name) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                (key, kind, plain, name),
             )
 
     def _old_titles(self) -> list[str]:

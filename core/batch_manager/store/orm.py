@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 
 DRIVERS = ("psycopg2cffi", "psycopg2", "psycopg", "pymysql", "MySQLdb")
 """What peewee 4 tries to import when it is imported itself, wherever it is installed."""
@@ -29,4 +30,7 @@ def _left_out(names: tuple[str, ...]) -> Iterator[None]:
 with _left_out(DRIVERS):
     import peewee
 
-__all__ = ["peewee"]
+as_peewees: AbstractContextManager[None] = peewee.__exception_wrapper__  # type: ignore[attr-defined]
+"""Turns errors of any driver into peewee's, which have the driver's own inside."""
+
+__all__ = ["as_peewees", "peewee"]

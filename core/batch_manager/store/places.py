@@ -6,17 +6,19 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
 
 from batch_manager.documents import KINDS, Document, Kind
 from batch_manager.errors import UsageError
 from batch_manager.sources.shown import shown
 from batch_manager.store.database import translated
+from batch_manager.store.dialect import Database
 from batch_manager.store.generations import is_served
 from batch_manager.store.listed import Origin, origins
 
-if TYPE_CHECKING:
-    import peewee
+_PARTS_SERVED = (
+    "coalesce((SELECT s.parts FROM standing s JOIN generation g ON g.id = s.generation_id AND g.state = 'serving'"
+    " WHERE s.item_id = item.id), 0)"
+)
 
 _HAS_PLACE = "stage != 'gone'"
 
@@ -92,7 +94,7 @@ def matching(patterns: Sequence[str], known: Sequence[str], noun: str, *, part: 
 class Places:
     """Sources and schemas of the items in the store."""
 
-    def __init__(self, database: peewee.SqliteDatabase) -> None:
+    def __init__(self, database: Database) -> None:
         self._db = database
 
     def sources(self) -> list[str]:
@@ -127,8 +129,7 @@ class Places:
         clause, values = Within((kind,), within.sources, within.schemas).clause()
         with translated():
             rows = self._db.execute_sql(
-                "SELECT name, max(indexed_parts, coalesce((SELECT s.parts FROM standing s JOIN generation g"
-                " ON g.id = s.generation_id AND g.state = 'serving' WHERE s.item_id = item.id), 0))"
+                f"SELECT name, {self._db.dialect.larger('indexed_parts', _PARTS_SERVED)}"
                 f" FROM item WHERE {is_served('item')} AND {clause} ORDER BY id",
                 values,
             ).fetchall()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from batch_manager.quote import Scope
+from batch_manager.store.dialect import AMONG
 
 MOST_RUNS = 40
 """Runs of ids without a gap that are named by their ends; more of them are handed over as a list."""
@@ -33,7 +34,7 @@ class Seen:
     def unanswered(self, space_id: int, text: str = "t.id") -> str:
         """SQL: no answer of the text is kept, nor one that the space's own could be cut from."""
         if not space_id and not self.longer:
-            return "1"  # a space that is new to the store has no answers
+            return "TRUE"  # a space that is new to the store has no answers
         spaces = ", ".join(f"{one:d}" for one in (space_id, *self.longer))
         return f"NOT EXISTS (SELECT 1 FROM answer a WHERE a.text_id = {text} AND a.space_id IN ({spaces}))"
 
@@ -81,7 +82,7 @@ def _among(ids: Sequence[int]) -> tuple[str, list[Any]]:
         # With the sign an item is looked up in the list; without it SQLite may go through the list for each item that a
         # join comes to, which is what a few items are found by soonest, and takes minutes for half of many.
         which = "i.id" if len(ids) <= FEW else "+i.id"
-        return f"{which} IN (SELECT value FROM json_each(?))", [json.dumps(list(ids))]
+        return f"{which} {AMONG}", [json.dumps(list(ids))]
     ends = " OR ".join(f"i.id BETWEEN {first:d} AND {last:d}" for first, last in runs)
     return f"({ends})", []
 

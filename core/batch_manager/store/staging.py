@@ -11,21 +11,18 @@ from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from batch_manager.documents import Document, from_payload, merge, render, text_hash, to_payload
+from batch_manager.ellipsis import cut
 from batch_manager.sources import Found, Source, Unreadable
 from batch_manager.sources.watch import Watch
+from batch_manager.store.dialect import Database, Differs
 from batch_manager.store.names import Names
 from batch_manager.store.places import schema_of
 from batch_manager.store.strangers import StrangeColumns
 from batch_manager.store.words import words_of
 from batch_manager.tokens import split_texts
-
-if TYPE_CHECKING:
-    import sqlite3
-
-    import peewee
 
 Fate = Literal["new", "changed", "reworded", "same"]
 """What becomes of an item: `reworded` has other words that make the same text, so there is nothing to send."""
@@ -42,12 +39,15 @@ GROUP = 250
 AHEAD = 2
 """Chunks whose tokens are counted, in a thread beside, while the next one is read."""
 
+LONG = 60
+"""Characters of a name that a message repeats."""
+
 KEPT_MESSAGES = 200
 """Bad lines and warnings that are kept whole; more of them are only counted."""
 
 TABLES = (
     # Where SQLite is built to write zeros over what is deleted, that is a tenth of an import; nobody sees this file.
-    "PRAGMA temp.secure_delete = 0",
+    Differs("PRAGMA temp.secure_delete = 0"),
     """
     CREATE TEMP TABLE IF NOT EXISTS staged (
         seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL, place TEXT NOT NULL, fate TEXT NOT NULL,
@@ -96,7 +96,7 @@ class Staging:
         is_whole: Whether all that could not be read is known by name, so that the rest can be counted on.
     """
 
-    def __init__(self, database: peewee.SqliteDatabase, source: Source, names: Names) -> None:
+    def __init__(self, database: Database, source: Source, names: Names) -> None:
         self._names = names
         self._db = database
         self._source = source
@@ -120,8 +120,7 @@ class Staging:
             InputError: The source as a whole can't be read.
             DeclinedError: The watch was told to stop.
         """
-        for statement in TABLES:
-            self._db.execute_sql(statement)
+        self._empty()
         entries = iter(self._source.read())
         done = 0
         with ThreadPoolExecutor(1, "batch-manager-counter") as counter:
@@ -142,27 +141,44 @@ class Staging:
 
     def clear(self) -> None:
         """Nothing is laid ready any more."""
+        self._empty()
+
+    def _empty(self) -> None:
         for statement in TABLES:
-            self._db.execute_sql(statement)
+            for one in self._db.dialect.ddl(statement):
+                self._db.execute_sql(one)
 
     def _sort_out(self, chunk: Sequence[Found | Unreadable]) -> list[Found]:
         found = []
         for entry in chunk:
             if isinstance(entry, Found):
-                found.append(entry)
+                if reason := self._db.dialect.refusal(entry.document):
+                    self._refuse(entry, reason)
+                else:
+                    found.append(entry)
                 continue
-            self.bad_count += 1
-            if len(self.bad) < KEPT_MESSAGES:
-                self.bad.append(entry)
+            self._note_bad(entry)
             if entry.table:
                 self.spared.append(entry.table)
             else:
                 self.is_whole = False
         return found
 
+    def _refuse(self, entry: Found, reason: str) -> None:
+        """What this store can't keep is told of like a line that can't be read, and nothing of it is changed."""
+        document = entry.document
+        place = entry.where or document.kind
+        self._note_bad(Unreadable(place, f"{document.kind} {cut(document.name, LONG)!r}: {reason}"))
+        if document.kind == "table" and not self._db.dialect.refusal(Document("table", document.name)):
+            self.spared.append(document.name)
+
+    def _note_bad(self, entry: Unreadable) -> None:
+        self.bad_count += 1
+        if len(self.bad) < KEPT_MESSAGES:
+            self.bad.append(entry)
+
     def _lay_ready(self, found: Sequence[Found]) -> dict[int, tuple[str, str]]:
         """Stage these; returns the texts to be counted with their hashes, by `seq`."""
-        connection: sqlite3.Connection = self._db.connection()
         rows: dict[Key, _Row] = {}
         texts: dict[int, tuple[str, str]] = {}
         documents = [self._names.told_apart(entry.document) for entry in found]
@@ -183,8 +199,10 @@ class Staging:
                 texts[row.seq] = (text, row.text_hash or "")
         marks = ", ".join("?" for _ in _Row._fields)
         # Of two lines for one item the later one counts.
-        connection.executemany(
-            f"INSERT OR REPLACE INTO staged ({', '.join(_Row._fields)}) VALUES ({marks})", rows.values()
+        self._db.execute_many(
+            f"INSERT INTO staged ({', '.join(_Row._fields)}) VALUES ({marks}) ON CONFLICT (kind, name) DO UPDATE SET"
+            f" {', '.join(f'{name} = excluded.{name}' for name in _Row._fields)}",
+            rows.values(),
         )
         return texts
 
@@ -192,14 +210,16 @@ class Staging:
         """(kind, name, place) of those of these that an earlier chunk has."""
         if self._seq == 0:
             return []
-        return self._in_groups("SELECT kind, name, place FROM asked CROSS JOIN staged ON kind = k AND name = n", keys)
+        return self._in_groups(
+            f"SELECT kind, name, place FROM asked {self._db.dialect.join} staged ON kind = k AND name = n", keys
+        )
 
     def _kept(self, keys: Sequence[Key]) -> dict[Key, tuple[Any, ...]]:
         """What the store has of these: id, stage, hash of the text, problem, this side's payload, the other's."""
         other = "words" if self._side == "structure" else "structure"
         rows = self._in_groups(
             f"SELECT kind, name, id, stage, text_hash, problem, {self._side}, {other}"
-            " FROM asked CROSS JOIN item ON kind = k AND name = n LEFT JOIN brought ON item_id = id",
+            f" FROM asked {self._db.dialect.join} item ON kind = k AND name = n LEFT JOIN brought ON item_id = id",
             keys,
         )
         return {(row[0], row[1]): row[2:] for row in rows}
@@ -212,7 +232,7 @@ class Staging:
             marks = ", ".join(["(?, ?)"] * len(group))
             values = [part for key in group for part in key]
             asked = f"WITH asked (k, n) AS (VALUES {marks}) {select}"
-            rows += self._db.connection().execute(asked, values).fetchall()
+            rows += self._db.execute_sql(asked, values).fetchall()
         return rows
 
     def _warn(self, key: Key, earlier: str, later: str) -> None:
@@ -263,7 +283,7 @@ class Staging:
         """Stage the parts that are counted, until so many chunks are still under way."""
         while len(self._counting) > ahead:
             texts, future = self._counting.popleft()
-            self._db.connection().executemany(
+            self._db.execute_many(
                 "INSERT INTO staged_part (seq, no, hash, body, tokens, bytes) VALUES (?, ?, ?, ?, ?, ?)",
                 (
                     (seq, no, whole if len(parts) == 1 else text_hash(body), body, tokens, len(body.encode()))

@@ -10,14 +10,12 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from batch_manager.documents import KINDS, Kind
 from batch_manager.ellipsis import cut
 from batch_manager.plural import are
-
-if TYPE_CHECKING:
-    import peewee
+from batch_manager.store.dialect import Database
 
 NAMED = 200
 """Names of each sort that are kept; more of them are only counted."""
@@ -133,25 +131,25 @@ class StrangeColumns:
                 self.found.append(StrangeColumn(table, name, meant))
 
 
-def strangers_of(database: peewee.SqliteDatabase, columns: StrangeColumns) -> Strangers:
+def strangers_of(database: Database, columns: StrangeColumns) -> Strangers:
     """Those among what is staged from a file of words; none in a home that has scanned nothing."""
     return _strangers(database, _STAGED_UNKNOWN, _STAGED_DEPARTED, "s.seq", columns)
 
 
-def strangers_kept(database: peewee.SqliteDatabase) -> Strangers:
+def strangers_kept(database: Database) -> Strangers:
     """Those among all words that are kept, whenever they came; what is skipped was somebody's choice."""
     columns = StrangeColumns()
     rows = database.execute_sql(
         "SELECT i.name, b.structure, b.words FROM brought b JOIN item i ON i.id = b.item_id WHERE i.kind = 'table'"
         " AND i.stage NOT IN ('gone', 'skipped') AND b.structure IS NOT NULL"
-        " AND instr(b.words, '\"columns\"') ORDER BY i.id"
+        " AND instr(b.words, '\"columns\"') > 0 ORDER BY i.id"
     )
     for name, scanned, said in rows:
         columns.look(name, scanned, said)
     return _strangers(database, _KEPT_UNKNOWN, _KEPT_DEPARTED, "s.id", columns)
 
 
-def departing_words(database: peewee.SqliteDatabase, missing: str, values: Sequence[str]) -> Strangers:
+def departing_words(database: Database, missing: str, values: Sequence[str]) -> Strangers:
     """What is about to be gone and has words, which are kept.
 
     Args:
@@ -165,14 +163,12 @@ def departing_words(database: peewee.SqliteDatabase, missing: str, values: Seque
     return Strangers(departed=tuple((row[0], row[1]) for row in rows), departed_count=int(total))
 
 
-def nearest_of(database: peewee.SqliteDatabase, kind: Kind, name: str) -> str | None:
+def nearest_of(database: Database, kind: Kind, name: str) -> str | None:
     """The name of what was scanned that is most like this one; None when none is."""
     return nearest(name, _scanned_names(database)[kind])
 
 
-def _strangers(
-    database: peewee.SqliteDatabase, unknown_of: str, departed_of: str, order: str, columns: StrangeColumns
-) -> Strangers:
+def _strangers(database: Database, unknown_of: str, departed_of: str, order: str, columns: StrangeColumns) -> Strangers:
     def rows(sql: str) -> list[tuple[str, str]]:
         found = database.execute_sql(f"SELECT s.kind, s.name {sql} ORDER BY {order} LIMIT ?", (NAMED,)).fetchall()
         return [(row[0], row[1]) for row in found]
@@ -203,7 +199,7 @@ def _column_names(payload: str) -> list[str]:
     return [column["name"] for column in json.loads(payload).get("schema", {}).get("columns", ())]
 
 
-def _scanned_names(database: peewee.SqliteDatabase) -> dict[Kind, list[str]]:
+def _scanned_names(database: Database) -> dict[Kind, list[str]]:
     known: dict[Kind, list[str]] = {kind: [] for kind in KINDS}
     rows = database.execute_sql("SELECT kind, name FROM item WHERE structure_from IS NOT NULL AND stage != 'gone'")
     for kind, name in rows.fetchall():

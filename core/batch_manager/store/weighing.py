@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from batch_manager.packing import Limits, RequestCount
 from batch_manager.quote import Scope, Unsendable
 from batch_manager.quote import Work as Found
+from batch_manager.store.dialect import Database
 from batch_manager.store.scopes import Seen, scope_conditions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import peewee
 
 NAMED_UNSENDABLE = 200
 """Unsendable items that a quote names; more of them are counted."""
@@ -27,8 +27,6 @@ PAGE = 20_000
 
 FEW = 4
 """Items that are less than all texts by this factor are looked up one by one; else all texts are walked through."""
-
-_WEIGHT = "max(tokens, (bytes + 3) / 4)"  # as `Input.weight`
 
 
 class _Texts(NamedTuple):
@@ -47,9 +45,7 @@ class _Texts(NamedTuple):
 class Weighing:
     """One look at one scope."""
 
-    def __init__(
-        self, database: peewee.SqliteDatabase, scope: Scope, space_id: int, seen: Seen, handed: Sequence[int]
-    ) -> None:
+    def __init__(self, database: Database, scope: Scope, space_id: int, seen: Seen, handed: Sequence[int]) -> None:
         """Nothing is read yet.
 
         Args:
@@ -63,6 +59,8 @@ class Weighing:
         self._space_id = space_id
         self._seen = seen
         self._where, self._values = scope_conditions(scope, *handed, stage=seen.stage)
+        self._dialect = database.dialect
+        self._weight = self._dialect.larger("tokens", "(bytes + 3) / 4")  # as `Input.weight`
         self._sendable = f"{self._where} AND i.problem IS NULL"
 
     def found(self, limits: Limits) -> Found:
@@ -72,7 +70,7 @@ class Weighing:
             limits: Ceilings of a request.
         """
         items, related = self._row(
-            f"SELECT count(*), coalesce(sum(i.kind = 'relationship'), 0) FROM item i WHERE {self._sendable}"
+            f"SELECT count(*), count(*) FILTER (WHERE i.kind = 'relationship') FROM item i WHERE {self._sendable}"
         )
         rows = self._rows(items)
         texts = self._texts(rows)
@@ -95,19 +93,25 @@ class Weighing:
     def _rows(self, items: int) -> str:
         """SQL for a row each text to send, in the order of the texts."""
         every = self._row("SELECT coalesce(max(id), 0) FROM text")[0]
-        share = "min(i.kind = 'relationship') AS related, count(*) AS uses, sum(p.no = 1) AS firsts"
+        share = (
+            "min(CASE i.kind WHEN 'relationship' THEN 1 ELSE 0 END) AS related, count(*) AS uses,"
+            " count(*) FILTER (WHERE p.no = 1) AS firsts"
+        )
+        join, sizes = self._dialect.join, f"text t{self._dialect.along('text_size')}"
         if items * FEW < every:
             unanswered = self._seen.unanswered(self._space_id, "p.text_id")
             return (
                 "SELECT t.id, t.tokens, t.bytes, u.related, u.uses, u.firsts FROM"
-                f" (SELECT p.text_id, {share} FROM item i CROSS JOIN part p ON p.item_id = i.id"
+                f" (SELECT p.text_id, {share} FROM item i {join} part p ON p.item_id = i.id"
                 f" WHERE {self._sendable} AND {unanswered} GROUP BY p.text_id) u"
-                " CROSS JOIN text t INDEXED BY text_size ON t.id = u.text_id ORDER BY u.text_id"
+                f" {join} {sizes} ON t.id = u.text_id ORDER BY u.text_id"
             )
+        unanswered = self._seen.unanswered(self._space_id)
         return (
-            f"SELECT t.id, t.tokens, t.bytes, {share} FROM text t INDEXED BY text_size"
-            " CROSS JOIN part p ON p.text_id = t.id CROSS JOIN item i ON i.id = p.item_id"
-            f" WHERE {self._sendable} AND {self._seen.unanswered(self._space_id)} GROUP BY t.id ORDER BY t.id"
+            f"SELECT t.id, t.tokens, t.bytes, {share} FROM {sizes}"
+            f" {join} part p ON p.text_id = t.id {join} item i ON i.id = p.item_id"
+            f" WHERE {self._sendable} AND {unanswered}"
+            " GROUP BY t.id ORDER BY t.id"
         )
 
     def _texts(self, rows: str) -> _Texts:
@@ -116,7 +120,7 @@ class Weighing:
             *self._row(
                 "SELECT count(*), coalesce(sum(tokens), 0), coalesce(sum(tokens * related), 0),"
                 " coalesce(sum(bytes), 0), coalesce(sum(uses), 0), coalesce(sum(firsts), 0),"
-                f" coalesce(max({_WEIGHT}), 0), coalesce(group_concat(id), '') FROM ({rows})"
+                f" coalesce(max({self._weight}), 0), coalesce({self._dialect.listed('id')}, '') FROM ({rows}) x"
             )
         )
 
@@ -124,14 +128,14 @@ class Weighing:
         if texts.heaviest * min(texts.number, limits.inputs) <= limits.tokens:
             return -(-texts.number // limits.inputs)  # the usual case: only their number counts
         counted = RequestCount(limits)
-        weights = self._db.execute_sql(f"SELECT {_WEIGHT} FROM ({rows})", self._values)
+        weights = self._db.execute_sql(f"SELECT {self._weight} FROM ({rows}) x", self._values)
         while page := weights.fetchmany(PAGE):
             counted.add(weight for (weight,) in page)
         return counted.total()
 
     def _first(self, rows: str, limits: Limits) -> tuple[int, ...]:
         """Tokens of the first texts, as many as a request takes."""
-        found = self._db.execute_sql(f"SELECT tokens FROM ({rows}) LIMIT {limits.inputs:d}", self._values)
+        found = self._db.execute_sql(f"SELECT tokens FROM ({rows}) x LIMIT {limits.inputs:d}", self._values)
         return tuple(row[0] for row in found.fetchall())
 
     def _with_unanswered(self, texts: _Texts) -> int:
@@ -157,7 +161,7 @@ class Weighing:
 
     def _unsendable(self) -> tuple[int, tuple[Unsendable, ...]]:
         """How many can't be sent, and the first of them; of an index that has nothing but these."""
-        source = f"FROM item i INDEXED BY item_problem WHERE {self._where} AND i.problem IS NOT NULL"
+        source = f"FROM item i{self._dialect.along('item_problem')} WHERE {self._where} AND i.problem IS NOT NULL"
         named = self._db.execute_sql(
             f"SELECT i.id, i.kind, i.name, i.problem {source} ORDER BY i.id LIMIT {NAMED_UNSENDABLE + 1:d}",
             self._values,

@@ -6,15 +6,12 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from batch_manager.documents import Kind
 from batch_manager.store.database import translated
+from batch_manager.store.dialect import AMONG, Database, Form, Matching
 from batch_manager.store.generations import is_served
 from batch_manager.store.places import Within
-
-if TYPE_CHECKING:
-    import peewee
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _WORD = re.compile(r"[^\W_]+")
@@ -52,33 +49,25 @@ def stem_of(word: str) -> str:
     return word[:-1] if word.endswith("s") and not word.endswith("ss") and len(word) > SHORTEST else word
 
 
-def question(terms: Sequence[str], *, abbreviated: bool) -> str:
-    """The terms in FTS5's language: any word that begins with one of them. Pure.
+def forms_of(terms: Sequence[str], *, abbreviated: bool) -> list[Form]:
+    """What the terms are looked for as: any word that begins with one of them. Pure.
 
     Args:
-        terms: Runs of letters and digits, so that quoting them is enough to take FTS5's own syntax away.
+        terms: Runs of letters and digits, as `words_of` finds them.
         abbreviated: A word that is the beginning of a term counts as well: `customer` finds `cust_xref`.
     """
-    return " OR ".join(_forms(terms[:MOST_TERMS], abbreviated))
+    return list(_forms(terms[:MOST_TERMS], abbreviated))
 
 
-def keep(database: peewee.SqliteDatabase, item_id: int, name: str, purpose: str) -> None:
-    """Make an item findable by its words; inside the caller's transaction."""
-    database.execute_sql("DELETE FROM word_index WHERE rowid = ?", (item_id,))
-    database.execute_sql(
-        "INSERT INTO word_index (rowid, name, purpose) VALUES (?, ?, ?)", (item_id, " ".join(words_of(name)), purpose)
-    )
-
-
-def learn(database: peewee.SqliteDatabase, item_ids: Sequence[int]) -> None:
+def learn(database: Database, item_ids: Sequence[int]) -> None:
     """Learn the words of these items' texts, each text once; inside the caller's transaction.
 
     Done when an item enters the index and not at its intake, since only then can it be found: the writing hides behind
     Chroma's, and an import stays as fast as it was.
     """
     database.execute_sql(
-        "INSERT INTO text_words (rowid, body) SELECT t.id, t.body FROM text t WHERE t.id IN"
-        " (SELECT p.text_id FROM part p WHERE p.item_id IN (SELECT value FROM json_each(?)))"
+        f"INSERT INTO text_words (rowid, body) SELECT t.id, {database.dialect.words('t.body')} FROM text t"
+        f" WHERE t.id IN (SELECT p.text_id FROM part p WHERE p.item_id {AMONG})"
         " AND NOT EXISTS (SELECT 1 FROM text_words w WHERE w.rowid = t.id)",
         (json.dumps(list(item_ids)),),
     )
@@ -87,7 +76,7 @@ def learn(database: peewee.SqliteDatabase, item_ids: Sequence[int]) -> None:
 class Words:
     """Word search over indexed items."""
 
-    def __init__(self, database: peewee.SqliteDatabase) -> None:
+    def __init__(self, database: Database) -> None:
         self._db = database
 
     def find(self, terms: Sequence[str], within: Within, limit: int) -> list[WordHit]:
@@ -98,21 +87,19 @@ class Words:
         if not terms or limit < 1:
             return []
         weights: dict[tuple[int, Kind, str], float] = {}
-        for sql, asked in (
+        dialect = self._db.dialect
+        for found, items in (
             (
-                "SELECT i.id, i.kind, i.name, bm25(word_index, 4.0, 2.0) AS weight"
-                " FROM word_index JOIN item i ON i.id = word_index.rowid WHERE word_index MATCH ?",
-                question(terms, abbreviated=True),
+                dialect.matching("word_index", (4.0, 2.0), forms_of(terms, abbreviated=True)),
+                "JOIN item i ON i.id = word_index.rowid",
             ),
             (
-                "SELECT i.id, i.kind, i.name, bm25(text_words) AS weight"
-                " FROM text_words JOIN part p ON p.text_id = text_words.rowid JOIN item i ON i.id = p.item_id"
-                " WHERE text_words MATCH ?",
-                question(terms, abbreviated=False),
+                dialect.matching("text_words", (), forms_of(terms, abbreviated=False)),
+                "JOIN part p ON p.text_id = text_words.rowid JOIN item i ON i.id = p.item_id",
             ),
         ):
             best_part: dict[tuple[int, Kind, str], float] = {}
-            for item_id, kind, name, weight in self._all(sql, asked, within, limit):
+            for item_id, kind, name, weight in self._all(found, items, within, limit):
                 key = (item_id, kind, name)
                 best_part[key] = max(best_part.get(key, 0.0), -weight)
             for key, weight in best_part.items():
@@ -120,18 +107,20 @@ class Words:
         hits = [WordHit(*key, weight) for key, weight in weights.items()]
         return sorted(hits, key=lambda hit: (-hit.weight, hit.item_id))[:limit]
 
-    def _all(self, sql: str, asked: str, within: Within, limit: int) -> list[tuple[int, Kind, str, float]]:
+    def _all(self, found: Matching, items: str, within: Within, limit: int) -> list[tuple[int, Kind, str, float]]:
         clause, values = within.clause("i")
         with translated():
             rows: list[tuple[int, Kind, str, float]] = self._db.execute_sql(
-                f"{sql} AND {is_served('i')} AND {clause} ORDER BY weight LIMIT ?", (asked, *values, limit)
+                f"SELECT i.id, i.kind, i.name, {found.weight} AS weight FROM {found.table} {items}"
+                f" WHERE {found.condition} AND {is_served('i')} AND {clause} ORDER BY weight LIMIT ?",
+                (*found.values, *values, limit),
             ).fetchall()
         return rows
 
 
-def _forms(terms: Sequence[str], abbreviated: bool) -> Iterator[str]:
+def _forms(terms: Sequence[str], abbreviated: bool) -> Iterator[Form]:
     for term in dict.fromkeys(terms):
         stem = stem_of(term)
-        yield f'"{stem}"*' if len(stem) >= SHORTEST else f'"{term}"'
+        yield Form(stem, True) if len(stem) >= SHORTEST else Form(term, False)
         if abbreviated:
-            yield from (f'"{term[:length]}"' for length in range(SHORTEST, min(len(stem), LONGEST + 1)))
+            yield from (Form(term[:length], False) for length in range(SHORTEST, min(len(stem), LONGEST + 1)))

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from batch_manager.documents import PROBLEMS
 from batch_manager.packing import Input, Limits
 from batch_manager.quote import Scope
 from batch_manager.quote import Work as Found
 from batch_manager.store.database import now, translated
+from batch_manager.store.dialect import AMONG, Database
 from batch_manager.store.failures import note_attempts
 from batch_manager.store.scopes import AS_IT_IS, Seen, scope_conditions
 from batch_manager.store.weighing import Weighing
-
-if TYPE_CHECKING:
-    import peewee
 
 PAGE = 4_000
 """Rows that are held at a time."""
@@ -27,7 +24,7 @@ _UNANSWERED = "NOT EXISTS (SELECT 1 FROM answer a WHERE a.text_id = t.id AND a.s
 class Work:
     """Questions about what is to be sent."""
 
-    def __init__(self, database: peewee.SqliteDatabase) -> None:
+    def __init__(self, database: Database) -> None:
         self._db = database
 
     def find(self, scope: Scope, space_id: int, limits: Limits, seen: Seen = AS_IT_IS) -> Found:
@@ -47,7 +44,7 @@ class Work:
         where, values = scope_conditions(scope, *self._handed(space_id), stage=seen.stage)
         with translated():
             for text_id, tokens, size, digest in self._db.execute_sql(
-                "SELECT t.id, t.tokens, t.bytes, t.hash FROM text t INDEXED BY text_size WHERE EXISTS"
+                f"SELECT t.id, t.tokens, t.bytes, t.hash FROM text t{self._db.dialect.along('text_size')} WHERE EXISTS"
                 " (SELECT 1 FROM part p JOIN item i ON i.id = p.item_id WHERE p.text_id = t.id"
                 f" AND {where} AND i.problem IS NULL) AND {seen.unanswered(space_id)} ORDER BY t.id",
                 values,
@@ -83,7 +80,7 @@ class Work:
         self._db.execute_sql(f"UPDATE item AS i SET run_id = ? WHERE {where}", [run_id, *values])
         for code, (message, next_step) in PROBLEMS.items():
             failed = self._db.execute_sql(
-                "UPDATE item AS i SET stage = 'failed', code = ?, message = ?, next_step = ?, lasting = 1,"
+                "UPDATE item AS i SET stage = 'failed', code = ?, message = ?, next_step = ?, lasting = TRUE,"
                 f" failed_at = ? WHERE {where} AND i.problem = ? RETURNING id",
                 [code, message, next_step, now(), *values, code],
             ).fetchall()
@@ -145,7 +142,5 @@ class Work:
     def bodies(self, text_ids: list[int]) -> dict[int, str]:
         """The texts themselves."""
         with translated():
-            rows = self._db.execute_sql(
-                "SELECT id, body FROM text WHERE id IN (SELECT value FROM json_each(?))", [json.dumps(text_ids)]
-            )
+            rows = self._db.execute_sql(f"SELECT id, body FROM text WHERE id {AMONG}", [json.dumps(text_ids)])
             return {row[0]: row[1] for row in rows}

@@ -1,0 +1,23 @@
+"""The store's database in SQLite."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from batch_manager.store.dialect import SQLITE
+from batch_manager.store.orm import peewee
+
+
+class SqliteStore(peewee.SqliteDatabase):
+    """See `dialect.Database`."""
+
+    dialect = SQLITE
+
+    def stream(self, sql: str, params: Sequence[Any] = ()) -> Iterator[Any]:
+        """The rows of a long answer, as they are asked for."""
+        yield from self.execute_sql(sql, params)  # type: ignore[no-untyped-call]
+
+    def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Run a statement for each row of values."""
+        self.connection().executemany(sql, rows)  # type: ignore[no-untyped-call]
