@@ -128,7 +128,7 @@ class SQLIndexerAgent:
             _closing(Engine(settings, store, on_trouble="stop")) as engine,
         ):
             store.ledger.recover()
-            quote = engine.quote(scope)
+            quote = engine.quote(scope).going_on()
             if quote.nothing_to_do:
                 return engine.results()
             engine.start(quote)

@@ -193,6 +193,10 @@ class Quote:
             return False  # the change itself is left to be done
         return self.items == 0 and self.unsendable_count == 0
 
+    def going_on(self) -> Quote:
+        """The same quote; where it has no cap and goes on with an interrupted run, under that run's."""
+        return self.with_cap(self.rest.cap) if self.cap is None and self.rest is not None else self
+
     def with_cap(self, cap: Decimal | None) -> Quote:
         """The same quote under another cap."""
         changed = replace(self, cap=cap, fingerprint="")

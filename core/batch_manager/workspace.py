@@ -131,8 +131,7 @@ class Workspace:
             SettingError: No price is known.
             StoreError: The store can't be read.
         """
-        quote = self.engine.quote(scope, self.cap)
-        return quote.with_cap(quote.rest.cap) if self.cap is None and quote.rest is not None else quote
+        return self.engine.quote(scope, self.cap).going_on()
 
     def close(self) -> None:
         """End everything in good order; safe to call twice."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import signal
 import time
 
@@ -129,6 +130,17 @@ def test_a_run_that_was_killed_is_told_with_what_goes_on_with_it(command: Comman
     done = command("--batch-index", "--yes")
     assert done.code == 0 and f"{words} This goes on with it." in done.err
     assert "unfinished" not in command("--status").out
+
+
+def test_a_run_that_was_killed_goes_on_under_its_cap(command: Command, server: RehearsalServer) -> None:
+    server.set_options(latency_ms=600_000.0)
+    process = command.start("--batch-index", "--yes", "--max-cost", "0.0001")
+    wait_for_requests(server, 1)
+    ends(process, signal.SIGKILL)
+    server.set_options(latency_ms=0.0)
+    asked = command("--batch-index", "--yes")
+    assert "Run 1 was interrupted with 3 texts left" in asked.err
+    assert re.search(r"cap +\$0\.0001, \$[0-9.]+ of it used by run 1, which goes on", asked.err), asked.err
 
 
 def test_a_reader_that_goes_away_does_not_end_the_work(command: Command, server: RehearsalServer) -> None:

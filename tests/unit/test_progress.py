@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batch_manager.embedding.pacing import SAFETY
 from batch_manager.engine.budget import Budget
 from batch_manager.engine.progress import SHOWN_BATCHES, Progress
-from batch_manager.events import BatchState
+from batch_manager.events import BatchState, LimitsView
 from batch_manager.packing import Limits
 from batch_manager.pricing import Price
 from batch_manager.quote import Scope, Space, Work, make_quote
@@ -42,6 +43,7 @@ def go(run: Progress, start: float, seconds: float, rate: float) -> float:
         answered += rate / 4
         run.answered = run.indexed = min(run.items, int(answered))
         run.tokens_answered = run.answered * 100
+        run.requests_answered = run.answered
         run.sample(start + step / 4)
     return start + steps / 4
 
@@ -80,6 +82,27 @@ def test_a_steady_run_knows_its_end() -> None:
     assert latest - soonest < 3
 
 
+def test_few_answers_make_a_wide_range() -> None:
+    run = progress()
+    now = go(run, 100.0, 5, 50)
+    run.requests_answered = 4
+    soonest, latest = run.view(now).eta or (0, 0)
+    assert soonest == pytest.approx(10, rel=0.05) and latest == pytest.approx(22.5, rel=0.05)
+
+
+def test_the_end_is_not_promised_sooner_than_the_account_allows() -> None:
+    run = progress()  # 1,000 items of 100 tokens
+    now = go(run, 100.0, 5, 50)
+    run.limits = LimitsView(tokens_per_minute=15_000, tokens_left=0)
+    view = run.view(now)
+    assert view.eta is not None
+    assert view.eta[0] == pytest.approx(75_000 / 15_000 * 60 / SAFETY, rel=0.05)
+    run.limits = LimitsView(requests_per_minute=1, requests_left=0)
+    assert (run.view(now).eta or (0,))[0] == pytest.approx(10 * 60 / SAFETY, rel=0.05), "ten requests are left"
+    run.limits = LimitsView(tokens_per_minute=1_000_000, tokens_left=900_000)
+    assert (run.view(now).eta or (99,))[0] < 16, "a limit that holds nothing back changes nothing"
+
+
 def test_a_run_that_slows_gives_a_range() -> None:
     run = progress(items=10_000)
     now = go(run, 100.0, 10, 200)
@@ -98,6 +121,7 @@ def test_the_slower_stage_counts() -> None:
         run.answered = min(1000, step * 25)
         run.tokens_answered = run.answered * 100
         run.indexed = step * 5
+        run.requests_answered = 10_000
         run.sample(100 + step / 4)
     view = run.view(110.0)
     assert view.eta is not None

@@ -13,7 +13,7 @@ from batch_manager.embedding import Answer
 from batch_manager.engine.budget import left_words
 from batch_manager.engine.control import Control
 from batch_manager.engine.progress import BatchProgress
-from batch_manager.engine.quoting import drift_note, known_drift
+from batch_manager.engine.quoting import account_note, drift_note, known_drift
 from batch_manager.errors import Refusal, StoreError, Verdict
 from batch_manager.home import free_bytes
 from batch_manager.packing import Input, Limits, fitting
@@ -199,6 +199,12 @@ class Books:
         for batch, inputs in mine.items():
             if batch is not None:
                 progress.delivered(batch, inputs, now)
+
+    def note_account(self, tokens_per_minute: int) -> None:
+        """Remember what the account allows: a later quote's time takes it in."""
+        key = account_note(self.quote.space)
+        if self.store.note(key) != str(tokens_per_minute):
+            self.store.set_note(key, str(tokens_per_minute))
 
     def learned(self, limits: Limits) -> None:
         """This server takes smaller requests than was thought; remembered for it."""

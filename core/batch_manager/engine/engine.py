@@ -94,7 +94,7 @@ class Engine:
             SettingError: No price is known.
             StoreError: The store can't be read.
         """
-        return quote_of(self.settings, self.store, scope, cap, self._driver.view.limits.tokens_per_minute)
+        return quote_of(self.settings, self.store, scope, cap)
 
     def itinerary(self) -> Itinerary:
         """Which request each pending text would travel in, if all of them were sent now.

@@ -1,12 +1,17 @@
-"""Why the time that is left jumped: the reason that stands beside an ETA for a while. Pure; the clock is handed in."""
+"""How long it still takes, and why that jumped: a reason that stands beside an ETA for a while.
+
+Pure; the clock is handed in.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import sqrt
 from typing import Literal
 
-from batch_manager.events import BatchState
+from batch_manager.embedding.pacing import SAFETY
+from batch_manager.events import BatchState, LimitsView
 from batch_manager.plural import counted
 
 LOOK = 3.0
@@ -19,6 +24,9 @@ LEAST = 5.0
 STAYS = 15.0
 """Seconds that a reason stays."""
 
+DRIFT = 0.1
+"""Part of what was expected that an ETA may be off without speaking against a reason that still stands."""
+
 Stage = Literal["sending", "index"]
 
 
@@ -28,6 +36,25 @@ class Waiting:
 
     state: BatchState
     waits_for: str
+
+
+def range_of(left: float, rates: Sequence[float], answers: int) -> tuple[float, float]:
+    """Soonest and latest in seconds, by several rates of which none is 0.
+
+    A rate that was seen over n answers is known to about 1/√n of it, so that the range is wide at first and closes.
+    """
+    share = 1 + 1 / sqrt(max(1, answers))
+    return left / max(rates) / share, left / min(rates) * share
+
+
+def allowed_seconds(tokens: int, requests: int, limits: LimitsView) -> float:
+    """Seconds that the account's limits hold back what isn't sent yet, at the least; 0 where none is known."""
+    waits = [0.0]
+    if limits.tokens_per_minute:
+        waits.append((tokens - (limits.tokens_left or 0)) / limits.tokens_per_minute)
+    if limits.requests_per_minute:
+        waits.append((requests - (limits.requests_left or 0)) / limits.requests_per_minute)
+    return max(waits) * 60 / SAFETY
 
 
 class EtaWatch:
@@ -59,9 +86,11 @@ class EtaWatch:
             self._at, self._middle = now, middle
         elif now - self._at >= LOOK:
             expected = max(0.0, self._middle - (now - self._at))
+            word = "longer" if middle > expected else "sooner"
             if jumped(expected, middle):
-                word = "longer" if middle > expected else "sooner"
                 self._reason, self._said = f"{word}: {why(middle > expected, slowest, batches)}", now
+            elif abs(middle - expected) > DRIFT * expected and not self._reason.startswith(word):
+                self._reason = ""  # it went the other way since
             self._at, self._middle = now, middle
         return self._reason if self._reason and now - self._said < STAYS else ""
 

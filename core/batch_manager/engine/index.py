@@ -270,7 +270,7 @@ class Index:
     def _free_delivery(self) -> Delivery:
         """A delivery outside a run: of what is paid for, and of what is gone."""
         space = self._space_to_fill()
-        quote = replace(quote_of(self._settings, self._store, Scope("pending", ids=()), None, None), space=space)
+        quote = replace(quote_of(self._settings, self._store, Scope("pending", ids=()), None), space=space)
         agreed = Agreed(0, self._store.answers.space_id(space), Budget(0))
         run = self._driver.make(quote, agreed, "raise")
         return Delivery(run.books, run.control, index_to_fill(self._store, self._edge.vectors()))

@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from batch_manager.engine.budget import Budget
-from batch_manager.engine.eta import EtaWatch, Stage, Waiting
+from batch_manager.engine.eta import EtaWatch, Stage, Waiting, allowed_seconds, range_of
 from batch_manager.events import BatchState, BatchView, LimitsView, RunState, RunView
 from batch_manager.pricing import from_pico
 from batch_manager.quote import Quote
@@ -216,21 +216,30 @@ class Progress:
         items: int,
         now: float,
     ) -> tuple[float, float] | None:
-        """Seconds to the end as a range: by the rate of late and by the whole run's, of the slower of both stages."""
+        """Seconds to the end as a range, of the slower of both stages: by the rate of late, by the whole run's, and not
+        sooner than the account's limits allow."""
         whole = max(0.001, now - self.started - self.paused)
-        estimates: list[list[float]] = []
-        for position, left, done in (
-            (3, self.quote.tokens - self.tokens_answered, self.tokens_answered),
-            (2, items - self.indexed, self.indexed),
+        allowed = self._allowed()
+        estimates: list[tuple[float, float]] = []
+        for position, left, done, least in (
+            (3, self.quote.tokens - self.tokens_answered, self.tokens_answered, allowed),
+            (2, items - self.indexed, self.indexed, 0.0),
         ):
             if left <= 0:
                 continue
-            late, mean = (last[position] - first[position]) / span, done / whole
-            if late <= 0 and mean <= 0:
+            rates = [rate for rate in ((last[position] - first[position]) / span, done / whole) if rate > 0]
+            if not rates:
                 return None
-            estimates.append([left / rate for rate in (late, mean) if rate > 0])
+            soonest, latest = range_of(left, rates, self.requests_answered)
+            estimates.append((max(soonest, least), max(latest, least)))
         if not estimates:
             return None
         # Where both stages have work left, the second of them is the index.
-        self._slowest = "index" if len(estimates) > 1 and max(estimates[1]) > max(estimates[0]) * 1.2 else "sending"
-        return max(min(one) for one in estimates), max(max(one) for one in estimates)
+        self._slowest = "index" if len(estimates) > 1 and estimates[1][1] > estimates[0][1] * 1.2 else "sending"
+        return max(one[0] for one in estimates), max(one[1] for one in estimates)
+
+    def _allowed(self) -> float:
+        """Seconds that the account's limits take for what hasn't left yet."""
+        under_way = sum(one.tokens for one in self.batches.values() if one.state == "sending")
+        tokens = self.quote.tokens - self.tokens_answered - under_way
+        return allowed_seconds(tokens, self.quote.requests - self.requests, self.limits)

@@ -34,9 +34,7 @@ def limits_of(settings: Settings, store: DocumentationStore) -> Limits:
     return Limits(inputs, tokens)
 
 
-def quote_of(
-    settings: Settings, store: DocumentationStore, scope: Scope, cap: Decimal | None, account_tokens: int | None
-) -> Quote:
+def quote_of(settings: Settings, store: DocumentationStore, scope: Scope, cap: Decimal | None) -> Quote:
     """What the scope would cost, and how long it would take.
 
     Args:
@@ -44,7 +42,6 @@ def quote_of(
         store: The store.
         scope: What would be indexed.
         cap: USD that must not be passed, or None.
-        account_tokens: Tokens a minute that the account allows, as far as its answers told.
 
     Raises:
         SettingError: No price is known.
@@ -55,7 +52,7 @@ def quote_of(
     space_id = store.answers.space_id(space)
     work = store.work.find(scope, space_id, limits, seen_for(store, space))
     quote = make_quote(scope, work, space, settings.host, price, limits, cap)
-    speed = _speed(settings, store, account_tokens)
+    speed = _speed(settings, store, space)
     return replace(
         quote,
         seconds=run_seconds(quote.requests, quote.tokens, quote.items, speed),
@@ -75,11 +72,16 @@ def drift_note(space: Space) -> str:
     return f"drift:{space.server}:{space.model}"
 
 
-def _speed(settings: Settings, store: DocumentationStore, account_tokens: int | None) -> Speed:
+def account_note(space: Space) -> str:
+    """The store's note of the tokens a minute that the account allows, as its answers last told."""
+    return f"account:{space.server}:{space.model}"
+
+
+def _speed(settings: Settings, store: DocumentationStore, space: Space) -> Speed:
     """What this server's requests took so far, or a first guess."""
     guess = LOCAL_SECONDS if settings.provider == "local" else FIRST_GUESS_SECONDS
     return Speed(
         request_seconds=store.ledger.request_seconds(settings.model) or guess,
         concurrency=settings.concurrency,
-        tokens_per_minute=settings.tokens_per_minute or account_tokens,
+        tokens_per_minute=settings.tokens_per_minute or int(store.note(account_note(space)) or 0) or None,
     )

@@ -72,6 +72,7 @@ class Sender:
         self._turn = asyncio.Lock()
         self._exhausted: list[int] = []
         self._halved: set[int] = set()
+        self._known_tokens = settings.tokens_per_minute
 
     async def send(self, batch: BatchProgress, inputs: Sequence[Input]) -> None:
         """Send a batch until each of its inputs is answered or failed, or the run stops."""
@@ -229,6 +230,10 @@ class Sender:
             self._pacer.back(ticket, limits, time.monotonic())
             self._show_limits()
         await self._check_drift(answer)
+        told = self._pacer.tokens.per_minute
+        if told and told != self._known_tokens:
+            self._known_tokens = told
+            await self._control.persist(lambda: books.note_account(told), at_stake=False)
 
     async def _wait_for_turn(self, batch: BatchProgress, inputs: Sequence[Input]) -> int:
         async with self._turn:  # first come, first served: a large request isn't overtaken for ever

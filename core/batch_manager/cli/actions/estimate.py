@@ -39,7 +39,7 @@ def estimate_costs(flags: Flags) -> int:
         StoreError: The store can't be read.
     """
     with for_looking(flags) as look:
-        quote = look.engine.quote(Scope("pending"), flags.max_cost)
+        quote = look.engine.quote(Scope("pending"), flags.max_cost).going_on()
         say_other_model(look.engine)
         if flags.json:
             terminal.result(lines_of(_as_json(quote, look)))

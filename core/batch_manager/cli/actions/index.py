@@ -51,7 +51,7 @@ def index(flags: Flags) -> int:
         engine, rehearsal = workspace.engine, workspace.settings.mode == "rehearsal"
         engine.check(scope)
         view = engine.view()
-        quote = engine.quote(scope, workspace.cap)
+        quote = workspace.quote(scope)
         _say_interrupted(workspace, quote)
         if quote.nothing_to_do:
             terminal.say(nothing_words("Nothing to do", scope, workspace.half_price.waiting()))
@@ -88,7 +88,7 @@ def _say_interrupted(workspace: Workspace, quote: Quote) -> None:
 
 def _agreed(workspace: Workspace, scope: Scope, flags: Flags) -> Quote:
     """The quote that somebody said yes to, in either lane."""
-    quote = workspace.engine.quote(scope, workspace.cap)
+    quote = workspace.quote(scope)
     offered = flags.action in TWO_LANES and flags.lane is None and quote.cost > 0
     other = workspace.half_price.lanes_of(quote).batch if offered else None
     return agree(quote, workspace.settings, yes=flags.yes, trusted=flags.trust_dotenv, other=other)
@@ -103,7 +103,7 @@ def _run_agreed(workspace: Workspace, quote: Quote, flags: Flags) -> RunView:
             if again == ASKED_AGAIN - 1:
                 raise
             terminal.say(changed.message)
-            quote = workspace.engine.quote(quote.scope, workspace.cap)
+            quote = workspace.quote(quote.scope)
             agree(quote, workspace.settings, yes=flags.yes, trusted=flags.trust_dotenv)
     raise AssertionError("the loop returns or raises")
 
