@@ -11,7 +11,7 @@ from rich.cells import cell_len
 
 from batch_manager.events import BatchView
 from batch_manager_tui.display import clip, clip_apart, clip_middle, count, duration, fit, shown, span, wrap
-from batch_manager_tui.widgets.batch_bars import batch_line
+from batch_manager_tui.widgets.batch_bars import batch_line, flow
 
 TEXTS = st.text(st.characters(codec=None), max_size=60)
 
@@ -103,3 +103,18 @@ def test_a_number_keeps_its_unit() -> None:
     assert wrap("2 requests, about 3 s", 19) == ["2 requests, about", "3 s"]
     assert wrap("about 3 min 20 s", 10) == ["about", "3 min 20 s"]
     assert wrap("table 3 spare parts", 9) == ["table 3", "spare", "parts"]
+
+
+def test_what_a_run_says_is_broken_at_its_dots_and_never_cut() -> None:
+    pieces = [("40 of 150 indexed", ""), ("3 failed", "error"), ("102 paid for, on their way", "soft")]
+    for width in (30, 44, 60, 80):
+        lines = ["".join(text for text, _ in line) for line in flow(pieces, width)]
+        assert all(len(line) <= width for line in lines)
+        assert " · ".join(lines) == "40 of 150 indexed · 3 failed · 102 paid for, on their way"
+    assert len(flow(pieces, 80)) == 1 and len(flow(pieces, 44)) == 2
+
+
+def test_a_batch_s_time_stands_apart_from_its_items() -> None:
+    batch = BatchView(1, "indexed", 4, 90, 4, 4, 0, 1, 141.0, "")
+    words = "".join(text for text, _ in batch_line(batch, 44))
+    assert "4/4 2 min 21 s" in words and cell_len(words) == 44

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual import events
+from textual.widgets import Input
 
 from batch_manager.documents import Document
 from batch_manager.errors import DeclinedError, StoreError
@@ -328,11 +330,37 @@ async def test_a_prompt_offers_the_keys_that_do_something(
         assert "Nothing of it could be read" in driver.screen_text()
         assert "enter  go" in driver.screen_text()  # so another path can be typed
         await driver.press(*["backspace"] * 9, *"good.jsonl", "enter")
-        await driver.until(lambda: "1 new" in driver.screen_text())
-        assert "enter  close" in driver.screen_text()
-        assert "enter  go" not in driver.screen_text()
-        await driver.press("enter")
+        # All that came of it is said in the notice, so that there is nothing to close.
+        await driver.until(lambda: driver.front == "MainScreen" and "1 new" in driver.notice)
+        await driver.press("f")
+        assert driver.app.main.desk.selection.wanted.status == "pending"
+
+
+async def test_a_prompt_with_more_to_read_waits_and_swallows_no_key(
+    opens: Callable[..., Any], drives: Callable[..., Any], tmp_path: Path, monkeypatch: Any
+) -> None:
+    good = json.dumps({"kind": "table", "name": "users", "business_purpose": "People"})
+    (tmp_path / "half.jsonl").write_text(good + "\nnot json\n")
+    monkeypatch.chdir(tmp_path)
+    async with drives(opens()) as driver:
+        await driver.press("i", *"half.jsonl", "enter")
+        await driver.until(lambda: "line 2" in driver.screen_text())
+        assert "enter  close" in driver.screen_text() and "enter  go" not in driver.screen_text()
+        await driver.press("f")
+        await driver.until(lambda: driver.app.main.desk.selection.wanted.status == "pending")
         assert driver.front == "MainScreen"
+
+
+async def test_keys_that_come_at_once_keep_their_order(opens: Callable[..., Any], drives: Callable[..., Any]) -> None:
+    """As pasted or typed ahead: letters don't overtake a key that edits."""
+    async with drives(opens()) as driver:
+        await driver.press("i")
+        box = driver.app.screen.query_one("#place", Input)
+        for one in ("a", "b", "ctrl+u", *"data", "left", "left", "x", "end", "backspace", "!"):
+            driver.app.post_message(events.Key(one, one if len(one) == 1 else None))
+        await driver.until(lambda: "!" in box.value)
+        await driver.settle()
+        assert box.value == "daxt!"
 
 
 async def test_while_it_is_read_a_prompt_offers_to_stop(
@@ -355,7 +383,7 @@ async def test_while_it_is_read_a_prompt_offers_to_stop(
         assert driver.front == "TakeIn"
         gate.set()
         await driver.until(lambda: "1 new" in driver.screen_text())
-        assert "ctrl+x" not in driver.screen_text()
+        assert "ctrl+x" not in driver.screen_text() and driver.front == "MainScreen"
 
 
 async def test_a_yes_to_what_is_gone_is_one_for_its_own_place(

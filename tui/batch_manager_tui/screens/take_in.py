@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
@@ -66,6 +67,7 @@ class TakeIn(AppModal[str | None]):
         self.agree_gone = False
         self._place = ""
         self._watch: Watch | None = None
+        self._done = False
 
     def compose(self) -> ComposeResult:
         """Title, box, what happens."""
@@ -154,11 +156,25 @@ class TakeIn(AppModal[str | None]):
         self.show_lines(lines)
 
     def finished(self, result: Brought | int) -> None:
-        """The work is done: show what came of it. Where nothing could be read, the place can be corrected."""
+        """The work is done. What a notice says whole closes this; where there is more to read, it is shown.
+
+        Where nothing could be read, the place can be corrected.
+        """
         self._watch = None
-        nothing = read_nothing(result)
+        nothing, lines = read_nothing(result), result_lines(self._what, result, self.words_width)
+        if len(lines) == 1 and not nothing:
+            self.dismiss(None)
+            return
+        self._done = not nothing
         self._offer(ASKING[:1] if nothing else [], ASKING[1:] if nothing else [CLOSE], box=nothing)
-        self.show_lines(result_lines(self._what, result, self.words_width))
+        self.show_lines(lines)
+
+    def on_key(self, event: events.Key) -> None:
+        """What is only to be read stands in no key's way: it closes, and the key is done on the screen below."""
+        if self._done and event.key not in ("enter", "escape"):
+            event.stop()
+            self.dismiss(None)
+            self.app.call_after_refresh(self.app.simulate_key, event.key)
 
     @property
     def words_width(self) -> int:

@@ -26,6 +26,7 @@ _BATCH_PARTS = {
 _RUN_PARTS = {"done": "success", "stopped": "error", "paused": "warning", "interrupted": "warning"}
 
 
+DOT = " · "
 SPARKS = "▁▂▃▄▅▆▇█"
 
 SAMPLES = 60
@@ -34,6 +35,9 @@ SAMPLES = 60
 CHANGING = "nothing is to be sent; the index is changed"
 CHANGED = "nothing was sent; the index is changed"
 """What a run without items does: it turns to an index that is whole already."""
+
+NOTE_LINES = 2
+"""Lines that the engine's latest word may take."""
 
 FEW_ROWS = 12
 """Below this the total says it in two lines."""
@@ -101,7 +105,8 @@ class BatchBars(LineView):
                 if any(self._rates) and self.view.active:
                     self._head.append(rate_line(list(self._rates), max(10, self.line_width)))
                 if self._note and self.view.active:
-                    self._head.append([("→ " + shown(self._note), "soft")])
+                    said = wrap("→ " + self._note, max(10, self.line_width))
+                    self._head += [[(line, "soft")] for line in said[:NOTE_LINES]]
                 self._head.append([])
         super().fit_lines()
 
@@ -170,16 +175,29 @@ def total_lines(view: RunView, width: int, few: bool = False) -> list[Line]:
     if not view.items:
         counts = [(line, "") for line in wrap(CHANGING if view.active else CHANGED, width)[:1]]
     if view.failed:
-        counts.append((f" · {view.failed:,} failed", "error"))
+        counts.append((f"{view.failed:,} failed", "error"))
     if few:
-        counts += [(f" · {words}", "soft") for words in _left(view)]
-        return [*lines, counts]
+        return [*lines, *flow([*counts, *((words, "soft") for words in _left(view))], width)[:1]]
     if view.delivering:
-        counts.append((f" · {view.delivering:,} paid for, on their way", "soft"))
-    lines.append(counts)
-    lines.append([(" · ".join(_pace(view)), "soft")])
+        counts.append((f"{view.delivering:,} paid for, on their way", "soft"))
+    lines += flow(counts, width)
+    lines += flow([(words, "soft") for words in _pace(view)], width)
     if view.eta_reason and view.active:
         lines += [[(text, "warning")] for text in wrap(f"→ {view.eta_reason}", width)]
+    return lines
+
+
+def flow(pieces: Sequence[tuple[str, str]], width: int) -> list[Line]:
+    """Pieces with dots between them, broken into lines at the dots. Pure."""
+    lines: list[Line] = []
+    used = 0
+    for text, part in pieces:
+        if lines and used + cell_len(DOT + text) <= width:
+            lines[-1] += [(DOT, "soft"), (text, part)]
+            used += cell_len(DOT + text)
+        else:
+            lines.append([(text, part)])
+            used = cell_len(text)
     return lines
 
 
@@ -208,7 +226,7 @@ def batch_line(batch: BatchView, width: int) -> Line:
         figures += fit(f"{batch.tokens:,} tok", 12, ">")
     if width >= 68:
         figures += fit(count(batch.tries, "try", "tries") if batch.tries else "", 9, ">")
-    figures += fit(duration(batch.seconds) if batch.tries else "", 8, ">")
+    figures += fit(duration(batch.seconds) if batch.tries else "", 11, ">")
     used = sum(cell_len(text) for text, _ in line)
     room = width - used - len(figures)
     waits = shown(batch.waits_for)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding
@@ -23,6 +24,10 @@ class QueryBox(Box, inherit_bindings=False):
     """A box that leaves ctrl+k to the screen around it; ctrl+u still empties it."""
 
     BINDINGS: ClassVar = [one for one in Input.BINDINGS if isinstance(one, Binding) and one.key != "ctrl+k"]
+
+    @classmethod
+    def _meanings(cls) -> Iterator[tuple[str, str]]:
+        return (one for one in super()._meanings() if one[0] != "ctrl+k")
 
 
 class Hits(PickList):
