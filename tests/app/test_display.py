@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from batch_manager.events import BatchView
-from batch_manager_tui.display import clip, clip_apart, clip_middle, count, duration, fit, shown, span, wrap
+from batch_manager_tui.display import clip, clip_apart, clip_middle, clock, count, duration, fit, shown, span, wrap
 from batch_manager_tui.widgets.batch_bars import batch_line, flow
 
 TEXTS = st.text(st.characters(codec=None), max_size=60)
@@ -72,6 +72,7 @@ def test_words_for_people() -> None:
     assert count(1, "request") == "1 request"
     assert count(1200, "try", "tries") == "1,200 tries"
     assert [duration(s) for s in (0.44, 12.2, 200, 7500)] == ["0.4 s", "12 s", "3 min 20 s", "2 h 05 min"]
+    assert [clock(s) for s in (0.44, 12.2, 59.7, 200, 7500)] == ["0.4 s", "12 s", "1:00", "3:20", "2:05:00"]
     assert span(19, 36) == "19–36 s"
     assert span(50, 80) == "50 s–1 min 20 s"
     assert span(12, 12.1) == "12 s"
@@ -117,4 +118,4 @@ def test_what_a_run_says_is_broken_at_its_dots_and_never_cut() -> None:
 def test_a_batch_s_time_stands_apart_from_its_items() -> None:
     batch = BatchView(1, "indexed", 4, 90, 4, 4, 0, 1, 141.0, "")
     words = "".join(text for text, _ in batch_line(batch, 44))
-    assert "4/4 2 min 21 s" in words and cell_len(words) == 44
+    assert "4/4    2:21" in words and cell_len(words) == 44

@@ -124,6 +124,15 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
+def clock(seconds: float) -> str:
+    """The same in seven cells at most, for columns: `0.4 s`, `12 s`, `3:20`, `2:05:00`."""
+    whole = round(seconds)
+    if whole < 60:
+        return duration(seconds)
+    minutes = f"{whole // 60 % 60}:{whole % 60:02d}"
+    return minutes if whole < 3600 else f"{whole // 3600}:{minutes.zfill(5)}"
+
+
 def span(soonest: float, latest: float) -> str:
     """A range of time: `19–36 s`, `50 s–1 min 20 s`."""
     first, last = (duration(float(round(seconds)) if seconds >= 2 else seconds) for seconds in (soonest, latest))

@@ -9,7 +9,7 @@ from textual.strip import Strip
 
 from batch_manager.events import BatchView, RunView
 from batch_manager.pricing import show_usd
-from batch_manager_tui.display import cell_len, clip, count, duration, fit, pad, shown, span, wrap
+from batch_manager_tui.display import cell_len, clip, clock, count, duration, fit, pad, shown, span, wrap
 from batch_manager_tui.widgets.strips import Line, LineView, clip_line, strip_of
 from batch_manager_tui.widgets.words import ALL_FAILED, BATCH, RUN
 
@@ -226,7 +226,7 @@ def batch_line(batch: BatchView, width: int) -> Line:
         figures += fit(f"{batch.tokens:,} tok", 12, ">")
     if width >= 68:
         figures += fit(count(batch.tries, "try", "tries") if batch.tries else "", 9, ">")
-    figures += fit(duration(batch.seconds) if batch.tries else "", 11, ">")
+    figures += fit(clock(batch.seconds) if batch.tries else "", 8, ">")
     used = sum(cell_len(text) for text, _ in line)
     room = width - used - len(figures)
     waits = shown(batch.waits_for)
