@@ -17,6 +17,9 @@ SHOWN_BATCHES = 240
 WINDOW = 20.0
 """Seconds that a rate looks back."""
 
+LATER = 1.1
+"""How much later than the account allows at the least: a request waits until there is room for all of it."""
+
 _OVER: frozenset[BatchState] = frozenset({"indexed", "failed", "stopped"})
 _AT_WORK: frozenset[BatchState] = frozenset({"sending", "backing off", "splitting"})
 
@@ -231,7 +234,7 @@ class Progress:
             if not rates:
                 return None
             soonest, latest = range_of(left, rates, self.requests_answered)
-            estimates.append((max(soonest, least), max(latest, least)))
+            estimates.append((max(soonest, least), max(latest, least * LATER)))
         if not estimates:
             return None
         # Where both stages have work left, the second of them is the index.

@@ -239,6 +239,7 @@ class Sender:
         async with self._turn:  # first come, first served: a large request isn't overtaken for ever
             weight = sum(one.weight if self._by_bytes else one.tokens for one in inputs)
             while (seconds := self._pacer.wait(weight, time.monotonic())) > 0:
+                self._show_limits()  # what is left grows while nobody sends
                 if seconds > 1:
                     batch.waits_for = f"the rate limit, {seconds:.0f} s"
                 await self._control.sleep(min(seconds, 1.0))
