@@ -127,3 +127,30 @@ def test_a_run_makes_progress_while_the_shell_has_the_terminal(tmp_path: Path) -
     finally:
         os.kill(shell.process.pid, signal.SIGCONT)
         shell.close()
+
+
+def test_a_terminal_that_is_gone_without_a_signal_ends_the_app(tmp_path: Path) -> None:
+    """A session without a controlling terminal gets no SIGHUP; the app must not stay behind, reading nothing."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
+    root = Path(__file__).parents[2]
+    environment = {**os.environ, "TERM": "xterm-256color", "PYTHONPATH": f"{root / 'core'}:{root / 'tui'}"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "batch_manager", "--demo", "--home", str(tmp_path / "home")],
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        env=environment,
+        cwd=tmp_path,
+        start_new_session=True,
+    )
+    os.close(slave)
+    try:
+        seen = b""
+        while b"accounting_periods" not in seen:
+            seen += os.read(master, 65536)
+        os.close(master)
+        assert process.wait(60) == 130
+    finally:
+        process.kill()
+        process.wait()

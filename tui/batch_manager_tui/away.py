@@ -15,8 +15,12 @@ LOOK = 0.2
 """Seconds between two looks at who has the terminal."""
 
 
+GONE_LOOK = 2.0
+"""Seconds between two looks at whether there still is a terminal."""
+
+
 class Away:
-    """Leaves the terminal, sees when it is ours again, and draws anew.
+    """Leaves the terminal, sees when it is ours again, and draws anew; ends the app where it is gone for good.
 
     Right after going, the terminal is still ours until the shell takes it; coming back then would stop the run at the
     next key. So it must have been somebody else's first.
@@ -39,6 +43,8 @@ class Away:
 
     def watch(self) -> None:
         """Look from now on."""
+        if _there_is_one():
+            self._app.set_interval(GONE_LOOK, self._look_for_terminal)
         if self.can_go:
             signal.signal(signal.SIGCONT, lambda *_: self._told_to_go_on())
             self._app.set_interval(LOOK, self._look)
@@ -52,6 +58,12 @@ class Away:
         driver.suspend_application_mode()
         self.gone, self._given_up = True, False
         os.kill(self._stand_in, signal.SIGSTOP)
+
+    def _look_for_terminal(self) -> None:
+        # Mostly a signal says so. Where none comes, such as in a session without a controlling terminal, reading what
+        # is gone would keep a core busy for ever.
+        if not _there_is_one():
+            self._app.told_to_end("Stopped since the terminal is gone")
 
     def _look(self) -> None:
         if os.getppid() != self._stand_in:
@@ -72,6 +84,11 @@ class Away:
         self.gone = False
         self._undrawn.close()
         self._app.refresh(layout=True)
+
+
+def _there_is_one() -> bool:
+    """Keys come from a terminal."""
+    return sys.__stdin__ is not None and not sys.__stdin__.closed and sys.__stdin__.isatty()
 
 
 def _in_front() -> bool:
