@@ -7,6 +7,7 @@ second: beside a screen it lives elsewhere, and steps back when both want a core
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from collections.abc import Sequence
@@ -74,11 +75,19 @@ def _say(sink: BinaryIO, header: dict[str, Any], blob: bytes = b"") -> None:
     sink.flush()
 
 
+def _step_back() -> None:
+    """Leave the cores to whoever wants them more."""
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
+    # Linux gives each session a share of its own (sched(7), "The autogroup feature"): among sessions only this counts.
+    with contextlib.suppress(OSError):  # another kernel, or one without it
+        Path("/proc/self/autogroup").write_text(f"{NICENESS}")
+
+
 def main() -> None:
     """The program; it ends with the pipe."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # ctrl+c in the terminal is the parent's to handle
-    if hasattr(os, "nice"):
-        os.nice(NICENESS)
+    _step_back()
     source, sink = take_pipes()
     try:
         serve(source, sink)
