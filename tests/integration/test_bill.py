@@ -16,7 +16,7 @@ from batch_manager.pricing import from_pico
 from batch_manager.settings import load_settings
 from batch_manager.sources.rows import write_rows
 from batch_manager.store import DocumentationStore
-from batch_manager.store.bill import BILL_COLUMNS, Spent, bill_records
+from batch_manager.store.bill import BILL_COLUMNS, Spent, bill_records, records_by
 
 pytestmark = pytest.mark.usefixtures("each_store")
 
@@ -67,6 +67,21 @@ def test_every_way_of_adding_gives_the_whole(store: DocumentationStore, sent: li
     assert bill.total.usd == store.ledger.spent() == from_pico(sum(one[4] for one in sent))
     assert bill.total.requests == len(sent)
     assert [key for key, _ in bill.days] == sorted({one[1] for one in sent})
+
+
+def test_what_was_estimated_stands_beside_what_was_billed_and_is_counted_once(store: DocumentationStore) -> None:
+    fill(store, [(1, "2026-11-01", "one", "answered", 1), (2, "2026-11-02", "one", "unknown", 30)])
+    nine = Decimal("0.02") * 9 / 1_000_000  # tokens that we counted
+    bill = store.ledger.bill()
+    assert [(day, spent.estimated) for day, spent in bill.days] == [("2026-11-01", nine), ("2026-11-02", 0)]
+    assert dict(bill.models)["one"].estimated == nine
+    whole = sum(run.estimated for run in bill.runs)
+    assert bill.estimated == whole > 0
+    store._db.execute_sql("UPDATE run SET state = 'replaced' WHERE id = 1")  # its rest is in a later run's quote
+    bill = store.ledger.bill()
+    assert bill.estimated == whole - bill.runs[-1].estimated + nine
+    (first, _) = records_by(bill, "day")
+    assert (first["estimated_usd"], first["billed_usd"]) == ("0.00000018", "0.000000000001")
 
 
 @pytest.mark.parametrize("ending", [".csv", ".json"])

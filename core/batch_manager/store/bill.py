@@ -36,7 +36,7 @@ BILL_COLUMNS = (
 )
 """What a written bill says of each run."""
 
-SUM_COLUMNS = ("billed_usd", "held_usd", "billed_tokens", "requests", "retries")
+SUM_COLUMNS = ("estimated_usd", "billed_usd", "held_usd", "billed_tokens", "requests", "retries")
 """What it says of a day or a model, after its name."""
 
 By = Literal["run", "day", "model"]
@@ -51,6 +51,7 @@ class Spent:
         held: USD of requests that brought no answer and may have been billed all the same.
         tokens: Tokens billed.
         requests: Requests sent; `retries` of them were not their batch's first.
+        estimated: USD of the answered requests, by our own count.
     """
 
     billed: Decimal = Decimal(0)
@@ -58,6 +59,7 @@ class Spent:
     tokens: int = 0
     requests: int = 0
     retries: int = 0
+    estimated: Decimal = Decimal(0)
 
     @property
     def usd(self) -> Decimal:
@@ -72,6 +74,7 @@ class Spent:
             self.tokens + other.tokens,
             self.requests + other.requests,
             self.retries + other.retries,
+            self.estimated + other.estimated,
         )
 
 
@@ -118,6 +121,13 @@ class Bill:
     lanes: tuple[tuple[str, Spent], ...] = ()
 
     @property
+    def estimated(self) -> Decimal:
+        """USD of all quotes; what a run left to a later one, with a new quote, is counted there alone."""
+        return sum(
+            (run.spent.estimated if run.outcome == "replaced" else run.estimated for run in self.runs), Decimal(0)
+        )
+
+    @property
     def saved(self) -> Decimal:
         """USD that the half-price lane saved."""
         return sum((run.saved for run in self.runs), Decimal(0))
@@ -141,14 +151,15 @@ def read_bill(database: Database) -> Bill:
     with translated():
         # The requests come first: whatever starts meanwhile is then a run without requests, and the sums still hold.
         pieces = [
-            _Piece(run_id, day, model, Spent(from_pico(billed), from_pico(held), tokens, requests, retries), lane)
-            for run_id, day, model, billed, held, tokens, requests, retries, lane in database.execute_sql(
-                "SELECT run_id, substr(sent_at, 1, 10), model,"
+            _piece(*row)
+            for row in database.execute_sql(
+                "SELECT run_id, substr(sent_at, 1, 10), model, price,"
+                " coalesce((SELECT lane FROM run WHERE run.id = request.run_id), 'now'),"
                 " coalesce(sum(CASE WHEN state = 'answered' THEN cost_pico END), 0),"
                 " coalesce(sum(CASE WHEN state != 'answered' THEN cost_pico END), 0),"
-                " coalesce(sum(tokens_billed), 0), count(*), count(*) FILTER (WHERE try > 1),"
-                " coalesce((SELECT lane FROM run WHERE run.id = request.run_id), 'now')"
-                " FROM request GROUP BY 1, 2, 3"
+                " coalesce(sum(CASE WHEN state = 'answered' THEN tokens_estimated END), 0),"
+                " coalesce(sum(tokens_billed), 0), count(*), count(*) FILTER (WHERE try > 1)"
+                " FROM request GROUP BY 1, 2, 3, 4"
             )
         ]
         by_run = dict(_sums(pieces, lambda piece: piece.run_id))
@@ -222,7 +233,8 @@ def records_by(bill: Bill, by: By) -> Iterable[Mapping[str, object]]:
         yield from bill_records(bill)
         return
     for key, spent in bill.days if by == "day" else bill.models:
-        values = (_plain(spent.billed), _plain(spent.held), spent.tokens, spent.requests, spent.retries)
+        money = (_plain(spent.estimated), _plain(spent.billed), _plain(spent.held))
+        values = (*money, spent.tokens, spent.requests, spent.retries)
         yield {by: key, **dict(zip(SUM_COLUMNS, values, strict=True))}
 
 
@@ -248,6 +260,24 @@ def bill_records(bill: Bill) -> Iterable[Mapping[str, object]]:
             run.spent.retries,
         )
         yield dict(zip(BILL_COLUMNS, values, strict=True))
+
+
+def _piece(
+    run_id: int,
+    day: str,
+    model: str,
+    price: str,
+    lane: str,
+    billed: int,
+    held: int,
+    estimated: int,
+    tokens: int,
+    requests: int,
+    retries: int,
+) -> _Piece:
+    by_our_count = Decimal(price) * estimated / 1_000_000
+    spent = Spent(from_pico(billed), from_pico(held), tokens, requests, retries, by_our_count)
+    return _Piece(run_id, day, model, spent, lane)
 
 
 def _sums(pieces: Iterable[_Piece], key: Callable[[_Piece], K]) -> tuple[tuple[K, Spent], ...]:

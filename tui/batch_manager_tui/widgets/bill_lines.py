@@ -87,7 +87,7 @@ def total_line(bill: Bill, width: int) -> Line:
     )
     spent = bill.total
     figures = (
-        show_usd(sum((run.estimated for run in bill.runs), Decimal(0))),
+        show_usd(bill.estimated),
         show_usd(spent.billed),
         show_usd(spent.held) if spent.held else "",
         f"{spent.tokens:,}",
@@ -176,12 +176,14 @@ def pace_lines(pace: Pace, width: int, height: int = 4) -> list[Line]:
 
 def sum_heads(by: By, width: int) -> Line:
     """The names of the columns of `sum_line`."""
-    return [(fit(f" {by}", _name_cells(width)) + _sums(("billed", "held", "tokens", "requests", "retries")), "soft")]
+    words = ("estimated", "billed", "held", "tokens", "requests", "retries")
+    return [(fit(f" {by}", _name_cells(width)) + _sums(words, width), "soft")]
 
 
 def sum_line(key: str, spent: Spent, width: int) -> Line:
     """A day, or a model."""
     words = (
+        show_usd(spent.estimated),
         show_usd(spent.billed),
         show_usd(spent.held) if spent.held else "",
         f"{spent.tokens:,}",
@@ -189,7 +191,7 @@ def sum_line(key: str, spent: Spent, width: int) -> Line:
         f"{spent.retries:,}" if spent.retries else "",
     )
     room = _name_cells(width)
-    return [(fit(" " + clip(shown(key), room - 2), room), ""), (_sums(words), "")]
+    return [(fit(" " + clip(shown(key), room - 2), room), ""), (_sums(words, width), "")]
 
 
 def _usd(value: float) -> str:
@@ -197,12 +199,23 @@ def _usd(value: float) -> str:
 
 
 def _name_cells(width: int) -> int:
-    return max(12, min(40, width - 49))
+    return max(12, min(40, width - sum(_sum_cells(width))))
 
 
-def _sums(words: Sequence[str]) -> str:
-    cells = (11, 11, 10, 9, 8)
-    return "".join(pad(clip(word, size - 1), size, ">") for word, size in zip(words, cells, strict=True))
+def _sum_cells(width: int) -> tuple[int, ...]:
+    """Of the sums' columns; where there is little room, without the estimate, then without retries."""
+    if width >= NARROW + 11:
+        return (11, 11, 11, 10, 9, 8)
+    return (0, 11, 11, 10, 9, 8) if width >= NARROW - 12 else (0, 11, 11, 10, 9, 0)
+
+
+def _sums(words: Sequence[str], width: int) -> str:
+    return _columns(words, _sum_cells(width))
+
+
+def _columns(words: Sequence[str], cells: Sequence[int]) -> str:
+    """Right-aligned columns; none where it has no cells."""
+    return "".join(pad(clip(word, size - 1), size, ">") for word, size in zip(words, cells, strict=True) if size)
 
 
 def run_words(run: BilledRun, width: int) -> list[Line]:
@@ -240,7 +253,7 @@ def run_words(run: BilledRun, width: int) -> list[Line]:
     ]
     if run.ended_at:
         lines.append(labelled("ended", when(run.ended_at), width))
-        lines.append(labelled("time", _time(run), width))
+        lines.append(labelled("time", f"{_time(run)}, from the yes to the end", width))
     return lines
 
 
@@ -276,12 +289,12 @@ def _bars(sums: Sequence[tuple[str, Spent]], width: int) -> list[Line]:
 
 
 def _figures(words: Sequence[str], width: int) -> str:
-    """Right-aligned columns; where there is little room, without retries and time."""
+    """The runs' columns; where there is little room, without retries and time."""
     if width >= MEDIUM:
         cells = (11, 11, 11, 11, 10, 9, 13 if width >= WIDE else 0)
     else:
         cells = (11, 11, 0, 10, 0, 0, 0) if width >= NARROW else (0, 11, 0, 12, 0, 0, 0)
-    return "".join(pad(clip(word, size - 1), size, ">") for word, size in zip(words, cells, strict=True) if size)
+    return _columns(words, cells)
 
 
 def _agreed_cells(width: int) -> int:
