@@ -123,14 +123,14 @@ def _settings() -> str:
 def _keys() -> str:
     rows = {
         group: [
-            (" ".join(f"`{key}`" for key in one.shown_keys.split(" ")), one.help)
+            (" ".join(f"`{key}`" for key in one.shown_keys.split(" ")), f"`{one.id}`", one.help)
             for one in ALL_COMMANDS
             if one.group == group
         ]
         for group in GROUPS
         if any(one.group == group for one in ALL_COMMANDS)
     }
-    return "\n".join(f"**{group}**\n\n{table(('key', 'does'), rows[group])}" for group in rows)
+    return "\n".join(f"**{group}**\n\n{table(('key', 'name in `keys.toml`', 'does'), rows[group])}" for group in rows)
 
 
 def ends() -> Iterator[tuple[str, str, str]]:

@@ -123,15 +123,17 @@ def render(document: Document) -> Rendered:
     What tells items apart comes first (name, purpose, what joins to what), then the words, then the
     columns; what is empty is left out.
     """
-    if document.kind == "table":
-        lines, says_something = _table_lines(document)
-    else:
-        lines, says_something = _relationship_lines(document)
-    text = "\n".join(lines)
-    if not says_something:
+    lines = sections(document)
+    text = "\n".join(line for _, line in lines)
+    if not _says_something(document, len(lines)):
         return Rendered(text, text_hash(text), "empty_document")
     digest = text_hash(text)
     return Rendered(text, digest, None if digest else "invalid_unicode")
+
+
+def sections(document: Document) -> list[tuple[str, str]]:
+    """What the text is made of: (what it is, its lines) of each section, which newlines join to the whole text."""
+    return _table_sections(document) if document.kind == "table" else _relationship_sections(document)
 
 
 def text_hash(text: str) -> str:
@@ -248,22 +250,30 @@ def from_payload(payload: Mapping[str, Any]) -> Document:
     )
 
 
-def _table_lines(document: Document) -> tuple[list[str], bool]:
-    purpose = document.business_purpose.strip()
-    lines = [f"{document.name}: {purpose}" if purpose else document.name]
-    for words in (document.comment.strip(), document.documentation.strip()):
-        if words and words not in lines:
-            lines.append(words)
+def _says_something(document: Document, lines: int) -> bool:
+    """Whether there is more than the name."""
+    if document.kind == "table":
+        return bool(document.business_purpose.strip()) or lines > 1
+    return len(document.tables) == 2 or lines > 1
+
+
+def _table_sections(document: Document) -> list[tuple[str, str]]:
+    purpose, comment = document.business_purpose.strip(), document.comment.strip()
+    head = ("name and purpose", f"{document.name}: {purpose}") if purpose else ("name", document.name)
+    lines = [head]
+    for label, words in (("comment", comment), ("documentation", document.documentation.strip())):
+        if words and words not in (line for _, line in lines):
+            lines.append((label, words))
     if len(document.joins) == 2:
-        lines.append(f"Joins {document.joins[0]} and {document.joins[1]}, many-to-many")
+        lines.append(("joins", f"Joins {document.joins[0]} and {document.joins[1]}, many-to-many"))
     if document.columns:
-        lines.append("Columns: " + ", ".join(column_words(column) for column in document.columns))
+        lines.append(("columns", "Columns: " + ", ".join(column_words(column) for column in document.columns)))
     if rules := rule_words(document.columns, document.constraints):
-        lines.append(f"Rules: {rules}")
-    return lines, bool(purpose) or len(lines) > 1
+        lines.append(("rules", f"Rules: {rules}"))
+    return lines
 
 
-def _relationship_lines(document: Document) -> tuple[list[str], bool]:
+def _relationship_sections(document: Document) -> list[tuple[str, str]]:
     head = document.name
     if len(document.tables) == 2:
         constrained = _with_columns(document.tables[0], document.constrained)
@@ -271,13 +281,13 @@ def _relationship_lines(document: Document) -> tuple[list[str], bool]:
         head = f"{head}: {constrained} references {referred}"
         if document.type.strip():
             head += f", {document.type.strip()}"
-    lines = [head]
-    lines += [
-        words
-        for words in (document.business_purpose.strip(), document.comment.strip(), document.documentation.strip())
-        if words
-    ]
-    return lines, len(document.tables) == 2 or len(lines) > 1
+    said = (
+        ("name and tables" if head != document.name else "name", head),
+        ("purpose", document.business_purpose.strip()),
+        ("comment", document.comment.strip()),
+        ("documentation", document.documentation.strip()),
+    )
+    return [said[0], *((label, words) for label, words in said[1:] if words)]
 
 
 def _with_columns(table: str, columns: Iterable[str]) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from bisect import bisect_right
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,6 +80,23 @@ def split_texts(texts: Sequence[str]) -> list[list[tuple[str, int]]]:
         if tokens <= MAX_INPUT_TOKENS:
             parts[place] = [(texts[place], tokens)]
     return [split_text(texts[place]) if one is None else one for place, one in enumerate(parts)]
+
+
+def shares(parts: Sequence[str], sections: Sequence[str]) -> list[int]:
+    """Tokens of each section of a text, by where a token begins; they add up to the tokens that are sent.
+
+    Args:
+        parts: What is sent of the text, in order.
+        sections: The same text as its sections, which newlines join; a newline belongs to what comes after it.
+    """
+    ends = list(accumulate(len(one.encode("utf-8")) + bool(number) for number, one in enumerate(sections)))
+    found = [0] * len(sections)
+    at = 0
+    for part in parts:
+        for piece in encoding().decode_tokens_bytes(encoding().encode_ordinary(part)):
+            found[bisect_right(ends, at)] += 1
+            at += len(piece)
+    return found
 
 
 def _count_together(texts: Sequence[str]) -> list[int]:

@@ -38,6 +38,12 @@ def test_keys_are_laid_over_the_table() -> None:
     assert {one.id: one.shown_key for one in found.commands}["filter"] == "?"
 
 
+def test_a_command_that_is_called_like_a_screen_has_a_place_beside_it() -> None:
+    text = '[main]\nbill = "ctrl+b"\n\n[bill]\ncsv = "C"\n'
+    assert parse_keys(text).troubles == ()
+    assert keys(text, "bill") == ("ctrl+b",) and keys(text, "bill.csv") == ("C",)
+
+
 def test_two_commands_may_change_places() -> None:
     found = parse_keys('start = "r"\nretry = "s"\n')
     assert not found.troubles

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from batch_manager import tokens
 from batch_manager.errors import UsageError
-from batch_manager.tokens import MAX_INPUT_TOKENS, count_tokens, encoding, split_text, split_texts
+from batch_manager.tokens import MAX_INPUT_TOKENS, count_tokens, encoding, shares, split_text, split_texts
 
 words = st.sampled_from(
     [
@@ -80,6 +80,20 @@ def test_parts_join_to_the_text(text: str, limit: int) -> None:
         assert len(parts) == 1
     else:  # more than half of what fits lies in each part but the last, by characters; so parts stay few
         assert len(parts) <= 8 * -(-count_tokens(text) // limit) + 1
+
+
+@given(sections=st.lists(wide, min_size=1, max_size=6), limit=st.integers(4, 60))
+@settings(deadline=None, max_examples=60)
+def test_the_tokens_of_sections_add_up_to_what_is_sent(sections: list[str], limit: int) -> None:
+    parts = split_text("\n".join(sections), limit)
+    shared = shares([part for part, _ in parts], sections)
+    assert sum(shared) == sum(tokens for _, tokens in parts)
+    assert len(shared) == len(sections) and min(shared) >= 0
+
+
+def test_a_token_belongs_to_the_section_that_it_begins_in() -> None:
+    assert shares(["users: People\nColumns: id"], ["users: People", "Columns: id"]) == [3, 4]
+    assert shares([], ["nothing is sent"]) == [0]
 
 
 def test_parts_end_at_the_best_bound() -> None:

@@ -20,6 +20,7 @@ from textual.keys import Keys, key_to_character
 from batch_manager_tui.commands import Command
 from batch_manager_tui.places import ALL_COMMANDS, PLACES, held_in
 
+MAIN = "main"
 FILE_NAME = "keys.toml"
 
 LONGEST = 65_536
@@ -105,10 +106,15 @@ def parse_keys(text: str) -> KeysInForce:
 
 
 def _flat(given: Mapping[str, object]) -> list[tuple[str, object]]:
-    """(command, value): a screen's own lines are a table of that screen's name, `[failures]` or `failures.retry`."""
+    """(command, value): a screen's own lines are a table of that screen's name, `[failures]` or `failures.retry`.
+
+    Those of the main screen need none; where a command is called like a screen, `[main]` keeps the two apart.
+    """
     lines: list[tuple[str, object]] = []
     for name, value in given.items():
-        if isinstance(value, dict) and name in PLACES:
+        if isinstance(value, dict) and name == MAIN:
+            lines += value.items()
+        elif isinstance(value, dict) and name in PLACES:
             lines += [(f"{name}.{key}", one) for key, one in value.items()]
         else:
             lines.append((name, value))

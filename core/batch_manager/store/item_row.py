@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from batch_manager.documents import PROBLEMS, Document, Kind, from_payload, merge, render
+from batch_manager.documents import sections as sections_of
 from batch_manager.store.dialect import Database
 from batch_manager.store.failures import Attempt, attempts
 from batch_manager.store.former import Former, former_of
 from batch_manager.store.listing import Status
 from batch_manager.store.scopes import AWAITED
+from batch_manager.tokens import shares
 
 # What is paid for but not yet in Chroma isn't indexed, so it shows as pending.
 STATUS_SQL = "CASE stage WHEN 'answered' THEN 'pending' ELSE stage END"
@@ -75,6 +77,21 @@ class ItemDetail:
     def status(self) -> Status:
         """The item's status."""
         return self.row.status
+
+    def shares(self) -> tuple[tuple[str, int], ...]:
+        """(section, tokens) of what is sent: name and purpose, documentation, columns, …
+
+        It takes a while for a long text. Empty when nothing is sent, or an earlier version's layout made the text.
+        """
+        sections = sections_of(self.document)
+        if not self.parts or "\n".join(words for _, words in sections) != self.text:
+            return ()
+        whole, parts, at = self.text.encode("utf-8"), [], 0
+        for part in self.parts:
+            parts.append(whole[at : at + part.bytes].decode("utf-8"))
+            at += part.bytes
+        counted = shares(parts, [words for _, words in sections])
+        return tuple((label, tokens) for (label, _), tokens in zip(sections, counted, strict=True))
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,8 @@ class RunRow:
     requests: int
     tokens_billed: int
     spent: Decimal
+    held: Decimal = Decimal(0)
+    """USD of `spent` that is held for requests whose outcome is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +207,9 @@ class Ledger:
             rows = self._db.execute_sql(
                 "SELECT r.id, r.state, r.reason, r.which, r.space_id, r.host, r.price, r.cap_pico, r.quote,"
                 " r.agreed_at, r.ended_at, count(q.id), coalesce(sum(q.tokens_billed), 0),"
-                " coalesce(sum(q.cost_pico), 0) FROM run r LEFT JOIN request q ON q.run_id = r.id"
+                " coalesce(sum(q.cost_pico), 0),"
+                " coalesce(sum(CASE WHEN q.state IN ('unknown', 'sent') THEN q.cost_pico END), 0)"
+                " FROM run r LEFT JOIN request q ON q.run_id = r.id"
                 f" {where} GROUP BY r.id {tail}",
                 values,
             ).fetchall()
@@ -231,6 +235,7 @@ def _run_row(
     requests: int,
     tokens_billed: int,
     spent_pico: int,
+    held_pico: int,
 ) -> RunRow:
     return RunRow(
         id=run_id,
@@ -247,4 +252,5 @@ def _run_row(
         requests=requests,
         tokens_billed=tokens_billed,
         spent=from_pico(spent_pico),
+        held=from_pico(held_pico),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, ClassVar, cast
 
+from textual import events
 from textual.app import ComposeResult
 from textual.content import Content
 from textual.screen import ModalScreen, Screen, ScreenResultType
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from batch_manager_tui.commands import Command
     from batch_manager_tui.places import Place
 
-LATER = 0.03
+LATER = 0.1
 """Seconds after a screen in front that what lies below it follows, so that no key waits for both."""
 
 LEAST = (60, 18)
@@ -90,12 +91,17 @@ class AppScreen(Screen[None]):
         """The header knows the workspace."""
         self.show_header()
 
-    def on_resize(self) -> None:
+    def on_resize(self, event: events.Resize) -> None:
         """Another shape, or a cover over everything while there is too little room."""
         if self is self.app.screen:
             take_shape(self)
-        else:  # under a question: that one first
-            self.set_timer(LATER, lambda: take_shape(self))
+        else:  # below another screen: that one first, and Textual's own handler would not wait
+            event.prevent_default()
+            self.set_timer(LATER, self._follow)
+
+    def _follow(self) -> None:
+        if self.app.screen_stack:  # it is empty while the app closes
+            take_shape(self)
 
     def show_header(self) -> None:
         """Show what is in force."""

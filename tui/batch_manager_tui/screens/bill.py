@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from textual import events
 from textual.app import ComposeResult
 from textual.containers import Container, Vertical
 
@@ -24,6 +25,7 @@ from batch_manager_tui.widgets.bill_lines import (
     sum_line,
     total_line,
 )
+from batch_manager_tui.widgets.key_line import KeyLine, Keys
 from batch_manager_tui.widgets.pick_list import PickList
 from batch_manager_tui.widgets.strips import Line, Lines
 from batch_manager_tui.workers import begin
@@ -65,6 +67,11 @@ class BillScreen(PlaceScreen):
             run.border_title = "This run"
             yield run
 
+    def footer(self) -> Keys:
+        """What can be written can be offered."""
+        keys = super().footer()
+        return keys if self.bill.runs else [one for one in keys if one[0] not in ("bill.csv", "bill.json")]
+
     def on_mount(self) -> None:
         """Read the bill, and again while a run adds to it."""
         super().on_mount()
@@ -73,9 +80,9 @@ class BillScreen(PlaceScreen):
         self.reload()
         self.set_interval(FRESH, self._reload_while_running)
 
-    def on_resize(self) -> None:
+    def on_resize(self, event: events.Resize) -> None:
         """Figures follow the width."""
-        super().on_resize()
+        super().on_resize(event)
         self.call_after_refresh(self._show)
 
     def reload(self) -> None:
@@ -129,6 +136,7 @@ class BillScreen(PlaceScreen):
         if not self.query("#runs"):
             return  # left meanwhile
         self.bill = bill
+        self.query_one(KeyLine).show_keys(self.footer())
         self._show_list()
         self._show()
         self._read_pace_soon()

@@ -185,8 +185,9 @@ class Choosing(Doer):
         elif isinstance(last, Skipped):
             begin(self._screen, partial(self._undo_skip, last), group="skip")  # one after the other, none lost
         else:
-            self._screen.desk.selection.marks ^= last
-            self._screen.say(f"{count(len(last), 'mark')} undone.")
+            marks = self._screen.desk.selection.marks
+            marks ^= last
+            self._screen.say(f"Undone: {len(marks):,} marked, as before." if marks else "Undone: nothing is marked.")
             self._screen.marks_changed()
 
     async def _undo_skip(self, last: Skipped) -> None:

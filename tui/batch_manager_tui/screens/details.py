@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
+from textual import events
 from textual.app import ComposeResult
 from textual.containers import Container
 
@@ -17,6 +18,7 @@ from batch_manager_tui.display import count, shown
 from batch_manager_tui.places import bindings_of
 from batch_manager_tui.screens.base import PlaceScreen
 from batch_manager_tui.widgets.detail_lines import Known, detail_lines, neighbour_line, no_neighbours
+from batch_manager_tui.widgets.key_line import KeyLine, Keys
 from batch_manager_tui.widgets.pick_list import PickList
 from batch_manager_tui.widgets.strips import Line, Lines
 from batch_manager_tui.widgets.text_pane import TextPane
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
     from batch_manager_tui.app import BatchManagerApp
 
 NEIGHBOURS = 8
+
+SHORT = 20_000
+"""Characters of a text whose tokens are counted by section before it is shown; of a longer one afterwards."""
 
 REST = 0.25
 """Seconds that an item must be looked at before the index, or the packing of all that is pending, is asked."""
@@ -72,14 +77,18 @@ class DetailsScreen(PlaceScreen):
             text.border_title = "Exactly this text is sent"
             yield text
 
+    def footer(self) -> Keys:
+        """An item can be opened where there are some."""
+        return [one for one in super().footer() if one[0] != "details.open" or self._near_ids]
+
     def on_mount(self) -> None:
         """Read the item beside the app's thread."""
         super().on_mount()
         self._read()
 
-    def on_resize(self) -> None:
+    def on_resize(self, event: events.Resize) -> None:
         """The facts follow the width."""
-        super().on_resize()
+        super().on_resize(event)
         self.call_after_refresh(self._show_facts)
 
     def on_pick_list_opened(self, message: PickList.Opened) -> None:
@@ -126,6 +135,7 @@ class DetailsScreen(PlaceScreen):
             detail = await app.back.read(store.items.detail, item_id)
             findings = await app.back.read(store.items.findings_of, item_id)
             travelled = await app.back.read(app.workspace.engine.travelled, item_id)
+            shares = await app.back.read(detail.shares) if detail is not None and len(detail.text) <= SHORT else ()
         except BatchManagerError as error:
             self.say(shown(str(error)), "error")
             return
@@ -137,7 +147,7 @@ class DetailsScreen(PlaceScreen):
             text.show("")
             return
         self._detail = detail
-        self._known = Known(findings=findings, travelled=travelled)
+        self._known = Known(findings=findings, travelled=travelled, shares=shares)
         sent = detail.row.problem is None
         text.border_title = "Exactly this text is sent" if sent else "This text can't be sent"
         text.border_subtitle = f"{count(len(detail.text), 'character')}"
@@ -145,6 +155,9 @@ class DetailsScreen(PlaceScreen):
         self._show_facts()
         self._show_near([], [], "asking the index…" if _has_neighbours(detail, app) else "")
         await asyncio.sleep(REST)  # who turns pages quickly wants the next item, and not all about this one
+        if not shares:
+            self._known = replace(self._known, shares=await app.back.quote(detail.shares))
+            self._show_facts()
         await self._ask_what_was_meant(detail)
         await self._ask_for_its_request(detail)
         await self._ask_for_neighbours(detail)
@@ -206,6 +219,7 @@ class DetailsScreen(PlaceScreen):
             words = no_neighbours(why, max(20, near.line_width))
             near.show(len(words), lambda index, width: words[index])
         near.set_class(not hits, "-empty")
+        self.query_one(KeyLine).show_keys(self.footer())
 
     def _show_facts(self) -> None:
         if self._detail is None or not self.query("#facts"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import ClassVar
 
+from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
@@ -62,9 +63,9 @@ class HalfPriceScreen(PlaceScreen):
         self.reload()
         self.set_interval(FRESH, self.reload)
 
-    def on_resize(self) -> None:
+    def on_resize(self, event: events.Resize) -> None:
         """Words follow the width."""
-        super().on_resize()
+        super().on_resize(event)
         self.call_after_refresh(self._show)
 
     def reload(self) -> None:

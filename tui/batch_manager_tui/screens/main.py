@@ -85,9 +85,9 @@ class MainScreen(AppScreen):
         else:
             self.redraw()
 
-    def on_resize(self) -> None:
+    def on_resize(self, event: events.Resize) -> None:
         """Lines that wrap follow the width."""
-        super().on_resize()
+        super().on_resize(event)
         self.call_after_refresh(self.redraw)
         self.readings.preview_soon()  # it may have got its room just now
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import ClassVar, TypeVar
 
+from textual import events
 from textual.app import ComposeResult
 from textual.containers import Container, Vertical
 
@@ -73,9 +74,9 @@ class SourcesScreen(PlaceScreen):
         self.query_one("#source-heads", Lines).can_focus = False
         self._reload()
 
-    def on_resize(self) -> None:
+    def on_resize(self, event: events.Resize) -> None:
         """Words follow the width."""
-        super().on_resize()
+        super().on_resize(event)
         self.call_after_refresh(self._show)
 
     @property

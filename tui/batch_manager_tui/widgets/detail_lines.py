@@ -10,7 +10,7 @@ from batch_manager.pricing import show_usd
 from batch_manager.store.items import ItemDetail
 from batch_manager.store.journeys import Travelled
 from batch_manager_tui.display import clip, count, fit, shown, when, wrap
-from batch_manager_tui.widgets.cost_lines import labelled
+from batch_manager_tui.widgets.cost_lines import labelled, wrapped
 from batch_manager_tui.widgets.diff_lines import diff_lines
 from batch_manager_tui.widgets.strips import Line
 from batch_manager_tui.widgets.words import FINDING, KIND, STATUS
@@ -29,12 +29,14 @@ class Known:
         travelled: The requests that its answers came with.
         itinerary: The requests that would be sent now; None while that isn't known.
         nearest: The scanned name that may have been meant, where no scanned database has the item's.
+        shares: Tokens by section of the text.
     """
 
     findings: tuple[str, ...] = ()
     travelled: tuple[Travelled, ...] = ()
     itinerary: Itinerary | None = None
     nearest: str | None = None
+    shares: tuple[tuple[str, int], ...] = ()
 
 
 def detail_lines(detail: ItemDetail, price: Decimal | None, width: int, known: Known = Known()) -> list[Line]:
@@ -58,6 +60,9 @@ def detail_lines(detail: ItemDetail, price: Decimal | None, width: int, known: K
     lines.append([])
     tokens = f"{row.tokens:,}" + (f", {show_usd(price)}" if price is not None else "")
     lines.append(labelled("tokens", tokens, width))
+    if len(known.shares) > 1:
+        cells = len(f"{row.tokens:,}")
+        lines += [labelled("", f"{share:{cells},} {label}", width, "soft") for label, share in known.shares]
     lines.append(labelled("parts", _parts(detail), width))
     lines += [labelled(label, words, width, part) for label, words, part in _journey(detail, known)]
     for number, code in enumerate(known.findings):
@@ -69,7 +74,7 @@ def detail_lines(detail: ItemDetail, price: Decimal | None, width: int, known: K
     if detail.model:
         lines.append(labelled("model", shown(detail.model), width))
     if detail.text_hash:
-        lines.append(labelled("hash", detail.text_hash, width, "soft", both_ends=True))
+        lines += wrapped("hash", detail.text_hash, width, "soft")
     for label, source, at in (
         ("structure", detail.structure_from, detail.structure_at),
         ("words", detail.words_from, detail.words_at),
@@ -78,7 +83,7 @@ def detail_lines(detail: ItemDetail, price: Decimal | None, width: int, known: K
         lines.append(labelled(label, words, width, "" if source else "soft", both_ends=True))
         if at:
             lines.append(labelled("", when(at), width, "soft"))
-    return lines + diff_lines(detail.former, detail.text, width) + attempt_lines(detail, width)
+    return lines + attempt_lines(detail, width) + diff_lines(detail.former, detail.text, width)
 
 
 def neighbour_line(hit: SearchHit, width: int) -> Line:

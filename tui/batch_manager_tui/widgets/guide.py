@@ -96,9 +96,11 @@ def _run(run: RunRow, width: int) -> Line:
     line: Line = [
         (pad(f"{run.id}", 4), "soft"),
         (pad(run.state, 12), part),
-        (pad(show_usd(run.spent), 12), ""),
+        (pad(show_usd(run.spent - run.held), 12), ""),
     ]
-    if width >= 48:
+    if run.held:
+        line.append((f"+{show_usd(run.held)} held  ", "warning"))
+    elif width >= 48:
         line.append((count(run.requests, "request") + "  ", "soft"))
     at = when(run.agreed_at)
     # What doesn't fit is left out whole: the zone, then the time of day.
