@@ -32,6 +32,9 @@ from batch_manager_tui.workers import begin
 
 VIEWS: tuple[By, ...] = ("run", "day", "model")
 
+FEW = 5
+"""Rows that leave room for more below, on a tall terminal."""
+
 STRETCHES = 24
 """Columns of the plot of a run's pace."""
 
@@ -173,6 +176,8 @@ class BillScreen(PlaceScreen):
         runs = self.query_one("#runs", PickList)
         self.query_one("#runs-pane").border_title = {"run": "Runs", "day": "Days (UTC)", "model": "Models"}[self.by]
         self.query_one("#run").border_title = "This run" if self.by == "run" else "The latest run"
+        rows = len(self.bill.runs if self.by == "run" else self._sums)
+        self.query_one("#bill").set_class(rows <= FEW, "-few")  # what they don't need, the plots below have
         if self.by == "run":
             runs.show(len(self.bill.runs), lambda index, width: run_line(self.bill.runs[index], width), runs.cursor)
         else:

@@ -10,6 +10,7 @@ from textual.strip import Strip
 from batch_manager.events import BatchView, RunView
 from batch_manager.pricing import show_usd
 from batch_manager_tui.display import cell_len, clip, clock, count, duration, fit, pad, shown, span, wrap
+from batch_manager_tui.widgets.key_line import notice_lines
 from batch_manager_tui.widgets.strips import Line, LineView, clip_line, strip_of
 from batch_manager_tui.widgets.words import ALL_FAILED, BATCH, RUN
 
@@ -35,9 +36,6 @@ SAMPLES = 60
 CHANGING = "nothing is to be sent; the index is changed"
 CHANGED = "nothing was sent; the index is changed"
 """What a run without items does: it turns to an index that is whole already."""
-
-NOTE_LINES = 2
-"""Lines that the engine's latest word may take."""
 
 FEW_ROWS = 12
 """Below this the total says it in two lines."""
@@ -103,10 +101,11 @@ class BatchBars(LineView):
             self._head = total_lines(self.view, max(10, self.line_width), few)
             if not few:
                 if any(self._rates) and self.view.active:
-                    self._head.append(rate_line(list(self._rates), max(10, self.line_width)))
+                    # The rate of this moment may be the highest so far; it is kept only once a second.
+                    rates = [*list(self._rates)[:-1], max(self._rates[-1], self.view.rate or 0.0)]
+                    self._head.append(rate_line(rates, max(10, self.line_width)))
                 if self._note and self.view.active:
-                    said = wrap("→ " + self._note, max(10, self.line_width))
-                    self._head += [[(line, "soft")] for line in said[:NOTE_LINES]]
+                    self._head += [[(line, "soft")] for line in notice_lines("→ " + self._note, self.line_width)]
                 self._head.append([])
         super().fit_lines()
 
