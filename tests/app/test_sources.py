@@ -16,6 +16,11 @@ from batch_manager.sources.known import KnownSource, known_source, read_known, r
 from batch_manager.store.listed import Origin, listed
 
 
+def plain(seen: str) -> str:
+    """Words of a screen without its frames."""
+    return " ".join(seen.replace("│", " ").split())
+
+
 def shop(path: Path, *tables: str) -> None:
     """A database with these tables."""
     with sqlite3.connect(path) as connection:
@@ -81,8 +86,11 @@ async def test_what_nothing_can_come_of_is_refused(opens: Any, drives: Any, tmp_
         await driver.press("c", "a")
         driver.app.screen.query_one("#line").value = "garbage"
         await driver.press("enter")
-        await driver.until(lambda: "neither a database's URL nor a file that is there" in driver.notice)
-        assert driver.app.screen.sources == ()
+        words = "neither a database's URL nor a file that is there"
+        await driver.until(lambda: driver.front == "AskLine" and words in plain(driver.screen_text()))
+        assert driver.app.screen.query_one("#line").value == "garbage", "it can be corrected"
+        assert workspace.store.items.counts().total() == 0
+        await driver.press("escape")
         await add(driver, str(tmp_path / "lib.db"))
         assert "sqlite:///" in driver.screen_text()
         await driver.press("escape", "d")

@@ -51,7 +51,8 @@ def test_the_text_in_the_index_is_kept_until_the_new_one_is(tmp_path: Path, monk
 
             # Another layout of ours, and the same words: nothing changes and nothing is to be paid.
             monkeypatch.setattr(documents, "LAYOUT_VERSION", documents.LAYOUT_VERSION + 1)
-            monkeypatch.setattr(documents, "_table_lines", lambda document: (["New layout", document.name], True))
+            new = lambda document: [("name", "New layout"), ("name", document.name)]  # noqa: E731
+            monkeypatch.setattr(documents, "_table_sections", new)
             assert say("Two.") is None
             assert engine.quote(Scope()).items == 0
         finally:

@@ -801,7 +801,8 @@ def test_the_server_imports_no_other_room() -> None:
         "print(sorted(heavy & set(sys.modules)))\n"
         "print(sorted(n for n in ours if not n.startswith('batch_manager.rehearsal')))\n"
     )
-    assert done.stdout.split("\n")[:2] == ["[]", "[]"], done.stdout + done.stderr
+    # How a process is started beside the program is the same for all of them, and belongs to no room.
+    assert done.stdout.split("\n")[:2] == ["[]", "['batch_manager.child_environment']"], done.stdout + done.stderr
 
 
 def test_it_starts_from_a_folder_full_of_traps(tmp_path: Path) -> None:

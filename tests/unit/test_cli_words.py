@@ -128,6 +128,8 @@ def test_the_total_has_items_batches_money_and_time() -> None:
         ("stopped", "model_not_found", ONE_FAILED, 4),
         ("stopped", "bill_drift", ONE_FAILED, 4),
         ("stopped", "unreachable", ONE_FAILED, 2),
+        ("stopped", "http_502", ONE_FAILED, 2),
+        ("stopped", "server_is_overloaded", ONE_FAILED, 2),
         ("stopped", "vectors_disk_full", ONE_FAILED, 2),
         ("stopped", "store_full", ONE_FAILED, 2),
     ],
@@ -188,8 +190,7 @@ def test_a_quote_that_changed_is_asked_for_again(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(index, "_run", run)
     workspace: Any = SimpleNamespace(
-        engine=SimpleNamespace(quote=lambda *_: second),
-        cap=None,
+        quote=lambda _: second,
         settings=SimpleNamespace(),
     )
     flags: Any = SimpleNamespace(yes=True, trust_dotenv=False)

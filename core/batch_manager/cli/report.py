@@ -22,7 +22,7 @@ NAMED = 3
 OUTSIDE = ("unreachable", "connection_lost", "timeout", "internal", "no_local_model", "wrong_setting", "no_api_key")
 """Reasons to stop that are neither the account's nor the cap's: the server's address, the program, its settings."""
 
-OUTSIDE_PREFIXES = ("store", "vector", "chroma")
+OUTSIDE_PREFIXES = ("store", "vector", "chroma", "http_5", "server_")
 
 
 def results_report(results: RunResults) -> dict[str, Any]:

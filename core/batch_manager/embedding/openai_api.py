@@ -113,7 +113,7 @@ def judge(error: openai.APIStatusError, key: str) -> Refusal:
     code = inner.get("code") or inner.get("type") if isinstance(inner, Mapping) else None
     message = inner.get("message") if isinstance(inner, Mapping) else None
     if not isinstance(message, str):
-        message = f"HTTP {error.status_code} without an explanation"
+        message = f"HTTP {error.status_code} without an explanation."
     headers = {name.lower(): value for name, value in error.response.headers.items()}
     return classify(
         error.status_code,

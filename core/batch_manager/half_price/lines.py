@@ -111,7 +111,7 @@ def _refused(status: object, body: object, now: datetime) -> Refusal:
     code = error.get("code") or error.get("type")
     words = error.get("message")
     number = status if isinstance(status, int) and 300 <= status <= 599 else 500
-    message = words if isinstance(words, str) else f"HTTP {number} without an explanation"
+    message = words if isinstance(words, str) else f"HTTP {number} without an explanation."
     return classify(number, code if isinstance(code, str) else None, message, {}, now)
 
 

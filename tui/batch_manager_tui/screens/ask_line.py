@@ -21,16 +21,29 @@ class AskLine(AppModal[str | None]):
 
     BINDINGS: ClassVar = [Binding("escape", "close", "close", show=False)]
 
-    def __init__(self, title: str, hint: str, placeholder: str, *, secret: bool = False) -> None:
+    def __init__(
+        self, title: str, hint: str, placeholder: str, *, secret: bool = False, value: str = "", refused: str = ""
+    ) -> None:
+        """One question.
+
+        Args:
+            title: What it is about.
+            hint: What can be typed.
+            placeholder: An example.
+            secret: It isn't shown as it is typed.
+            value: What was typed before.
+            refused: Why that can't be taken.
+        """
         super().__init__()
         self._title, self._hint, self._placeholder, self._secret = title, hint, placeholder, secret
+        self._value, self._refused = value, refused
 
     def compose(self) -> ComposeResult:
         """Hint, box, keys."""
         with Vertical(id="question") as box:
             box.border_title = self._title
             yield Lines(id="words")
-            line = Box(placeholder=self._placeholder, id="line")
+            line = Box(self._value, placeholder=self._placeholder, id="line")
             line.password = self._secret
             yield line
             yield Choices([("go", "enter", "go"), ("close", "esc", "close")])
@@ -58,6 +71,7 @@ class AskLine(AppModal[str | None]):
 
     def _show(self) -> None:
         words = self.query_one("#words", Lines)
-        lines = wrap(self._hint, max(20, words.line_width))
+        said, part = (self._refused, "error") if self._refused else (self._hint, "soft")
+        lines = wrap(said, max(20, words.line_width))
         words.styles.height = len(lines)
-        words.show_lines([[(line, "soft")] for line in lines])
+        words.show_lines([[(line, part)] for line in lines])

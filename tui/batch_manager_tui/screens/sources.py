@@ -106,9 +106,7 @@ class SourcesScreen(PlaceScreen):
     def action_add(self) -> None:
         """Ask for a database or a file."""
         if self.may_change():
-            hint = "A database's URL, or the path of a JSON Lines, CSV, dbt or tbls file. Passwords are never kept."
-            ask = AskLine("Add a source", hint, "postgresql://user@host/name, sqlite:///file.db, manifest.json")
-            self.batch_app.push_screen(ask, self._add)
+            self._ask_for_one()
 
     def action_test(self) -> None:
         """Reach it, and count what is there."""
@@ -171,6 +169,12 @@ class SourcesScreen(PlaceScreen):
     def _width(self) -> int:
         return max(20, self.query_one("#source", Lines).line_width - 1)
 
+    def _ask_for_one(self, value: str = "", refused: str = "") -> None:
+        hint = "A database's URL, or the path of a JSON Lines, CSV, dbt or tbls file. Passwords are never kept."
+        example = "postgresql://user@host/name, sqlite:///file.db, manifest.json"
+        ask = AskLine("Add a source", hint, example, value=value, refused=refused)
+        self.batch_app.push_screen(ask, self._add)
+
     def _add(self, typed: str | None) -> None:
         if typed is not None:
             begin(self, partial(self._add_now, typed), exclusive=True, group="list")
@@ -180,7 +184,8 @@ class SourcesScreen(PlaceScreen):
         try:
             source = await app.back.do(app.sources.add, typed)
         except BatchManagerError as error:
-            self.say(shown(str(error)), "error")
+            if self.is_current:
+                self._ask_for_one(typed, shown(str(error)))  # so that it can be corrected
             return
         await self._read(at=source.place)
         self.say(f"Added. {self.key('sources.plan')} shows what reading it would change.")
