@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from batch_manager.cap_words import first_request_words
 from batch_manager.cli import terminal, trust
-from batch_manager.cli.signals import EndRequested
+from batch_manager.cli.signals import EndRequested, wait_for_input
 from batch_manager.errors import DeclinedError
 from batch_manager.index_change import change_words
 from batch_manager.plural import are, counted
@@ -175,6 +175,7 @@ def answer_to(question: str, answers: str) -> str:
         # Within the try: a Ctrl-C may come as soon as the question can be read, before the wait for its answer begins.
         sys.stderr.write(f"{question} [{answers}] ")
         sys.stderr.flush()
+        wait_for_input(sys.stdin)
         answer = sys.stdin.readline()
     except EndRequested:
         raise

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import time
 from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import Any
+from typing import IO, Any
 
 INTERRUPTED = 130
 
@@ -94,6 +95,28 @@ class Stop:
 
     def __exit__(self, *details: Any) -> None:
         self._context.__exit__(*details)
+
+
+def wait_for_input(terminal: IO[str]) -> None:
+    """Wait until there is a line to read on a terminal, or a signal raises what it raises.
+
+    A signal that comes in the moment between the last look at signals and the wait itself doesn't interrupt a plain
+    read: its handler would run at the next key only. So signals wake the wait by a pipe. Only in the main thread.
+    """
+    if os.name == "nt":  # no waiting for two things there
+        return
+    woken, wake = os.pipe()
+    os.set_blocking(wake, False)
+    os.set_blocking(woken, False)
+    before = signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    try:
+        lines = terminal.fileno()
+        while lines not in select.select([lines, woken], [], [])[0]:
+            os.read(woken, 64)
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(wake)
+        os.close(woken)
 
 
 @contextlib.contextmanager
