@@ -1,8 +1,10 @@
-"""The environment of a process that the program starts beside itself."""
+"""Processes that the program starts beside itself: what they are given, and how one ended."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -24,3 +26,11 @@ def importable(environment: Mapping[str, str]) -> dict[str, str]:
 def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
     """The same environment without keys and passwords."""
     return {name: value for name, value in environment.items() if not name.upper().startswith(_SECRET)}
+
+
+def signal_of(code: int | None) -> str | None:
+    """The signal that ended a process with such an exit code; None where none did, or none with a name. Pure."""
+    if code is not None and code < 0:
+        with contextlib.suppress(ValueError):
+            return signal.Signals(-code).name
+    return None

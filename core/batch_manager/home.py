@@ -222,6 +222,20 @@ class WriterLocks:
         self.release()
 
 
+def writing_in(place: str, who: str, since: str) -> HomeBusy:
+    """The error of whoever wants to write where somebody does.
+
+    Args:
+        place: The home or the store.
+        who: Such as `process 17`.
+        since: When they began; empty when nobody knows.
+    """
+    return HomeBusy(
+        f"Another batch-manager is writing in {place!r} ({who}{f', since {since}' if since else ''}).",
+        next_step="Wait for it or stop it; looking, estimating and searching work meanwhile.",
+    )
+
+
 class HomeLock:
     """One writer a home.
 
@@ -250,11 +264,8 @@ class HomeLock:
             self._write_note()
         except Timeout:
             holder = self.holder()
-            who = f"process {holder.pid}, since {holder.since}" if holder else "another process"
-            raise HomeBusy(
-                f"Another batch-manager is writing in {str(self.home)!r} ({who}).",
-                next_step="Wait for it or stop it; looking, estimating and searching work meanwhile.",
-            ) from None
+            who, since = (f"process {holder.pid}", holder.since) if holder else ("another process", "")
+            raise writing_in(str(self.home), who, since) from None
         except OSError as error:
             self.release()
             raise UsageError(

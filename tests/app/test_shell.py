@@ -20,32 +20,40 @@ from pathlib import Path
 import pytest
 
 
+def on_terminal(
+    command: list[str], folder: Path, *, controlling: bool, **more: str
+) -> tuple[subprocess.Popen[bytes], int]:
+    """A process on a terminal of its own, and the terminal's other end; `controlling` when it gets its signals."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
+    root = Path(__file__).parents[2]
+    environment = {
+        **os.environ,
+        "TERM": "xterm-256color",
+        "PYTHONPATH": f"{root / 'core'}:{root / 'tui'}",
+        "BATCH_MANAGER_HOME": str(folder / "home"),
+        **more,
+    }
+    process = subprocess.Popen(
+        command,
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        cwd=folder,
+        env=environment,
+        start_new_session=True,
+        preexec_fn=(lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0)) if controlling else None,
+    )
+    os.close(slave)
+    return process, master
+
+
 class Shell:
     """bash with job control in a pseudo terminal."""
 
     def __init__(self, folder: Path, **more: str) -> None:
-        self._master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
-        root = Path(__file__).parents[2]
-        environment = {
-            **os.environ,
-            "TERM": "xterm-256color",
-            "PYTHONPATH": f"{root / 'core'}:{root / 'tui'}",
-            "BATCH_MANAGER_HOME": str(folder / "home"),
-            "PS1": "ready> ",
-            **more,
-        }
-        self.process = subprocess.Popen(
-            [str(shutil.which("bash")), "--norc", "-i"],
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            cwd=folder,
-            env=environment,
-            start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
-        )
-        os.close(slave)
+        bash = [str(shutil.which("bash")), "--norc", "-i"]
+        self.process, self._master = on_terminal(bash, folder, controlling=True, PS1="ready> ", **more)
         self._seen = b""
         threading.Thread(target=self._read, daemon=True).start()
 
@@ -131,20 +139,8 @@ def test_a_run_makes_progress_while_the_shell_has_the_terminal(tmp_path: Path) -
 
 def test_a_terminal_that_is_gone_without_a_signal_ends_the_app(tmp_path: Path) -> None:
     """A session without a controlling terminal gets no SIGHUP; the app must not stay behind, reading nothing."""
-    master, slave = pty.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
-    root = Path(__file__).parents[2]
-    environment = {**os.environ, "TERM": "xterm-256color", "PYTHONPATH": f"{root / 'core'}:{root / 'tui'}"}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "batch_manager", "--demo", "--home", str(tmp_path / "home")],
-        stdin=slave,
-        stdout=slave,
-        stderr=slave,
-        env=environment,
-        cwd=tmp_path,
-        start_new_session=True,
-    )
-    os.close(slave)
+    app = [sys.executable, "-m", "batch_manager", "--demo"]
+    process, master = on_terminal(app, tmp_path, controlling=False)
     try:
         seen = b""
         while b"accounting_periods" not in seen:

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from batch_manager.child_environment import importable, without_secrets
+from batch_manager.child_environment import importable, signal_of, without_secrets
 from batch_manager.ellipsis import cut
 from batch_manager.embedding import Answer
 from batch_manager.errors import Refusal, RequestRefused, UsageError, Verdict
@@ -133,12 +132,8 @@ def _end(child: subprocess.Popen[bytes]) -> None:
 
 def _how_it_ended(child: subprocess.Popen[bytes]) -> str:
     code = child.wait()
-    if code < 0:
-        try:
-            return f"was ended by {signal.Signals(-code).name}"
-        except ValueError:
-            return f"was ended by signal {-code}"
-    return f"ended with exit code {code}"
+    name = signal_of(code)
+    return f"was ended by {name}" if name else f"ended with exit code {code}"
 
 
 def _not_there() -> UsageError:

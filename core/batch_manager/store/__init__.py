@@ -133,15 +133,13 @@ class DocumentationStore:
     @property
     def absent(self) -> bool:
         """Whether it wasn't there when it was looked at on its server, and may have been made since."""
-        return getattr(self._db, "absent", False)
+        return self._db.absent
 
     def has_writer(self, home: Path) -> bool:
         """Whether a process writes in it, or in the home; nothing is locked or written."""
-        asked = getattr(self._db, "has_writer", None)
-        if asked is not None:
-            with translated():
-                return bool(asked())
-        return is_written(home)
+        with translated():
+            found = self._db.has_writer()
+        return is_written(home) if found is None else found
 
     def close(self) -> None:
         """Close this thread's connection; other threads close theirs."""

@@ -97,6 +97,12 @@ class Database(Protocol):
     def dialect(self) -> Dialect:
         """What this engine says differently."""
 
+    absent: bool
+    """It wasn't there when it was looked at on its server, and may have been made since."""
+
+    def has_writer(self) -> bool | None:
+        """Whether a program has the lock of whoever writes; None where the lock is the home's."""
+
     def execute_sql(self, sql: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> Any:
         """Run a statement; returns the cursor. Values are `?`, or `:name` for a mapping."""
 

@@ -32,6 +32,12 @@ TURN_LOCK = 0x42617464 << 32
 """Advisory locks: the high half says whose they are, the low half is the schema's id. The first is held by the one
 program that writes, the second for the length of one transaction."""
 
+HELD = """
+    pg_locks l WHERE l.locktype = 'advisory' AND l.granted AND l.classid = %s AND l.objid = %s AND l.objsubid = 1
+    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+"""Behind FROM: an advisory lock that somebody has; its key's `halves` are the values."""
+
 PAGE = 2_000
 """Rows that are fetched at once of a long answer."""
 
@@ -49,6 +55,7 @@ class PostgresStore(peewee.Database):
     """
 
     dialect = POSTGRES
+    absent = False
 
     def __init__(self, url: str, *, looking: bool = False) -> None:
         """Nothing is connected yet.
@@ -94,15 +101,10 @@ class PostgresStore(peewee.Database):
 
     def has_writer(self) -> bool:
         """Whether a program has the lock of whoever writes."""
-        self.connection()
-        key = WRITER_LOCK + self.schema_id
-        row = self.execute_sql(
-            "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted AND classid = ?"
-            " AND objid = ? AND objsubid = 1"
-            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))",
-            (key >> 32, key & 0xFFFFFFFF),
-        ).fetchone()
-        return bool(row[0])
+        with as_peewees:
+            connection = self.connection()  # which knows the schema, and so the key
+            row = connection.execute(f"SELECT 1 FROM {HELD}", halves(WRITER_LOCK + self.schema_id)).fetchone()
+        return row is not None
 
     def connection(self) -> psycopg.Connection[Any]:
         """This thread's connection; a new one when the server has ended the one before."""
@@ -131,6 +133,11 @@ class PostgresStore(peewee.Database):
             connection.close()
             raise
         return connection
+
+
+def halves(key: int) -> tuple[int, int]:
+    """The key of an advisory lock as pg_locks shows it. Pure."""
+    return key >> 32, key & 0xFFFFFFFF
 
 
 def schema_of(connection: psycopg.Connection[Any], url: str) -> int:

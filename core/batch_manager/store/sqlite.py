@@ -13,6 +13,11 @@ class SqliteStore(peewee.SqliteDatabase):
     """See `dialect.Database`."""
 
     dialect = SQLITE
+    absent = False
+
+    def has_writer(self) -> bool | None:
+        """The lock is a file beside the store's."""
+        return None
 
     def stream(self, sql: str, params: Sequence[Any] = ()) -> Iterator[Any]:
         """The rows of a long answer, as they are asked for."""

@@ -7,18 +7,17 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from batch_manager.errors import HomeBusy, StoreError
+from batch_manager.home import writing_in
 from batch_manager.settings import shown_url
-from batch_manager.store.postgres import WRITER_LOCK, connect, schema_of, whose_locks_are_kept
+from batch_manager.store.postgres import HELD, WRITER_LOCK, connect, halves, schema_of, whose_locks_are_kept
 from batch_manager.store.server_errors import server_error
 
 if TYPE_CHECKING:
     import psycopg
 
-_HOLDER = """
-    SELECT a.application_name, to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"+00:00"')
-    FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
-    WHERE l.locktype = 'advisory' AND l.granted AND l.classid = %s AND l.objid = %s AND l.objsubid = 1
-    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+_HOLDER = f"""
+    SELECT application_name, to_char(backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"+00:00"')
+    FROM pg_stat_activity WHERE pid IN (SELECT l.pid FROM {HELD})
 """
 """What PostgreSQL tells of a lock; of another user's only that there is one, unless this one may see all."""
 
@@ -46,7 +45,7 @@ class StoreLock:
             key = WRITER_LOCK + schema_of(connection, self._url)
             row = connection.execute("SELECT pg_try_advisory_lock(%s)", (key,)).fetchone()
             if row is None or not row[0]:
-                raise self._busy(connection.execute(_HOLDER, (key >> 32, key & 0xFFFFFFFF)).fetchone())
+                raise self._busy(connection.execute(_HOLDER, halves(key)).fetchone())
         except psycopg.Error as error:
             connection.close()
             raise server_error(error) from None
@@ -99,8 +98,4 @@ class StoreLock:
         who = (
             f"process {name.removeprefix('batch-manager ')}" if name.startswith("batch-manager ") else "another program"
         )
-        return HomeBusy(
-            f"Another batch-manager is writing in {shown_url(self._url)!r}"
-            f" ({who}{f', since {since}' if since else ''}).",
-            next_step="Wait for it or stop it; looking, estimating and searching work meanwhile.",
-        )
+        return writing_in(shown_url(self._url), who, since)

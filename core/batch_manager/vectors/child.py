@@ -6,13 +6,12 @@ import asyncio
 import contextlib
 import logging
 import os
-import signal
 import sys
 from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from batch_manager.child_environment import importable, without_secrets
+from batch_manager.child_environment import importable, signal_of, without_secrets
 from batch_manager.errors import VectorStoreError
 from batch_manager.frames import PREFIX, begin, unpack_header
 from batch_manager.vectors.trouble import known, one_line
@@ -120,9 +119,8 @@ class Child:
     def reason(self) -> str:
         """How it ended, in a few words."""
         code = self.process.returncode
-        if code is not None and code < 0:
-            with contextlib.suppress(ValueError):
-                return f"ended by {signal.Signals(-code).name}"
+        if name := signal_of(code):
+            return f"ended by {name}"
         return self.last_words[-1] if self.last_words else f"exit code {code}"
 
     def kill(self) -> None:

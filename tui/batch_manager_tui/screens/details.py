@@ -155,12 +155,18 @@ class DetailsScreen(PlaceScreen):
         self._show_facts()
         self._show_near([], [], "asking the index…" if _has_neighbours(detail, app) else "")
         await asyncio.sleep(REST)  # who turns pages quickly wants the next item, and not all about this one
-        if not shares:
-            self._known = replace(self._known, shares=await app.back.quote(detail.shares))
-            self._show_facts()
+        await self._count_by_section(detail)
         await self._ask_what_was_meant(detail)
         await self._ask_for_its_request(detail)
         await self._ask_for_neighbours(detail)
+
+    async def _count_by_section(self, detail: ItemDetail) -> None:
+        if len(detail.text) <= SHORT:
+            return  # shown already
+        shares = await self.batch_app.back.quote(detail.shares)
+        if self._detail is detail and self.query("#facts"):
+            self._known = replace(self._known, shares=shares)
+            self._show_facts()
 
     async def _ask_for_its_request(self, detail: ItemDetail) -> None:
         app = self.batch_app
