@@ -30,11 +30,13 @@ class Scope:
         which: `pending`; `failed`; `all` (every item that isn't skipped, indexed ones too).
         kinds: Only items of these kinds.
         ids: Only these item ids; None means no such limit. What doesn't fit `which` is left out.
+        curable: Without what was refused for good, so that trying it again can't cure it.
     """
 
     which: Literal["pending", "failed", "all"] = "pending"
     kinds: tuple[Kind, ...] = KINDS
     ids: tuple[int, ...] | None = None
+    curable: bool = False
 
     @property
     def rebuilds(self) -> bool:

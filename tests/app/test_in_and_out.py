@@ -201,8 +201,19 @@ async def test_with_a_paid_model_a_query_waits_for_enter_with_its_price_beside_i
         hits = driver.app.screen.query_one("#hits")
         await driver.until(lambda: hits.hits)
         assert workspace._server.totals()["requests"] > sent  # the rehearsal refuses some
+        sent = workspace._server.totals()["requests"]
+        await driver.press("ctrl+k")  # what was paid for is asked again, kept to something else
+        await driver.until(lambda: "$0, asked before" in driver.screen_text())
+        assert hits.hits and "tables only" in driver.screen_text()
         await driver.press("ctrl+k")
-        assert "asks again" in driver.notice
+        await driver.until(lambda: not hits.hits)
+        assert "relationships only" in driver.screen_text()
+        assert "Nothing of what the search is kept to is near that." in driver.screen_text()
+        await driver.press("ctrl+k", "slash", "ctrl+u")
+        assert not hits.hits and "Nothing is asked yet." in driver.screen_text()
+        await driver.press(*"purpose number 2")
+        await driver.until(lambda: hits.hits)
+        assert workspace._server.totals()["requests"] == sent
 
 
 async def test_quitting_in_the_middle_loses_nothing(
@@ -252,11 +263,10 @@ async def test_failures_are_listed_with_their_reason(opens: Callable[..., Any], 
         await driver.press("f", "f", "f")
         assert driver.app.main.items.line_count() == workspace.store.items.counts().total("failed") > 0
         assert "invalid_request_error" in driver.screen_text()
-        assert driver.app.main.desk.heading == "1 of 4 failed in the filter, to retry with r"
+        assert driver.app.main.desk.heading == "4 failed in the filter"
+        assert driver.app.main.desk.why.startswith("Retrying won't cure any of it: F")
         await driver.press("r")
-        await driver.asked()
-        assert "Retry what failed: 1 item" in driver.screen_text()
-        await driver.press("n")
+        assert "Retrying can't cure what failed" in driver.notice
 
 
 async def test_a_home_that_is_busy_can_be_looked_at(

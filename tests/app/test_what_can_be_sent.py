@@ -50,10 +50,38 @@ async def test_retry_is_offered_for_what_can_be_sent_alone(opens: Any, drives: A
         assert "F says why" in plain(driver)  # and not the key that opens an item
         assert "retries what failed" not in plain(driver)
         await driver.press("s")
-        assert "none of what failed can be sent: F says why" in driver.notice
+        assert "Retrying can't cure what failed: F says why" in driver.notice
         await driver.press("r")
         assert "F says why" in driver.notice
         assert driver.front == "MainScreen"
+
+
+async def test_a_retry_that_cures_nothing_is_not_offered(opens: Any, drives: Any, tables: Any) -> None:
+    workspace = opens(tables(3), OPENAI_API_KEY="k")
+    fail(workspace, ["table_000"], RATE, "slow down")
+    fail(workspace, ["table_001", "table_002"], "invalid_request_error", "no", lasting=True)
+    async with drives(workspace) as driver:
+        assert driver.app.main.desk.heading == "1 of 3 failed, to retry with r"
+        assert "Retrying won't cure 2 more: F says why." in plain(driver)
+        await driver.press("s")
+        assert "r retries 1 of 3 failed" in driver.notice
+        await driver.press("r")
+        await driver.asked()
+        assert driver.app.screen.quote.items == 1
+        assert "without what retrying won't cure: F says why" in plain(driver)
+        await driver.press("n", "j", "space", "r")
+        assert driver.notice.startswith("None of the chosen items failed in a way that a retry may cure: F")
+        assert driver.app.main.desk.heading == "1 failed of 1 marked"
+        await driver.press("escape", "g", "minus")
+        assert driver.app.main.desk.heading == "2 failed"
+        assert driver.app.main.desk.why == "Retrying won't cure any of it: F says why, and what helps."
+        assert "Retrying won't cure any of it" in plain(driver)
+        assert "retry failed" not in labels(driver)
+        await driver.press("r")
+        assert "Retrying can't cure what failed: F says why" in driver.notice
+        await driver.press("F", "r")
+        await driver.asked()  # whoever wants to, may
+        assert driver.app.screen.quote.items == 2
 
 
 async def test_a_remapped_key_is_the_one_that_says_why(opens: Any, drives: Any) -> None:

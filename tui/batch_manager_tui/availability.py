@@ -69,7 +69,7 @@ def _nothing_pending(now: Situation) -> str:
     if not failed:
         return "Nothing is pending."
     if not again:
-        return f"Nothing is pending, and none of what failed can be sent: {now.key('failures')} says why."
+        return f"Nothing is pending. {_incurable(now)}"
     rest = "" if again == failed else f" of {failed:,}"
     return f"Nothing is pending; {now.key('retry')} retries {again:,}{rest} failed."
 
@@ -80,7 +80,11 @@ def retry(now: Situation) -> str | None:
         return reason
     if not now.counts.total("failed"):
         return "Nothing has failed."
-    return None if now.retryable else f"None of what failed can be sent: {now.key('failures')} says why."
+    return None if now.retryable else _incurable(now)
+
+
+def _incurable(now: Situation) -> str:
+    return f"Retrying can't cure what failed: {now.key('failures')} says why, and what helps."
 
 
 def failures(now: Situation) -> str | None:

@@ -159,7 +159,7 @@ COMMANDS: tuple[Command, ...] = (
         "retry",
         ("r",),
         "retry failed",
-        "Price and retry the failed: the marked, else all in the filter",
+        "Price and retry what failed and may be cured by it: the marked, else all in the filter",
         "Spend",
         availability.retry,
         15,

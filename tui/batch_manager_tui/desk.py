@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,7 @@ class Desk:
     Attributes:
         selection: Filter and marks.
         counts: Items by kind and status, as last read.
-        retryable: Failed items that could be sent again, as last read.
+        retryable: Failed items that trying again may cure, as last read.
         searchable: Items that a search can find, as last read.
         serves: The model of the index that serves, where it isn't the one in force.
         spent: USD over all runs, as last read.
@@ -45,7 +46,8 @@ class Desk:
         jobs: Batches at half the price that are under way.
         waiting: Items that wait for them.
         quote: The newest quote, of `heading`.
-        why: Which key says why nothing of it can be sent; empty when something can be.
+        why: Why none of it is offered to be sent, and which key says more; empty when something can be.
+        aside: What is left out of it, and which key says why.
         error: Why there is no quote.
         view: The run.
         past_run: A run that something else was done after, so that it is not to be shown any more.
@@ -82,6 +84,7 @@ class Desk:
         self.quote: Quote | None = None
         self.heading = ""
         self.why = ""
+        self.aside = ""
         self.error: BatchManagerError | None = None
         self.view = RunView()
         self.past_run = 0
@@ -112,7 +115,16 @@ class Desk:
         past = self.view.run_id == self.past_run and not self.view.active
         view = RunView() if past else self.view
         return CostState(
-            self.heading, self.quote, self.error, view, self.spent, self.held, self._half(), self.waiting, self.why
+            self.heading,
+            self.quote,
+            self.error,
+            view,
+            self.spent,
+            self.held,
+            self._half(),
+            self.waiting,
+            self.why,
+            self.aside,
         )
 
     def _half(self) -> Decimal | None:
@@ -176,20 +188,26 @@ class Desk:
         """Make the quote of what is chosen now; where that is nothing but failed items, of a retry."""
         opened = self._opened()
         scope = self.selection.pending_scope()
+        why = aside = ""
         try:
             quote = await back.quote(opened.quote, scope)
             heading = self._heading(quote)
+            if not quote.items and quote.unsendable_count:
+                why = f"None of it can be sent: {keys['details']} says why, and what to do."
             if quote.nothing_to_do and self.counts.total("failed"):
-                retry = await back.quote(opened.quote, self.selection.failed_scope())
-                if not retry.nothing_to_do:
-                    quote = retry
-                    heading = _retry_heading(retry, self._where(), "" if opened.busy else keys["retry"])
+                retry = self.selection.failed_scope()
+                failed = await back.quote(opened.quote, replace(retry, curable=False))
+                curable = await back.quote(opened.quote, retry)
+                if not failed.nothing_to_do:
+                    quote = curable if curable.items else failed
+                    heading = _retry_heading(curable.items, _chosen(failed), self._where())
+                    heading += f", to retry with {keys['retry']}" if curable.items and not opened.busy else ""
+                    why, aside = _incurable(curable.items, failed, keys["failures"])
         except BatchManagerError as error:
             self.quote, self.error = None, error
             return
         self.quote, self.heading, self.error = quote, heading, None
-        failed = quote.scope.which == "failed"
-        self.why = f"{keys['failures'] if failed else keys['details']} says why, and what to do."
+        self.why, self.aside = why, aside
 
     def _where(self) -> str:
         """Where what failed was looked for, where that isn't everywhere."""
@@ -225,11 +243,19 @@ class Desk:
         return self.workspace
 
 
-def _retry_heading(quote: Quote, where: str, key: str) -> str:
-    if not quote.items:
-        return f"{_chosen(quote):,} failed{where}"
-    rest = f" of {_chosen(quote):,}" if quote.unsendable_count else ""
-    return f"{quote.items:,}{rest} failed{where}" + (f", to retry with {key}" if key else "")
+def _retry_heading(curable: int, failed: int, where: str) -> str:
+    rest = f" of {failed:,}" if 0 < curable < failed else ""
+    return f"{curable or failed:,}{rest} failed{where}"
+
+
+def _incurable(curable: int, failed: Quote, key: str) -> tuple[str, str]:
+    """(why none of what failed is offered to be tried again, what is left out of what is), of which one is empty."""
+    rest = _chosen(failed) - curable
+    if not failed.items:
+        return f"None of it can be sent: {key} says why, and what to do.", ""
+    if not curable:
+        return f"Retrying won't cure {'it' if rest == 1 else 'any of it'}: {key} says why, and what helps.", ""
+    return "", f"Retrying won't cure {rest:,} more: {key} says why." if rest else ""
 
 
 def _chosen(quote: Quote) -> int:

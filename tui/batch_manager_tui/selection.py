@@ -120,13 +120,14 @@ class Selection:
     def failed_scope(self) -> Scope:
         """What `retry` means: the marked, else all in the filter; of these, the failed.
 
-        A list of another status has none of them, so that it leaves none out either.
+        A list of another status has none of them, so that it leaves none out either. What a retry can't cure is left
+        out of it; the failure desk retries that all the same.
         """
         if self.marks:
-            return Scope("failed", ids=tuple(self.marks))
+            return Scope("failed", ids=tuple(self.marks), curable=True)
         if (self.wanted.text or self.wanted.problem) and self.wanted.status in (None, "failed"):
-            return Scope("failed", ids=tuple(self.ids))
-        return Scope("failed", kinds=(self.wanted.kind,) if self.wanted.kind else KINDS)
+            return Scope("failed", ids=tuple(self.ids), curable=True)
+        return Scope("failed", curable=True, kinds=(self.wanted.kind,) if self.wanted.kind else KINDS)
 
     def words(self) -> str:
         """The filter in words; empty when it leaves nothing out."""

@@ -21,7 +21,7 @@ class Situation:
         ready: The workspace is open.
         busy: Why this home can only be looked at; empty when it can be written.
         counts: Items by kind and status.
-        retryable: Failed items that could be sent again.
+        retryable: Failed items that trying again may cure.
         changes: A run would turn to an index of another model, or finish turning to it.
         searchable: Items that a search can find.
         wanted: The list's filter.

@@ -43,6 +43,10 @@ async def ask_and_start(app: BatchManagerApp, scope: Scope, title: str, aside: s
             if quote.nothing_to_do and (words := waiting_words(await app.back.read(half.waiting))):
                 app.say(f"{words}: {app.keys.key('half_price')} looks. Nothing else is to be sent.", "warning")
                 return False
+            if quote.nothing_to_do and scope.curable:
+                key = app.keys.key("failures")
+                app.say(f"None of the chosen items failed in a way that a retry may cure: {key} says more.", "warning")
+                return False
             if quote.nothing_to_do:
                 app.say(f"There is nothing to send: none of the chosen items is {scope.which}.", "warning")
                 return False

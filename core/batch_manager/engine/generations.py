@@ -20,7 +20,7 @@ from batch_manager.index_change import IndexChange, disk_need
 from batch_manager.plural import counted
 from batch_manager.quote import Scope, Space, Work
 from batch_manager.store import DocumentationStore
-from batch_manager.store.generations import half_done, seen_stage, title_of
+from batch_manager.store.generations import half_done, seen_lasting, seen_stage, title_of
 from batch_manager.store.scopes import Seen
 from batch_manager.vectors import VectorStore, row_id
 
@@ -42,7 +42,8 @@ def seen_for(store: DocumentationStore, space: Space) -> Seen:
     longer = tuple(store.cuts.longer(space)) if can_be_cut_for(space) else ()
     if store.generations.other_than(space) is None:
         return Seen(longer)
-    return Seen(longer, seen_stage(store.generations.find(space)))
+    found = store.generations.find(space)
+    return Seen(longer, seen_stage(found), seen_lasting(found))
 
 
 def change_of(settings: Settings, store: DocumentationStore, space: Space, work: Work) -> IndexChange | None:

@@ -118,6 +118,16 @@ def seen_stage(generation: Generation | None) -> str:
     return f"CASE WHEN i.stage IN ('skipped', 'gone') THEN i.stage ELSE coalesce({kept}, 'pending') END"
 
 
+def seen_lasting(generation: Generation | None) -> str:
+    """SQL over `item AS i`: whether its failure would be for good if that generation were the one that is worked on."""
+    if generation is None:
+        return "FALSE"
+    return (
+        "coalesce((SELECT s.lasting FROM standing s WHERE s.stage = 'failed'"
+        f" AND s.generation_id = {generation.id:d} AND s.item_id = i.id AND s.text_hash = i.text_hash), FALSE)"
+    )
+
+
 def is_served(alias: str) -> str:
     """SQL over an `item`: whether it stands in the index that serves, so that a search can find it."""
     return (

@@ -96,8 +96,9 @@ class Items:
         return failed_ids(self._db, code)
 
     def retryable(self) -> int:
-        """Failed items that could be sent again: all but those that were found to be unsendable."""
-        return int(self._one("SELECT count(*) FROM item WHERE stage = 'failed' AND problem IS NULL", [])[0])
+        """Failed items that trying again may cure: not what can't be sent, nor what was refused for good."""
+        curable = "SELECT count(*) FROM item WHERE stage = 'failed' AND problem IS NULL AND NOT lasting"
+        return int(self._one(curable, [])[0])
 
     def failure_records(self, ids: Sequence[int]) -> Iterator[Mapping[str, object]]:
         """The failed ones of these items, each with its reason, as rows for a file."""

@@ -26,10 +26,12 @@ class Seen:
         longer: Spaces whose answers the space's own can be cut from, for $0.
         stage: SQL over `item AS i` for an item's stage, where another index is meant than the one that is worked on
             (`generations.seen_stage`).
+        lasting: SQL over `item AS i` for whether its failure is for good, of the same index.
     """
 
     longer: tuple[int, ...] = ()
     stage: str = "i.stage"
+    lasting: str = "i.lasting"
 
     def unanswered(self, space_id: int, text: str = "t.id") -> str:
         """SQL: no answer of the text is kept, nor one that the space's own could be cut from."""
@@ -54,8 +56,9 @@ AWAITED = _awaits("item.id", "SELECT id FROM run WHERE state = 'handed'")
 """SQL over `item`: it waits for a text that is handed over at half the price."""
 
 
-def scope_conditions(scope: Scope, *handed: int, stage: str = "i.stage") -> tuple[str, list[Any]]:
+def scope_conditions(scope: Scope, *handed: int, seen: Seen = AS_IT_IS) -> tuple[str, list[Any]]:
     """The scope as SQL over `item AS i`, without items that wait for one of the runs that are handed over."""
+    stage = seen.stage
     stages = {
         "pending": f"{stage} IN ('pending', 'answered')",
         "failed": f"{stage} = 'failed'",
@@ -63,6 +66,8 @@ def scope_conditions(scope: Scope, *handed: int, stage: str = "i.stage") -> tupl
     }
     clauses = [stages[scope.which]]
     values: list[Any] = []
+    if scope.curable:
+        clauses.append(f"NOT {seen.lasting}")
     if len(scope.kinds) == 1:
         clauses.append("i.kind = ?")
         values.append(scope.kinds[0])

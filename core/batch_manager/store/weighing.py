@@ -58,7 +58,7 @@ class Weighing:
         self._db = database
         self._space_id = space_id
         self._seen = seen
-        self._where, self._values = scope_conditions(scope, *handed, stage=seen.stage)
+        self._where, self._values = scope_conditions(scope, *handed, seen=seen)
         self._dialect = database.dialect
         self._weight = self._dialect.larger("tokens", "(bytes + 3) / 4")  # as `Input.weight`
         self._sendable = f"{self._where} AND i.problem IS NULL"

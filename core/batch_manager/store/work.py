@@ -41,7 +41,7 @@ class Work:
 
     def texts(self, scope: Scope, space_id: int, seen: Seen = AS_IT_IS) -> Iterator[tuple[Input, str]]:
         """The texts that the scope would send, with their hashes, in the order of a run."""
-        where, values = scope_conditions(scope, *self._handed(space_id), stage=seen.stage)
+        where, values = scope_conditions(scope, *self._handed(space_id), seen=seen)
         with translated():
             for text_id, tokens, size, digest in self._db.execute_sql(
                 f"SELECT t.id, t.tokens, t.bytes, t.hash FROM text t{self._db.dialect.along('text_size')} WHERE EXISTS"

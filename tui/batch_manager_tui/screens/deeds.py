@@ -26,7 +26,7 @@ class Deeds(Choosing, Bringing, Looking):
         """Price what failed, and ask."""
         selection = self._screen.desk.selection
         self._screen.readings.once_listed(
-            lambda: self._ask(selection.failed_scope(), "Retry what failed", self._hidden())
+            lambda: self._ask(selection.failed_scope(), "Retry what failed", self._hidden() or self._incurable())
         )
 
     def rebuild(self) -> None:
@@ -37,6 +37,12 @@ class Deeds(Choosing, Bringing, Looking):
         selection = self._screen.desk.selection
         hidden = selection.hidden
         return f"{hidden:,} of the {len(selection.marks):,} marked are hidden by the filter" if hidden else ""
+
+    def _incurable(self) -> str:
+        desk = self._screen.desk
+        if desk.retryable == desk.counts.total("failed"):
+            return ""
+        return f"without what retrying won't cure: {self._app.keys.key('failures')} says why"
 
     def _ask(self, scope: Scope, title: str, aside: str = "") -> None:
         begin(self._screen, partial(ask_and_start, self._app, scope, title, aside), exclusive=True, group="spend")

@@ -37,6 +37,7 @@ def quote_lines(
     half: Decimal | None = None,
     waiting: Waiting = NONE,
     why: str = "",
+    aside: str = "",
 ) -> list[Line]:
     """What the choice would cost.
 
@@ -48,14 +49,14 @@ def quote_lines(
         held: USD of what was spent that is no bill yet.
         half: USD of the same at half the price, where that is offered.
         waiting: Items that are handed over at half the price, and not in the quote.
-        why: Which key says why nothing of it can be sent.
+        why: Why none of it is offered to be sent, and which key says more.
+        aside: What is left out of it, and which key says why.
     """
     lines: list[Line] = [[(line, "strong")] for line in wrap(heading, width)]
     if quote.nothing_to_do:
         lines.append([("nothing to send", "soft")])
-    elif not quote.items and quote.unsendable_count:
-        lines.append([("None of it can be sent:", "warning")])
-        lines += [[(line, "")] for line in wrap(why, width)]
+    elif why:
+        lines += [[(line, "warning")] for line in wrap(why, width)]
     else:
         lines.append([(show_usd(quote.cost), "accent"), (f"  {count(quote.tokens, 'token')}", "")])
         lines += [[(line, "soft")] for line in wrap(requests_words(quote), width)]
@@ -64,6 +65,8 @@ def quote_lines(
         lines.append([])
         lines += [_share("tables", quote.tables, width), _share("relations", quote.relationships, width)]
         lines += _asides(quote)
+        if aside:
+            lines += [[(line, "warning")] for line in wrap(aside, width)]
     if words := waiting_words(waiting):
         lines += [[(line, "soft")] for line in wrap(words, width)]
     lines += change_lines(quote, width)

@@ -29,7 +29,8 @@ class CostState:
         held: USD of it that is no bill yet: answers that never came, batches under way.
         half: USD of the quote at half the price, where that is offered.
         waiting: Items that are handed over at half the price, and not in the quote.
-        why: Which key says why nothing of it can be sent.
+        why: Why none of it is offered to be sent, and which key says more.
+        aside: What is left out of it, and which key says why.
     """
 
     heading: str = ""
@@ -41,6 +42,7 @@ class CostState:
     half: Decimal | None = None
     waiting: Waiting = NONE
     why: str = ""
+    aside: str = ""
 
 
 class CostPanel(Lines):
@@ -71,7 +73,7 @@ def _lines(state: CostState, width: int) -> list[Line]:
     if state.quote is None:
         return [[("counting tokens…", "soft")]] if state.heading else []
     lines = quote_lines(
-        state.quote, state.heading, state.spent, width, state.held, state.half, state.waiting, state.why
+        state.quote, state.heading, state.spent, width, state.held, state.half, state.waiting, state.why, state.aside
     )
     if state.view.run_id:
         lines += [[], [("the last run", "strong")], *money_lines(state.view, width)]

@@ -83,7 +83,7 @@ def idle_lines(
         elif now.retryable:
             lines.append(_key(now.key("retry"), "retries what failed"))
         elif now.counts.total("failed"):
-            lines.append(_key(now.key("failures"), "says why what failed can't be sent"))
+            lines.append(_key(now.key("failures"), "says why it failed, and what helps"))
         lines.append([])
     if runs:
         lines.append([("Runs so far", "strong")])
