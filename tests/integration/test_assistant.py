@@ -100,11 +100,11 @@ async def test_a_session_sees_what_others_index_meanwhile(local: Command) -> Non
 async def test_queries_stay_under_the_cap_together(paid: Command, server: RehearsalServer) -> None:
     sent = server.totals()["requests"]
     async with session(paid, "--max-cost", "0.00000013") as client:
-        # Three tokens at $0.02 a million: $0.00000006 each.
-        for number in (1, 2):
-            found = await ask(client, "search_documentation", query="who pays late")
+        # Three tokens at $0.02 a million: $0.00000006 each; what was asked before costs nothing again.
+        for number, query in ((1, "who pays late"), (1, "who pays late"), (2, "who pays now")):
+            found = await ask(client, "search_documentation", query=query)
             assert found["spent_usd"] == pytest.approx(number * 6e-8)
-        refused = await ask(client, "search_documentation", query="who pays late")
+        refused = await ask(client, "search_documentation", query="who pays first")
         assert "cap of $0.00000013 is spent; it was not sent" in refused
         assert (await ask(client, "describe_table", name="users"))["name"] == "users"
     assert server.totals()["requests"] == sent + 2

@@ -10,11 +10,13 @@ import pytest
 from batch_manager.documents import Column, Document
 from batch_manager.engine import Engine
 from batch_manager.engine.search import Unmetered
-from batch_manager.errors import UsageError
+from batch_manager.errors import DeclinedError, UsageError
 from batch_manager.quote import Scope
+from batch_manager.rehearsal import RehearsalServer
 from batch_manager.settings import load_settings
 from batch_manager.sources.collection import IterableSource
 from batch_manager.store import DocumentationStore
+from jobs import KEY, options
 
 
 @pytest.fixture(scope="module")
@@ -122,4 +124,33 @@ def test_what_stops_a_request_keeps_it_back(engine: Engine) -> None:
             raise UsageError("Enough.", code="enough")
 
     with pytest.raises(UsageError, match="Enough"):
-        engine.index.search("what was paid", meter=Full())
+        engine.index.search("what nobody asked before", meter=Full())
+
+
+def test_a_query_that_was_paid_for_is_asked_again_for_nothing(tmp_path: Path) -> None:
+    with RehearsalServer.start(options()) as server:
+        values = {"BATCH_MANAGER_HOME": str(tmp_path), "OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": server.base_url}
+        settings = load_settings(values, environment={}, folder=tmp_path)
+        with DocumentationStore(settings) as store:
+            documents = [
+                Document("table", "orders", documentation="Baskets that were paid."),
+                Document("relationship", "orders_fk", tables=("orders", "people")),
+            ]
+            store.items.bring(IterableSource(documents, "words", "a test"))
+            engine = Engine(settings, store, on_trouble="stop")
+            try:
+                engine.start(engine.quote(Scope()))
+                assert engine.wait(60).indexed == 2
+                server.clear()
+                index = engine.index
+                assert index.search_price("paid baskets") > 0 and not index.keeps("paid baskets")
+                with pytest.raises(DeclinedError, match="nobody said yes"):
+                    index.search("paid baskets", may_pay=False)
+                assert server.totals()["requests"] == 0
+                assert index.search("paid baskets", "table")[0].name == "orders"
+                assert index.search_price("paid baskets") == 0 and index.keeps("paid baskets")
+                found = index.search("paid baskets", "relationship", may_pay=False)
+                assert [hit.name for hit in found] == ["orders_fk"]
+                assert server.totals()["requests"] == 1
+            finally:
+                engine.close()

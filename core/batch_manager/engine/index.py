@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from batch_manager.documents import Kind
 from batch_manager.embedding import require_key, space_of
 from batch_manager.engine.agreement import Agreed
+from batch_manager.engine.asked import Asked, Query
 from batch_manager.engine.budget import Budget
 from batch_manager.engine.delivery import Delivery
 from batch_manager.engine.driver import Driver
@@ -25,7 +26,16 @@ from batch_manager.engine.generations import (
 )
 from batch_manager.engine.index_care import mend_damage, mend_size, refuse_lost
 from batch_manager.engine.quoting import quote_of
-from batch_manager.engine.search import Meter, SearchHit, Unmetered, checked_query, neighbours, search
+from batch_manager.engine.search import (
+    Meter,
+    OnlyKept,
+    SearchHit,
+    Unmetered,
+    checked_query,
+    neighbours,
+    query_vector,
+    search,
+)
 from batch_manager.engine.thread import LoopThread
 from batch_manager.engine.verify import VerifyReport, verify
 from batch_manager.errors import DeclinedError, SettingError, UsageError
@@ -68,16 +78,27 @@ class Index:
         self._thread = thread
         self._driver = driver
         self._tell = tell
+        self._asked = Asked()
 
     def search_price(self, query: str) -> Decimal:
-        """What the query's own embedding costs, by the model of the index that serves.
+        """What the query's own embedding costs, by the model of the index that serves; $0 where it is kept.
 
         Raises:
             UsageError: The query can't be sent, or the index that serves can't be asked.
             SettingError: No price is known.
         """
         tokens = checked_query(query)
-        return price_of(serving_settings(self._settings, self._store)).cost(tokens)
+        asked = serving_settings(self._settings, self._store)
+        price = price_of(asked)
+        return Decimal(0) if _query(query, asked) in self._asked else price.cost(tokens)
+
+    def keeps(self, query: str) -> bool:
+        """Whether this was asked before and its vector is kept, so that it is asked again for $0 and sends nothing.
+
+        Raises:
+            UsageError: The index that serves can't be asked.
+        """
+        return _query(query, serving_settings(self._settings, self._store)) in self._asked
 
     def search_settings(self) -> Settings:
         """The settings by which a search asks: those in force, or of the index that serves while another is built.
@@ -114,8 +135,11 @@ class Index:
         schemas: Sequence[str] = (),
         meter: Meter | None = None,
         agreed: bool = False,
+        may_pay: bool = True,
     ) -> list[SearchHit]:
-        """The nearest items, best first; sends the query alone. Blocks: call it from a thread that may wait.
+        """The nearest items, best first; sends the query alone, or nothing where its vector is kept.
+
+        Blocks: call it from a thread that may wait.
 
         Args:
             query: What is looked for.
@@ -125,9 +149,12 @@ class Index:
             schemas: Only items of one of these schemas (names or globs).
             meter: Who watches what it costs, and may keep it back.
             agreed: Somebody said yes to sending the query to a server that the settings in force don't name.
+            may_pay: Somebody said yes to the query's price, too; without, only a kept vector or the model on this
+                machine answers.
 
         Raises:
-            DeclinedError: `server_not_named`: it would be sent to such a server, and nobody said yes.
+            DeclinedError: `server_not_named`: it would be sent to such a server, and nobody said yes;
+                `query_not_kept`: it would be paid for, and nobody said yes to that.
             UsageError: The query can't be sent, the index that serves can't be asked, or no item is of such a source
                 or schema.
             RequestRefused, VectorStoreError: The server or Chroma didn't answer, or the index has lost all that it
@@ -146,16 +173,11 @@ class Index:
 
         async def ask() -> list[SearchHit]:
             await refuse_lost(self._store, self._edge.vectors(), self._settings)
-            return await search(
-                query,
-                within,
-                limit,
-                self._edge.embedder_for(asked),
-                self._edge.vectors(),
-                self._store,
-                space_of(asked),
-                meter or Unmetered(),
+            watched = meter or (Unmetered() if may_pay or asked.provider == "local" else OnlyKept())
+            vector = await query_vector(
+                _query(query, asked), self._asked, lambda: self._edge.embedder_for(asked), watched
             )
+            return await search(query, vector, within, limit, self._edge.vectors(), self._store, space_of(asked))
 
         return self._thread.do(ask())
 
@@ -278,3 +300,7 @@ class Index:
     def _space_to_fill(self) -> Space:
         active = self._store.generations.active()
         return space_of(self._settings) if active is None else active.space
+
+
+def _query(text: str, asked: Settings) -> Query:
+    return Query(text, space_of(asked), asked.host)

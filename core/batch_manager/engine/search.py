@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, cast
 
 from batch_manager.documents import KINDS, Kind
 from batch_manager.embedding import Answer, Embedder
 from batch_manager.embedding.backoff import backoff
-from batch_manager.errors import RequestRefused, UsageError, Verdict
+from batch_manager.engine.asked import Asked, Query
+from batch_manager.errors import DeclinedError, RequestRefused, UsageError, Verdict
 from batch_manager.quote import Space
 from batch_manager.store import DocumentationStore
 from batch_manager.store.places import Within
@@ -77,6 +78,22 @@ class Unmetered:
         """Nothing to note."""
 
 
+class OnlyKept(Unmetered):
+    """Nobody said yes to a price: what isn't kept stays here."""
+
+    def reserve(self, tokens: int) -> None:
+        """Keep it back.
+
+        Raises:
+            DeclinedError: Always.
+        """
+        raise DeclinedError(
+            "What this query was answered with isn't kept any more, and nobody said yes to its price.",
+            next_step="Ask for it once more.",
+            code="query_not_kept",
+        )
+
+
 def checked_query(query: str) -> int:
     """Tokens of a query that can be sent.
 
@@ -94,20 +111,48 @@ def checked_query(query: str) -> int:
     return tokens
 
 
+async def query_vector(query: Query, asked: Asked, embedder: Callable[[], Embedder], meter: Meter) -> bytes:
+    """The query's vector: the kept one for $0, else by a request, once the meter lets it go.
+
+    Args:
+        query: What is looked for.
+        asked: Vectors of earlier queries; a new one is kept there.
+        embedder: Gives the embedder, where one is needed.
+        meter: Who watches what it costs.
+
+    Raises:
+        UsageError: The query can't be sent.
+        RequestRefused: The server didn't answer.
+    """
+    tokens = checked_query(query.text)
+    kept = asked.vector(query)
+    if kept is not None:
+        return kept
+    vector = (await _embed(query.text, tokens, embedder(), meter)).vectors[0]
+    asked.keep(query, vector)
+    return vector
+
+
 async def search(
     query: str,
+    asked: bytes,
     within: Within,
     limit: int,
-    embedder: Embedder,
     vectors: VectorStore,
     store: DocumentationStore,
     space: Space,
-    meter: Meter,
 ) -> list[SearchHit]:
-    """The nearest items by meaning, by the words of their texts and by their names, best first."""
-    tokens = checked_query(query)
-    answer = await _embed(query, tokens, embedder, meter)
-    asked = answer.vectors[0]
+    """The nearest items by meaning, by the words of their texts and by their names, best first.
+
+    Args:
+        query: What is looked for.
+        asked: Its vector.
+        within: Where.
+        limit: Items at most.
+        vectors: The index.
+        store: The store.
+        space: Of the index.
+    """
     best = await _nearest(asked, within, limit * PARTS_MARGIN, vectors, store)
     terms = [word for word in words_of(query) if word not in STOP_WORDS]
     said = store.words.find(terms, within, max(WORD_HITS, limit))

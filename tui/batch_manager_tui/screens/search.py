@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.containers import Container, Horizontal
@@ -19,13 +19,19 @@ from batch_manager_tui.display import shown
 from batch_manager_tui.places import bindings_of
 from batch_manager_tui.screens.base import PlaceScreen
 from batch_manager_tui.screens.details import DetailsScreen
-from batch_manager_tui.widgets.hits import Hits, QueryBox
+from batch_manager_tui.widgets.hits import Hits, QueryBox, nothing_near, unasked
 from batch_manager_tui.widgets.key_line import KeyLine, Keys
 from batch_manager_tui.widgets.pick_list import PickList
+from batch_manager_tui.widgets.strips import Line
 from batch_manager_tui.widgets.text_pane import TextPane
 from batch_manager_tui.workers import begin
 
+if TYPE_CHECKING:
+    from batch_manager.engine import SearchHit
+
 LIMIT = 20
+NEAREST = "Nearest items"
+NO_TEXT = "The text that answers stands here."
 TYPING_PAUSE = 0.35
 """Seconds without a key after which a search that costs nothing starts by itself."""
 
@@ -47,6 +53,7 @@ class SearchScreen(PlaceScreen):
         self._sought = ""
         self._stale = False
         self._free = False
+        self._local = False
         self._told_where = False
 
     def body(self) -> ComposeResult:
@@ -57,7 +64,7 @@ class SearchScreen(PlaceScreen):
             yield Static("", id="query-price", markup=False)
         with Container(id="found"):
             hits = Hits(id="hits")
-            hits.border_title = "Nearest items"
+            hits.border_title = NEAREST
             yield hits
             passage = TextPane(id="passage")
             passage.add_class("pane", update=False)
@@ -68,6 +75,7 @@ class SearchScreen(PlaceScreen):
         """Begin in the box."""
         super().on_mount()
         self.query_one("#hits", Hits).border_subtitle = "tables and relationships"
+        self._show([])
 
     def footer(self) -> Keys:
         """What the keys do where the focus is: what is typed into the box is no key."""
@@ -88,6 +96,8 @@ class SearchScreen(PlaceScreen):
         """The price follows; a search that stays on this machine follows after a pause."""
         if self._timer is not None:
             self._timer.stop()
+        if not event.value.strip():
+            self._forget()
         begin(self, partial(self._price, event.value), exclusive=True, group="price")
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
@@ -156,11 +166,9 @@ class SearchScreen(PlaceScreen):
         named = (("source", self._source), ("schema", self._schema))
         words = " · ".join([words, *(f"{noun} {shown(name)}" for noun, name in named if name is not None)])
         self.query_one("#hits", Hits).border_subtitle = Content(words)
-        self._stale = bool(self._asked)
-        if self._asked and self._free:
-            self._ask()
-        elif self._asked:
-            self.say(f"{words}: enter in the box asks again, for the price beside it.")
+        if self._asked:  # what is shown, whatever stands in the box by now: its vector is kept, so that nothing is paid
+            self._stale = True
+            begin(self, partial(self._search, self._asked, may_pay=False), exclusive=True, group="search")
 
     def action_open(self) -> None:
         """Jump to the item."""
@@ -185,10 +193,18 @@ class SearchScreen(PlaceScreen):
         if self._timer is not None:
             self._timer.stop()  # a search for what was typed would take the place of the one that enter asked for
         self._sought = query
-        # A yes to a server that the settings don't name is one only once it was told beside the box.
-        begin(self, partial(self._search, query, focus, agreed=self._told_where), exclusive=True, group="search")
+        begin(self, partial(self._search, query, focus, may_pay=focus), exclusive=True, group="search")
 
-    async def _search(self, query: str, focus: bool, *, agreed: bool) -> None:
+    def _forget(self) -> None:
+        """Nothing is asked any more."""
+        self._asked = self._sought = ""
+        self._stale = False
+        begin(self, self._nothing, exclusive=True, group="search")  # an answer that is on its way comes to nothing
+
+    async def _nothing(self) -> None:
+        self._show([])
+
+    async def _search(self, query: str, focus: bool = False, *, may_pay: bool) -> None:
         app = self.batch_app
         box = self.query_one("#hits", Hits)
         box.border_title = "Searching…"
@@ -197,29 +213,50 @@ class SearchScreen(PlaceScreen):
                 app.workspace.engine.index.search,
                 sources=() if self._source is None else (self._source,),
                 schemas=() if self._schema is None else (self._schema,),
-                agreed=agreed,
+                # A yes to a server that the settings don't name is one only once it was told beside the box.
+                agreed=self._told_where or not may_pay,
+                may_pay=may_pay,
             )
             hits = await app.back.do(find, query, self._kind, LIMIT)
         except BatchManagerError as error:
             self.say(shown(str(error)), "error")
+            if not may_pay and query == self._asked:
+                self._asked = ""
+                self._show([])  # what stood there doesn't fit what the search is kept to by now
             return
         finally:
-            box.border_title = "Nearest items"
+            box.border_title = NEAREST
         if not self.query("#hits"):
             return  # left meanwhile
         self._asked, self._stale = query, False
-        box.show_hits(hits)
-        self.query_one("#passage", TextPane).show(hits[0].document if hits else "")
-        if not hits:
-            self.say("Nothing is near that. Is anything of this kind indexed?", "warning")
-        elif focus:
+        self._show(hits)
+        if focus and hits:
             box.focus()
+        begin(self, partial(self._price, self.query_one("#query", Input).value), exclusive=True, group="price")
+
+    def _show(self, hits: list[SearchHit]) -> None:
+        """These results, the best one's text; where there are none, what stands there and which key is next."""
+        keys = {
+            one: self.key(one) for one in ("search.open", "search.kind", "search.source", "search.schema", "filter")
+        }
+        kept = bool(self._kind or self._source or self._schema)
+
+        def empty(width: int) -> list[Line]:
+            return nothing_near(keys, kept, width) if self._asked else unasked(keys, self._local, width)
+
+        self.query_one("#hits", Hits).show_hits(hits, empty)
+        passage = self.query_one("#passage", TextPane)
+        passage.show(hits[0].document if hits else "", None if hits else [[(NO_TEXT, "soft")]])
 
     async def _price(self, query: str) -> None:
         words, self._free, self._told_where = await self.batch_app.back.quote(self._price_words, query)
         for box in self.query("#query-price").results(Static):
             box.update(words)
+        for hits in self.query("#hits").results(Hits):
+            hits.refresh()  # what an empty one says depends on where a query goes
         if self._free and len(query.strip()) > 2 and query != self._sought:  # enter may have come first
+            if self._timer is not None:
+                self._timer.stop()
             self._timer = self.set_timer(TYPING_PAUSE, self._ask)
 
     def _price_words(self, query: str) -> tuple[str, bool, bool]:
@@ -227,14 +264,17 @@ class SearchScreen(PlaceScreen):
 
         That server is told with the price.
         """
-        if not query.strip():
-            return "", self._free, False
         index = self.batch_app.workspace.engine.index
         try:
-            price = show_usd(index.search_price(query))
             asked = index.search_settings()
+            self._local = asked.provider == "local"
+            if not query.strip():
+                return "", self._local, False
+            price = show_usd(index.search_price(query))
+            if index.keeps(query) and not self._local:
+                return "$0, asked before", True, False
             if index.leaves_unnamed(asked):
                 return f"{price} at {shown(asked.host)}", False, True
-            return price, asked.provider == "local", False
+            return price, self._local, False
         except BatchManagerError as error:
             return error.code, False, False

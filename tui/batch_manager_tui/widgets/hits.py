@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding
 from textual.widgets import Input
 
-from batch_manager_tui.display import clip, fit, shown
+from batch_manager_tui.display import clip, fit, pad, shown, wrap
 from batch_manager_tui.widgets.box import Box
 from batch_manager_tui.widgets.pick_list import PickList
-from batch_manager_tui.widgets.strips import Line
+from batch_manager_tui.widgets.strips import Line, Make
 from batch_manager_tui.widgets.words import KIND
 
 if TYPE_CHECKING:
     from batch_manager.engine import SearchHit
 
 SCORE_CELLS = 8
+KEY_CELLS = 7
 
 
 class QueryBox(Box, inherit_bindings=False):
@@ -37,15 +38,51 @@ class Hits(PickList):
         super().__init__(id=id)
         self.hits: list[SearchHit] = []
 
-    def show_hits(self, hits: list[SearchHit]) -> None:
-        """Show these; the cursor on the best."""
+    def show_hits(self, hits: list[SearchHit], empty: Make) -> None:
+        """Show these, the cursor on the best; `empty` makes what stands there when there are none."""
         self.hits = hits
-        self.show(len(hits), lambda index, width: hit_line(self.hits[index], width))
+        self.show(len(hits), lambda index, width: hit_line(self.hits[index], width), empty=empty)
 
     @property
     def current(self) -> SearchHit | None:
         """The hit under the cursor."""
         return self.hits[self.cursor] if self.hits else None
+
+
+def unasked(keys: Mapping[str, str], local: bool, width: int) -> list[Line]:
+    """What stands there before anything was asked.
+
+    Args:
+        keys: The first key of each command.
+        local: A query stays on this machine, so that it is asked as it is typed.
+        width: Cells.
+    """
+    how = "results come as you type, for $0" if local else "sends it, for the price beside it"
+    lines: list[Line] = [[("Nothing is asked yet.", "strong")], []]
+    lines += [[(line, "")] for line in wrap("Type what you look for, in plain words.", width)]
+    return [*lines, [], [(how, "")] if local else _key(keys["search.open"], how), *_keepers(keys)]
+
+
+def nothing_near(keys: Mapping[str, str], kept: bool, width: int) -> list[Line]:
+    """What stands there when nothing was found.
+
+    Args:
+        keys: The first key of each command.
+        kept: The search is kept to a kind, a source or a schema.
+        width: Cells.
+    """
+    why = "Nothing of what the search is kept to is near that." if kept else "Nothing is near that."
+    lines: list[Line] = [[(line, "strong")] for line in wrap(why, width)]
+    return [*lines, [], _key(keys["filter"], "ask something else"), *_keepers(keys)]
+
+
+def _keepers(keys: Mapping[str, str]) -> list[Line]:
+    what = (("kind", "another kind"), ("source", "another source"), ("schema", "another schema"))
+    return [_key(keys[f"search.{name}"], words) for name, words in what]
+
+
+def _key(key: str, words: str) -> Line:
+    return [(pad(key, KEY_CELLS), "accent"), (words, "")]
 
 
 def hit_line(hit: SearchHit, width: int) -> Line:

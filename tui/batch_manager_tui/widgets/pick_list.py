@@ -9,7 +9,7 @@ from textual import events
 from textual.message import Message
 from textual.strip import Strip
 
-from batch_manager_tui.widgets.strips import Line, LineView, clip_line, strip_of
+from batch_manager_tui.widgets.strips import LEAST_WIDTH, Line, LineView, Make, clip_line, strip_of
 
 DrawLine = Callable[[int, int], Line]
 """(index, width) → the line."""
@@ -39,10 +39,18 @@ class PickList(LineView):
         self.cursor = 0
         self._count = 0
         self._draw: DrawLine = lambda index, width: []
+        self._empty: Make | None = None
 
-    def show(self, count: int, draw: DrawLine, cursor: int = 0) -> None:
-        """Show that many lines; the cursor at that place, or the nearest there is."""
-        self._count, self._draw = count, draw
+    def show(self, count: int, draw: DrawLine, cursor: int = 0, empty: Make | None = None) -> None:
+        """Show that many lines; the cursor at that place, or the nearest there is.
+
+        Args:
+            count: How many.
+            draw: Draws one.
+            cursor: Where the cursor is.
+            empty: Makes what stands there when there are none.
+        """
+        self._count, self._draw, self._empty = count, draw, empty
         self.cursor = max(0, min(cursor, count - 1))
         self.fit_lines()
         self._keep_in_sight()
@@ -50,6 +58,15 @@ class PickList(LineView):
     def line_count(self) -> int:
         """As many as were given."""
         return self._count
+
+    def render_line(self, y: int) -> Strip:
+        """A line of the list; of an empty one, what it says instead."""
+        width = self.line_width
+        if self._count or self._empty is None:
+            return super().render_line(y)
+        lines = self._empty(max(LEAST_WIDTH, width))
+        line = clip_line(lines[y], width) if y < len(lines) else []
+        return strip_of(((text, self.part(name)) for text, name in line), width, self.ground)
 
     def draw_line(self, index: int, width: int) -> Strip:
         """A line, on the cursor's ground where the cursor is."""
