@@ -97,3 +97,27 @@ def test_the_written_bill_is_exact(store: DocumentationStore, tmp_path: Path, en
     assert Decimal(second["held_usd"]) == Decimal(30) / 10**12
     assert str(second["retries"]) == "1"
     assert second["host"] == ("'=host" if ending == ".csv" else "=host")
+
+
+def test_the_time_of_a_run_is_when_it_sent_and_not_between_sittings(store: DocumentationStore) -> None:
+    fill(store, [])
+    for sent, ended, inputs in (
+        ("10:00:00", "10:00:03", 30),
+        ("10:00:02", "10:00:05", 30),
+        ("10:00:06", "10:00:08", 30),  # a second apart is the clock's grain
+        ("11:30:00", "11:30:02", 10),
+        ("11:45:00", None, 10),
+    ):
+        store._db.execute_sql(
+            "INSERT INTO request (run_id, batch, try, state, model, inputs, tokens_estimated, price, cost_pico,"
+            " sent_at, ended_at) VALUES (2, 1, 1, 'answered', 'm', ?, 9, '0.02', 1, ?, ?)",
+            (inputs, f"2026-11-01T{sent}+00:00", ended and f"2026-11-01T{ended}+00:00"),
+        )
+    run = next(run for run in store.ledger.bill().runs if run.id == 2)
+    assert run.sending == 10
+    assert next(row for row in bill_records(store.ledger.bill()) if row["run"] == 2)["sending_seconds"] == 10
+    pace = store.ledger.pace(2, 24)
+    assert pace is not None
+    assert sum(pace.answered) == 100
+    assert pace.seconds * len(pace.answered) == 10
+    assert max(pace.rates) <= 100 / 8  # as the run's own screen has it, and not of one lucky second

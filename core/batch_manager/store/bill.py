@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal, TypeVar
@@ -33,6 +33,7 @@ BILL_COLUMNS = (
     "billed_tokens",
     "requests",
     "retries",
+    "sending_seconds",
 )
 """What a written bill says of each run."""
 
@@ -87,6 +88,8 @@ class BilledRun:
         estimated: USD of the quote that was agreed; `estimated_tokens` its tokens, `items` its items.
         cap: USD, or None.
         spent: What its requests add up to.
+        sending: Seconds in which a request of it was under way, to the second; unlike the time from the yes to the
+            end, without pauses and without what lay between two sittings.
         lane: `now`, or `batch` for half the price.
         saved: USD that the half-price lane saved, less what came back too late and was paid for twice.
         doubled: USD of that.
@@ -108,6 +111,7 @@ class BilledRun:
     lane: str = "now"
     saved: Decimal = Decimal(0)
     doubled: Decimal = Decimal(0)
+    sending: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +167,7 @@ def read_bill(database: Database) -> Bill:
             )
         ]
         by_run = dict(_sums(pieces, lambda piece: piece.run_id))
+        sending = _sending(database)
         rows = database.execute_sql(
             "SELECT id, state, reason, agreed_at, ended_at, host, price, cap_pico, quote, lane FROM run"
             " ORDER BY id DESC"
@@ -170,7 +175,10 @@ def read_bill(database: Database) -> Bill:
     jobs = Jobs(database)
     doubled = {row[0]: jobs.doubled_tokens(row[0]) for row in rows if row[9] == "batch"}
     return Bill(
-        runs=tuple(_run(row, by_run.get(row[0], Spent()), doubled.get(row[0], 0)) for row in rows),
+        runs=tuple(
+            replace(_run(row, by_run.get(row[0], Spent()), doubled.get(row[0], 0)), sending=sending.get(row[0], 0.0))
+            for row in rows
+        ),
         days=_sums(pieces, lambda piece: piece.day),
         models=_sums(pieces, lambda piece: piece.model),
         total=sum((piece.spent for piece in pieces), Spent()),
@@ -178,9 +186,42 @@ def read_bill(database: Database) -> Bill:
     )
 
 
+def _sending(database: Database) -> dict[int, float]:
+    """Seconds in which each run had a request under way; a second between two requests is the clock's grain."""
+    rows = database.execute_sql(
+        "WITH span AS (SELECT id, run_id, sent_at, ended_at, max(ended_at) OVER (PARTITION BY run_id"
+        " ORDER BY sent_at, id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS so_far"
+        " FROM request WHERE ended_at IS NOT NULL), stretch AS (SELECT run_id, sent_at, ended_at,"
+        " sum(CASE WHEN so_far >= sent_at THEN 0 ELSE 1 END) OVER (PARTITION BY run_id ORDER BY sent_at, id) AS nth"
+        " FROM span) SELECT run_id, min(sent_at), max(ended_at) FROM stretch GROUP BY run_id, nth ORDER BY 1, 2"
+    ).fetchall()
+    spans: dict[int, list[tuple[float, float]]] = {}
+    for run_id, sent, ended in rows:
+        spans.setdefault(run_id, []).append((_seconds(sent), _seconds(ended)))
+    return {run_id: sum(end - start for start, end in joined(found)) for run_id, found in spans.items()}
+
+
+def joined(spans: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Spans in order, those as one that overlap or are no more than the clock's grain apart. Pure."""
+    found: list[tuple[float, float]] = []
+    for start, end in sorted(spans):
+        if found and start - found[-1][1] <= GRAIN:
+            found[-1] = (found[-1][0], max(end, found[-1][1]))
+        else:
+            found.append((start, end))
+    return found
+
+
+GRAIN = 1.0
+"""Seconds between two ticks of the clock that times are written down by."""
+
+WINDOW = 20.0
+"""Seconds that a rate looks back, on the run's own screen too, so that both tell the same highest rate."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """A run's pace: texts answered in equal stretches of its time.
+    """A run's pace: texts answered in equal stretches of the time in which it was sending.
 
     Attributes:
         seconds: Of one stretch.
@@ -192,12 +233,16 @@ class Pace:
 
     @property
     def rates(self) -> tuple[float, ...]:
-        """Texts a second, in each stretch."""
-        return tuple(one / self.seconds for one in self.answered)
+        """Texts a second at the end of each stretch, over the last `WINDOW` seconds."""
+        back = max(1, round(WINDOW / self.seconds))
+        return tuple(
+            sum(self.answered[max(0, end - back) : end]) / (min(back, end) * self.seconds)
+            for end in range(1, len(self.answered) + 1)
+        )
 
 
 def read_pace(database: Database, run_id: int, stretches: int) -> Pace | None:
-    """A run's pace, over as many stretches; None when no request of it was answered.
+    """A run's pace, over as many stretches at most; None when no request of it was answered.
 
     Raises:
         StoreError: The store can't be read.
@@ -210,11 +255,15 @@ def read_pace(database: Database, run_id: int, stretches: int) -> Pace | None:
         ).fetchall()
     if not rows:
         return None
-    first, last = _seconds(min(row[2] for row in rows)), _seconds(max(row[0] for row in rows))
-    seconds = max(last - first, 0.001) / stretches
+    spans = joined((_seconds(sent), _seconds(ended)) for ended, _, sent in rows)
+    whole = max(GRAIN, sum(end - start for start, end in spans))
+    stretches = min(stretches, int(whole))  # a stretch that is shorter than the clock's grain would tell nothing
+    seconds = whole / stretches
     answered = [0] * stretches
     for ended, inputs, _ in rows:
-        answered[min(stretches - 1, int((_seconds(ended) - first) / seconds))] += inputs
+        at = _seconds(ended)
+        sending = sum(max(0.0, min(at, end) - start) for start, end in spans)
+        answered[min(stretches - 1, int(sending / seconds))] += inputs
     return Pace(seconds, tuple(answered))
 
 
@@ -258,6 +307,7 @@ def bill_records(bill: Bill) -> Iterable[Mapping[str, object]]:
             run.spent.tokens,
             run.spent.requests,
             run.spent.retries,
+            round(run.sending),
         )
         yield dict(zip(BILL_COLUMNS, values, strict=True))
 

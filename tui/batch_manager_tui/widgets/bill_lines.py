@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 
 from batch_manager.pricing import show_usd
@@ -50,7 +50,7 @@ def run_heads(width: int) -> Line:
     words = fit("run", 5, ">") + "  " + fit("outcome", OUTCOME_CELLS) + fit("agreed", _agreed_cells(width))
     if width >= WIDE:
         words += fit("model", 26)
-    words += _figures(("estimated", "billed", "held", "tokens", "requests", "retries", "time"), width)
+    words += _figures(("estimated", "billed", "held", "tokens", "requests", "retries", "sending"), width)
     return [(words, "soft")]
 
 
@@ -72,7 +72,7 @@ def run_line(run: BilledRun, width: int) -> Line:
         f"{spent.tokens:,}",
         f"{spent.requests:,}",
         f"{spent.retries:,}" if spent.retries else "",
-        _time(run),
+        _sending(run),
     )
     return [*line, (_figures(figures, width), "")]
 
@@ -253,7 +253,8 @@ def run_words(run: BilledRun, width: int) -> list[Line]:
     ]
     if run.ended_at:
         lines.append(labelled("ended", when(run.ended_at), width))
-        lines.append(labelled("time", f"{_time(run)}, from the yes to the end", width))
+    if run.spent.requests:
+        lines += wrapped("sending", f"{_sending(run)} with requests under way", width)
     return lines
 
 
@@ -301,8 +302,7 @@ def _agreed_cells(width: int) -> int:
     return 18 if width >= NARROW else 12
 
 
-def _time(run: BilledRun) -> str:
-    if run.ended_at is None:
+def _sending(run: BilledRun) -> str:
+    if not run.spent.requests:
         return ""
-    seconds = (datetime.fromisoformat(run.ended_at) - datetime.fromisoformat(run.agreed_at)).total_seconds()
-    return duration(max(0.0, seconds))
+    return duration(run.sending) if run.sending >= 1 else "under 1 s"
