@@ -26,7 +26,7 @@ class BatchView:
         number: 1, 2, 3… within the run; 0 is work that costs nothing (texts paid for before).
         items: Inputs in it; `answered`, `indexed` and `failed` of them have got there.
         tries: Requests sent for it so far.
-        seconds: Since it first left, to its end or to now.
+        seconds: Since it first left, to its end or to now, without pauses of the run.
         waits_for: Plain words, such as `retry in 1.2 s: 429 rate_limit_exceeded`; empty when it waits for nothing.
     """
 
@@ -69,6 +69,7 @@ class RunView:
         rate: Items answered a second, over the last seconds; None until known.
         eta: (soonest, latest) seconds to the end; None until known.
         eta_reason: Why it jumped a moment ago, in plain words; empty when it didn't.
+        seconds: Since it started, to its end or to now, without pauses.
         delivering: Paid answers that wait for Chroma.
     """
 

@@ -9,7 +9,7 @@ import pytest
 
 from batch_manager.events import LimitsView, RunView
 from batch_manager_tui.display import cell_len
-from batch_manager_tui.widgets.batch_bars import SAMPLES, SPARKS, BatchBars, rate_line
+from batch_manager_tui.widgets.batch_bars import PAID, SAMPLES, SPARKS, BatchBars, bar, rate_line, total_lines
 from batch_manager_tui.widgets.cost_lines import money_lines
 
 RUNNING = RunView(run_id=1, state="running", items=200, indexed=80, limits=LimitsView(300_000, 287_000, 300, 12))
@@ -51,3 +51,17 @@ def test_gauges_say_what_is_left(width: int) -> None:
         assert lines["tokens"][1][1] == "accent"
         assert lines["requests"][1] == ("━", "warning")  # nearly used up
         assert "12 of 300 left" in lines["requests"][3][0]
+
+
+@pytest.mark.parametrize("few", [False, True])
+def test_a_paused_run_names_the_key_that_goes_on_with_it(few: bool) -> None:
+    paused = replace(RUNNING, state="paused", reason="127.0.0.1 can't be reached.", next_step="Check it, then go on.")
+    lines = ["".join(text for text, _ in line) for line in total_lines(paused, 60, few, ("ctrl+g", "x"))]
+    assert any(line.startswith("ctrl+g goes on") for line in lines), lines
+    assert any("127.0.0.1 can't be reached." in line for line in lines)
+    assert not any("goes on" in text for line in total_lines(RUNNING, 60, few) for text, _ in line)
+
+
+def test_what_is_paid_for_looks_less_full_than_what_is_indexed() -> None:
+    drawn = "".join(text for text, _ in bar(10, 3, 0, 9, 10))
+    assert drawn.count("━") == 3 and drawn.count(PAID) == 6

@@ -364,6 +364,8 @@ def test_a_server_that_is_away_pauses_the_run_until_it_is_back(tmp_path: Path, o
         time.sleep(0.02)
     view = engine.view()
     assert (view.state, view.code, view.failed) == ("paused", "unreachable", 0)
+    waiting = [batch.state for batch in view.batches if batch.waits_for == "the server"]
+    assert waiting and set(waiting) == {"waiting"}
     with RehearsalServer.start(RehearsalOptions(port=port, **OPTIONS)):
         engine.resume()
         view = engine.wait(30)

@@ -134,8 +134,13 @@ def test_a_pause_is_no_slowness() -> None:
     run.state = "paused"
     run.pause(now)
     run.pause(now + 1)  # twice is once
+    batch = run.batch(1, 10, 100)
+    batch.started = now - 2
     assert run.view(now + 50).eta is None
+    assert run.view(now + 50).seconds == run.view(now).seconds  # no clock runs meanwhile
+    assert run.view(now + 50).batches[0].seconds == pytest.approx(2)
     now += 600
+    assert run.view(now).seconds < 600
     run.resume(now)
     run.state = "running"
     now = go(run, now, 5, 50)
@@ -144,6 +149,7 @@ def test_a_pause_is_no_slowness() -> None:
     assert view.eta is not None
     assert view.eta[1] < 15
     assert run.paused == pytest.approx(600)
+    assert view.seconds == pytest.approx(now - 100 - 600)
 
 
 @given(

@@ -207,7 +207,7 @@ class Engine:
 
     def pause(self) -> None:
         """Send nothing more for now."""
-        self._tell(lambda run: run.control.pause("Paused by you.", "Resume to go on."))
+        self._tell(lambda run: run.control.pause("Paused by you.", ""))
 
     def resume(self) -> None:
         """Go on."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from batch_manager.engine.budget import Budget
@@ -22,6 +23,11 @@ LATER = 1.1
 
 _OVER: frozenset[BatchState] = frozenset({"indexed", "failed", "stopped"})
 _AT_WORK: frozenset[BatchState] = frozenset({"sending", "backing off", "splitting"})
+
+
+def stood_still(since: float, until: float, pauses: Sequence[tuple[float, float]]) -> float:
+    """Seconds of these pauses that lie between two times. Pure."""
+    return sum(max(0.0, min(until, end) - max(since, start)) for start, end in pauses)
 
 
 @dataclass(slots=True)
@@ -61,9 +67,10 @@ class BatchProgress:
         elif self.state == "answered" and delivered:
             self.state = "failed" if self.failed or not self.indexed else "indexed"
 
-    def view(self, now: float) -> BatchView:
-        """The batch as it stands."""
-        seconds = 0.0 if self.started is None else (self.ended or now) - self.started
+    def view(self, now: float, pauses: Sequence[tuple[float, float]] = ()) -> BatchView:
+        """The batch as it stands; while the run was paused, its clock stood still."""
+        ended = self.ended or now
+        seconds = 0.0 if self.started is None else ended - self.started - stood_still(self.started, ended, pauses)
         return BatchView(
             self.number,
             self.state,
@@ -105,7 +112,7 @@ class Progress:
     limits: LimitsView = field(default_factory=LimitsView)
     batches: dict[int, BatchProgress] = field(default_factory=dict)
     ended: float | None = None
-    paused: float = 0.0
+    pauses: list[tuple[float, float]] = field(default_factory=list)
     sequence: int = 0
     _samples: deque[tuple[float, int, int, int]] = field(default_factory=deque)
     _paused_at: float | None = None
@@ -137,14 +144,23 @@ class Progress:
         self.sequence += 1
         return self.sequence
 
+    @property
+    def paused(self) -> float:
+        """Seconds of pauses that are over."""
+        return sum(end - start for start, end in self.pauses)
+
+    def _stood(self, now: float) -> list[tuple[float, float]]:
+        """Its pauses, the present one too."""
+        return self.pauses if self._paused_at is None else [*self.pauses, (self._paused_at, now)]
+
     def pause(self, now: float) -> None:
-        """The clock of the run stands still for its rate."""
+        """The clock of the run stands still."""
         self._paused_at = self._paused_at or now
 
     def resume(self, now: float) -> None:
         """It goes on; the rate starts afresh."""
         if self._paused_at is not None:
-            self.paused += now - self._paused_at
+            self.pauses.append((self._paused_at, now))
             self._paused_at = None
             self._samples.clear()
             self._watch.forget()
@@ -160,6 +176,7 @@ class Progress:
     def view(self, now: float) -> RunView:
         """The picture of the run."""
         rate, eta = self._pace(now)
+        ended = self.ended or now
         going = [Waiting(one.state, one.waits_for) for one in self.batches.values() if one.at_work]
         return RunView(
             sequence=self.next(),
@@ -184,7 +201,7 @@ class Progress:
             batches_done=self.batches_done,
             batches=self._shown(now),
             limits=self.limits,
-            seconds=(self.ended or now) - self.started,
+            seconds=ended - self.started - stood_still(self.started, ended, self._stood(now)),
             rate=rate,
             eta=eta,
             eta_reason=self._watch.reason(eta, self._slowest, going, now),
@@ -198,7 +215,8 @@ class Progress:
             others = [number for number in numbers if self.batches[number].state not in _AT_WORK]
             room = max(0, SHOWN_BATCHES - len(at_work))
             numbers = sorted(at_work[:SHOWN_BATCHES] + others[len(others) - room :])
-        return tuple(self.batches[number].view(now) for number in numbers)
+        stood = self._stood(now)
+        return tuple(self.batches[number].view(now, stood) for number in numbers)
 
     def _pace(self, now: float) -> tuple[float | None, tuple[float, float] | None]:
         if self.state != "running" or len(self._samples) < 4:

@@ -188,7 +188,7 @@ class Sender:
         self._exhausted.append(batch.number)
         if not self._is_gone(refusal.code):
             return False
-        batch.waits_for = "the server"
+        batch.state, batch.waits_for = "waiting", "the server"
         await self._control.trouble(error)
         self._exhausted.clear()
         return True
@@ -229,7 +229,7 @@ class Sender:
         finally:
             self._pacer.back(ticket, limits, time.monotonic())
             self._show_limits()
-        await self._check_drift(answer)
+        await self._check_drift(batch, answer)
         told = self._pacer.tokens.per_minute
         if told and told != self._known_tokens:
             self._known_tokens = told
@@ -258,7 +258,7 @@ class Sender:
             requests_left=None if requests.per_minute is None else max(0, int(requests.level)),
         )
 
-    async def _check_drift(self, answer: Answer) -> None:
+    async def _check_drift(self, batch: BatchProgress, answer: Answer) -> None:
         """Stop and ask when the server bills more than was agreed; once, until it bills more than that again."""
         books = self._books
         drift = books.drift
@@ -267,6 +267,7 @@ class Sender:
         if drift <= DRIFT or drift <= books.agreed_drift * DRIFT:
             return
         books.agree_drift(drift)
+        batch.state, batch.waits_for = "waiting", "your word"
         await self._control.trouble(
             StoppedError(
                 f"The server bills {(drift - 1) * 100:.1f}% more tokens than were counted.",

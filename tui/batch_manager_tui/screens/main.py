@@ -165,6 +165,7 @@ class MainScreen(AppScreen):
         self._entitle("items-pane", Content(" · ".join([*below, self._list_words(now)])), "border_subtitle")
         self.query_one("#cost", CostPanel).show(desk.cost_state())
         batches = self.query_one("#batches", BatchBars)
+        batches.keys = (now.key("pause"), now.key("cancel"))
         batches.show(desk.view)
         batches.show_idle(idle_lines(now, desk.unfinished, desk.runs, max(20, batches.line_width), desk.jobs))
         self.query_one(KeyLine).show_keys(self.footer())

@@ -225,9 +225,11 @@ class Readings:
             screen.batch_app.collector.settle("run")  # its first answer: its model or its client is loaded
         screen.batch_app.title_bar.show(view)
         screen.query_one("#batches", BatchBars).show(view)
-        screen.query_one("#cost", CostPanel).show(desk.cost_state())
         # A short run may be over between two looks, so its end is told by its id as well.
         ended = not view.active and (active_before or view.run_id != self._ended_run)
+        if ended:
+            desk.quote = None  # it is of what was pending before, and a new one is on its way
+        screen.query_one("#cost", CostPanel).show(desk.cost_state())
         if ended or view.active != active_before:
             screen.redraw()
             if ended:

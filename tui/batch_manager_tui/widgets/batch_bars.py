@@ -28,6 +28,8 @@ _RUN_PARTS = {"done": "success", "stopped": "error", "paused": "warning", "inter
 
 
 DOT = " · "
+PAID = "╍"
+"""What is paid for and not in the index yet: not as full as what is, without colours too."""
 SPARKS = "▁▂▃▄▅▆▇█"
 
 SAMPLES = 60
@@ -42,11 +44,16 @@ FEW_ROWS = 12
 
 
 class BatchBars(LineView):
-    """The run's total and its batches; before the first run, what was there before."""
+    """The run's total and its batches; before the first run, what was there before.
+
+    Attributes:
+        keys: The keys that go on with a paused run and cancel it.
+    """
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.view = RunView()
+        self.keys = ("p", "x")
         self._idle: list[Line] = []
         self._put_by = 0
         self._head: list[Line] = []
@@ -98,7 +105,7 @@ class BatchBars(LineView):
         """The head's words wrap to the width, and shrink where there are few rows."""
         if self.shows_run:
             few = self.scrollable_content_region.height < FEW_ROWS
-            self._head = total_lines(self.view, max(10, self.line_width), few)
+            self._head = total_lines(self.view, max(10, self.line_width), few, self.keys)
             if not few:
                 if any(self._rates) and self.view.active:
                     # The rate of this moment may be the highest so far; it is kept only once a second.
@@ -143,13 +150,14 @@ class BatchBars(LineView):
         return len(self.view.batches)
 
 
-def total_lines(view: RunView, width: int, few: bool = False) -> list[Line]:
+def total_lines(view: RunView, width: int, few: bool = False, keys: tuple[str, str] = ("p", "x")) -> list[Line]:
     """The run as a whole: state, percent, bar, rate, time, money, and why it waits.
 
     Args:
         view: The run.
         width: Cells.
         few: There are few rows: say it in two.
+        keys: The keys that go on with a paused run and cancel it.
     """
     glyph, word = ALL_FAILED if view.all_failed else RUN[view.state]
     through = view.indexed + view.failed
@@ -165,11 +173,15 @@ def total_lines(view: RunView, width: int, few: bool = False) -> list[Line]:
         ],
     ]
     if view.reason and view.state not in ("running", "done"):
-        words = wrap(view.reason, width)
-        lines += [[(text, "warning")] for text in (words[:1] if few else words)]
-        lines += [] if few else [[(text, "")] for text in wrap(view.next_step, width)]
+        ways: Line = [(keys[0], "accent"), (" goes on", "")]
+        paused = view.state == "paused"
         if few:
-            return lines
+            said = clip_line([(shown(view.reason), "warning")], width - (cell_len(keys[0]) + 10 if paused else 0))
+            return [*lines, [*ways, ("  ", ""), *said] if paused else said]
+        lines += [[(text, "warning")] for text in wrap(view.reason, width)]
+        lines += [[(text, "")] for text in wrap(view.next_step, width)] if view.next_step else []
+        if paused:
+            lines.append([*ways, (DOT, "soft"), (keys[1], "accent"), (" cancels", "")])
     counts: Line = [(f"{view.indexed:,} of {view.items:,}" + ("" if few else " indexed"), "")]
     if not view.items:
         counts = [(line, "") for line in wrap(CHANGING if view.active else CHANGED, width)[:1]]
@@ -257,7 +269,7 @@ def bar(width: int, indexed: int, failed: int, answered: int, total: int) -> Lin
     lost = min(width - solid - half, max(1, failed * width // total)) if failed else 0
     return [
         ("━" * solid, "accent"),
-        ("━" * half, "success"),
+        (PAID * half, "success"),
         ("━" * lost, "error"),
         ("─" * (width - solid - half - lost), "soft"),
     ]

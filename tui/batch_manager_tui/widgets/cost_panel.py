@@ -71,10 +71,10 @@ def _lines(state: CostState, width: int) -> list[Line]:
     if state.error is not None:
         return error_lines(state.error, width)
     if state.quote is None:
-        return [[("counting tokens…", "soft")]] if state.heading else []
-    lines = quote_lines(
-        state.quote, state.heading, state.spent, width, state.held, state.half, state.waiting, state.why, state.aside
-    )
+        lines: list[Line] = [[("counting tokens…", "soft")]] if state.heading else []
+    else:
+        money = (state.spent, width, state.held, state.half, state.waiting)
+        lines = quote_lines(state.quote, state.heading, *money, state.why, state.aside)
     if state.view.run_id:
         lines += [[], [("the last run", "strong")], *money_lines(state.view, width)]
     return lines

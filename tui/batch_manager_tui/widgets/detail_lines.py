@@ -114,7 +114,7 @@ def _journey(detail: ItemDetail, known: Known) -> list[tuple[str, str, str]]:
         first = numbers[0]
         if len(numbers) == 1:
             others = known.itinerary.requests[first - 1] - len(hashes)
-            beside = f", with {count(others, 'other')}" if others > 0 else ", alone"
+            beside = f", with {count(others, 'other text')}" if others > 0 else ", alone"
             return [("request", f"{first:,} of {total:,}{beside}", "")]
         return [("request", f"{', '.join(map(str, numbers))} of {total:,}", "")]
     lines: list[tuple[str, str, str]] = []
