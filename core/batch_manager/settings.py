@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from batch_manager.errors import SettingError
 
@@ -140,6 +140,12 @@ def is_well_written(url: str) -> bool:
 def shown_url(url: str) -> str:
     """A store's URL as it may be shown: no user, no password, no options, which may have one too. Pure."""
     return _USER_INFO.sub("//", url).partition("?")[0] if is_postgres(url) else url
+
+
+def has_password(url: str) -> bool:
+    """Whether the URL of a PostgreSQL server has a password in it, before its host or among its options. Pure."""
+    parts = urlsplit(url)
+    return bool(parts.password) or any(name.endswith("password") for name in parse_qs(parts.query))
 
 
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")

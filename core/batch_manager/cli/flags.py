@@ -123,6 +123,13 @@ def _add_actions(parser: argparse.ArgumentParser) -> None:
     )
     add(read, "import", "read documentation: JSON Lines, dbt, tbls or CSV (- is stdin)", nargs=None, metavar="FILE")
     add(read, "export", "write the store as JSON Lines (- is stdout)", nargs=None, metavar="FILE")
+    add(
+        read,
+        "move-store",
+        "move this home's store to a PostgreSQL server: its URL without a password (default: DOCUMENTATION_STORE_URL)",
+        nargs="?",
+        metavar="URL",
+    )
     index = parser.add_argument_group("actions: indexing (each shows its price and asks first)")
     add(index, "batch-index", "index what is pending, in batches")
     add(index, "individual-index", "the same, one document a request")
@@ -301,6 +308,8 @@ def _nonsense_of_modes(flags: Flags) -> str | None:
         return "--json makes no sense with the app: give an action, such as --status"
     if flags.json and flags.action == "mcp":
         return "--json makes no sense with --mcp, since stdout carries the protocol"
+    if flags.demo and flags.action == "move-store":
+        return "--move-store makes no sense with --demo: the sample stays in a home of its own"
     if flags.action == "completion" and (flags.json or flags.demo):
         option = "--json" if flags.json else "--demo"
         return f"{option} makes no sense with --completion: it prints a script and looks at no home"

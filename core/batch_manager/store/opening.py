@@ -8,6 +8,7 @@ from batch_manager.errors import SettingError, StoreError
 from batch_manager.home import WriterLocks
 from batch_manager.store.database import open_for_looking, open_for_writing, translated
 from batch_manager.store.migrations import MIGRATIONS
+from batch_manager.store.moved import refuse_moved
 
 if TYPE_CHECKING:
     from batch_manager.settings import Settings
@@ -19,19 +20,21 @@ def opened(settings: Settings) -> Database:
 
     Raises:
         SettingError: A store on a server, and none for the vectors.
-        StoreError: It can't be opened, is no store, or comes from a newer version.
+        StoreError: It can't be opened, is no store, comes from a newer version, or is elsewhere by now.
     """
     url = settings.store_server
     if url is None:
+        refuse_moved(settings.store_path)
         return open_for_writing(settings.store_path)
     _require_chroma(settings)
     from batch_manager.store.postgres import PostgresStore
-    from batch_manager.store.postgres_schema import migrate
+    from batch_manager.store.postgres_schema import migrate, refuse_half_moved
 
     with translated():
         database = PostgresStore(url)
         try:
             migrate(database)
+            refuse_half_moved(database)
         except BaseException:
             database.close()
             raise
@@ -43,14 +46,15 @@ def opened_for_looking(settings: Settings) -> Database:
 
     Raises:
         SettingError: A store on a server, and none for the vectors.
-        StoreError: It can't be opened, is no store, or comes from another version.
+        StoreError: It can't be opened, is no store, comes from another version, or is elsewhere by now.
     """
     url = settings.store_server
     if url is None:
+        refuse_moved(settings.store_path)
         return open_for_looking(settings.store_path)
     _require_chroma(settings)
     from batch_manager.store.postgres import PostgresStore
-    from batch_manager.store.postgres_schema import version_of
+    from batch_manager.store.postgres_schema import refuse_half_moved, version_of
 
     with translated():
         database = PostgresStore(url, looking=True)
@@ -62,6 +66,8 @@ def opened_for_looking(settings: Settings) -> Database:
                     next_step="Open it once with a command that writes, such as --import, to bring it up to date.",
                     code="store_old",
                 )
+            if version:
+                refuse_half_moved(database)
         except BaseException:
             database.close()
             raise

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from batch_manager.errors import StoreError
 from batch_manager.store.database import OWN_TABLES
 from batch_manager.store.migrations import MIGRATIONS
@@ -10,6 +12,10 @@ from batch_manager.store.postgres_dialect import FUNCTIONS, POSTGRES
 
 VERSION = "schema_version"
 """The note that stands for SQLite's user_version."""
+
+MOVING = "moving"
+MOVED_FROM = "moved_from"
+"""Notes of a store that is being moved over from a home, or was: the id of that home's, where it is, and when."""
 
 
 def version_of(database: PostgresStore) -> int:
@@ -63,3 +69,30 @@ def migrate(database: PostgresStore) -> None:
             "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
             (VERSION, str(len(MIGRATIONS))),
         )
+
+
+def note_in(database: PostgresStore, key: str) -> dict[str, str] | None:
+    """A note of a move; None where there is none."""
+    row = database.execute_sql("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+    return None if row is None else {name: str(value) for name, value in json.loads(row[0]).items()}
+
+
+def refuse_half_moved(database: PostgresStore) -> None:
+    """Refuse a store of which only a part is there.
+
+    Raises:
+        StoreError: It is still being moved over.
+    """
+    told = note_in(database, MOVING)
+    if told is not None:
+        raise half_moved(database, told)
+
+
+def half_moved(database: PostgresStore, told: dict[str, str]) -> StoreError:
+    """The error of whoever opens a store that is still being moved over."""
+    return StoreError(
+        f"The store {database.shown!r} is still being moved over from {told['from']} (begun {told['at']}).",
+        next_step="Run batch-manager --move-store there again: it goes on where it was. To give that up, empty the"
+        " schema or drop the database; nothing was taken from that home.",
+        code="store_half_moved",
+    )

@@ -13,6 +13,7 @@ ACTIONS = {
     "scan": ("batch_manager.cli.actions.documents", "scan"),
     "import": ("batch_manager.cli.actions.documents", "import_file"),
     "export": ("batch_manager.cli.actions.documents", "export_file"),
+    "move-store": ("batch_manager.cli.actions.move", "move"),
     "completion": ("batch_manager.cli.completion", "print_script"),
     "estimate-costs": ("batch_manager.cli.actions.estimate", "estimate_costs"),
     "batch-index": ("batch_manager.cli.actions.index", "index"),
