@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 import pytest
+from textual._compositor import Compositor, LayoutUpdate
 from textual.css.stylesheet import Stylesheet
 from textual.dom import DOMNode
 from textual.geometry import Region
@@ -150,3 +151,39 @@ async def test_another_pane_has_the_focus_without_styling_all_anew(
         await driver.settle()
         assert driver.app.main.pane == "cost"
         assert styled and driver.app.main not in styled
+
+
+async def test_another_size_is_drawn_once(
+    local: Any, drives: Any, tables: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with drives(local(tables(30)), size=(120, 40)) as driver:
+        await driver.settle()
+        whole = drawn_whole(monkeypatch)
+        await driver.pilot.resize_terminal(160, 45)
+        await driver.pilot.pause(0.2)
+        assert len(whole) == 1
+
+
+@pytest.mark.parametrize("deed", ["B", "e", "comma", "ctrl+p"])
+async def test_a_screen_that_opens_is_drawn_once(
+    local: Any, drives: Any, tables: Any, monkeypatch: pytest.MonkeyPatch, deed: str
+) -> None:
+    async with drives(local(tables(30)), size=(120, 40)) as driver:
+        await driver.settle()
+        whole = drawn_whole(monkeypatch)
+        await driver.pilot.press(deed)
+        await driver.pilot.pause(0.2)
+        assert len(whole) == 1
+
+
+def drawn_whole(monkeypatch: pytest.MonkeyPatch) -> list[Compositor]:
+    """Whoever draws a whole screen from now on."""
+    whole: list[Compositor] = []
+    render = Compositor.render_full_update
+
+    def rendered(compositor: Compositor, simplify: bool = False) -> LayoutUpdate:
+        whole.append(compositor)
+        return render(compositor, simplify)
+
+    monkeypatch.setattr(Compositor, "render_full_update", rendered)
+    return whole

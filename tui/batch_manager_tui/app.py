@@ -30,6 +30,7 @@ from batch_manager_tui.collector import REST, Collector
 from batch_manager_tui.opening import FIRST_STYLES, Opener, Opening
 from batch_manager_tui.screens.base import AppScreen
 from batch_manager_tui.screens.curtain import Curtain
+from batch_manager_tui.screens.settling import TURN, Settling
 from batch_manager_tui.terminal_title import TerminalTitle
 from batch_manager_tui.themes import DEFAULTS, THEMES
 from batch_manager_tui.workers import begin
@@ -47,9 +48,6 @@ if TYPE_CHECKING:
     from batch_manager_tui.source_book import SourceBook
 
 INTERRUPTED = 130
-
-TURN = 0.01
-"""Seconds until the loop has looked at what else there is."""
 
 log = logging.getLogger("batch_manager.app")
 
@@ -251,6 +249,8 @@ class BatchManagerApp(App[None]):
         self.set_timer(TURN, partial(self._put_on, animate))
 
     def _put_on(self, animate: bool) -> None:
+        if isinstance(self.screen, Settling):
+            self.screen.settle()
         self.stylesheet.update(self, animate=animate)  # and the screen in front
         for screen in self.screen_stack[:-1]:
             self.stylesheet.update(screen, animate=animate)

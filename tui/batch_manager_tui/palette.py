@@ -11,6 +11,7 @@ from textual.command import CommandList, CommandPalette, DiscoveryHit, Hit, Hits
 from textual.css.query import NoMatches
 
 from batch_manager_tui.commands import Command
+from batch_manager_tui.screens.settling import Settling
 
 if TYPE_CHECKING:
     from batch_manager_tui.app import BatchManagerApp
@@ -19,11 +20,15 @@ GATHER: Final[Any] = CommandPalette._gather_commands.__wrapped__  # type: ignore
 """The search itself, without the worker around it."""
 
 
-class Palette(CommandPalette):
+class Palette(CommandPalette, Settling[None]):
     """Textual's palette, which may be closed at any moment.
 
     Its own search may end after its list is gone, when it is closed in that moment, and would take the app with it.
     """
+
+    def on_resize(self) -> None:
+        """Another size."""
+        self.settle()
 
     @work(exclusive=True, group=CommandPalette._GATHER_COMMANDS_GROUP)
     async def _gather_commands(self, search_value: str) -> None:

@@ -54,7 +54,10 @@ class AskLine(AppModal[str | None]):
         super().on_mount()
         self.query_one("#words", Lines).can_focus = False
         self.query_one("#line", Input).focus()
-        self.call_after_refresh(self._show)
+
+    def placed(self) -> None:
+        """The words follow the width."""
+        self._show()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """That is the answer."""

@@ -49,10 +49,9 @@ class AskYes(AppModal[bool]):
         self.query_one("#words", Lines).can_focus = False
         self.set_focus(None)
 
-    def on_resize(self) -> None:
+    def placed(self) -> None:
         """The words follow the width."""
-        super().on_resize()
-        self.call_after_refresh(self._show)
+        self._show()
 
     def on_choices_chosen(self, message: Choices.Chosen) -> None:
         """A click on a choice."""

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, ClassVar, cast
 from textual import events
 from textual.app import ComposeResult
 from textual.content import Content
-from textual.screen import ModalScreen, Screen, ScreenResultType
+from textual.screen import ModalScreen, ScreenResultType
 from textual.widget import Widget
 
+from batch_manager_tui.screens.settling import Settling
 from batch_manager_tui.widgets.key_line import KeyLine, Keys
 from batch_manager_tui.widgets.status_header import StatusHeader
 from batch_manager_tui.widgets.strips import LineView
@@ -63,7 +64,7 @@ def take_shape(screen: AppScreen | AppModal[ScreenResultType], *, styled: bool =
     screen.update_classes(classes, update=styled, animate=False)
 
 
-class AppScreen(Screen[None]):
+class AppScreen(Settling[None]):
     """A full screen of the app."""
 
     @property
@@ -94,6 +95,7 @@ class AppScreen(Screen[None]):
     def on_resize(self, event: events.Resize) -> None:
         """Another shape, or a cover over everything while there is too little room."""
         if self is self.app.screen:
+            self.settle(moved=True)
             take_shape(self)
         else:  # below another screen: that one first, and Textual's own handler would not wait
             event.prevent_default()
@@ -101,6 +103,7 @@ class AppScreen(Screen[None]):
 
     def _follow(self) -> None:
         if self.app.screen_stack:  # it is empty while the app closes
+            self.settle(moved=True)
             take_shape(self)
 
     def show_header(self) -> None:
@@ -205,7 +208,7 @@ def _commands(place: Place) -> dict[str, Command]:
     return {one.id: one for one in commands_of(place)}
 
 
-class AppModal(ModalScreen[ScreenResultType]):
+class AppModal(ModalScreen[ScreenResultType], Settling[ScreenResultType]):
     """A question over a screen."""
 
     @property
@@ -219,4 +222,5 @@ class AppModal(ModalScreen[ScreenResultType]):
 
     def on_resize(self) -> None:
         """A question that can't be read can't be answered."""
+        self.settle(moved=True)
         take_shape(self)

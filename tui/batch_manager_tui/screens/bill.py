@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from textual import events
 from textual.app import ComposeResult
 from textual.containers import Container, Vertical
 
@@ -83,10 +82,9 @@ class BillScreen(PlaceScreen):
         self.reload()
         self.set_interval(FRESH, self._reload_while_running)
 
-    def on_resize(self, event: events.Resize) -> None:
+    def placed(self) -> None:
         """Figures follow the width."""
-        super().on_resize(event)
-        self.call_after_refresh(self._show)
+        self._show()
 
     def reload(self) -> None:
         """Read the bill."""

@@ -87,10 +87,9 @@ class ConfirmSpend(AppModal[Quote | None]):
         self.set_focus(None)
         self._show()
 
-    def on_resize(self) -> None:
+    def placed(self) -> None:
         """The figures follow the width."""
-        super().on_resize()
-        self.call_after_refresh(self._show)
+        self._show()
 
     def time_now(self) -> float:
         """Seconds, by the clock that stamps key events."""

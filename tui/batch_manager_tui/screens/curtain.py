@@ -41,6 +41,7 @@ class Curtain(AppScreen):
         typed: Keys that were typed while it stood there.
     """
 
+    SETTLES: ClassVar = False
     BINDINGS: ClassVar = [Binding("q,ctrl+q,ctrl+c", "app.quit", show=False, priority=True)]
 
     def __init__(self) -> None:

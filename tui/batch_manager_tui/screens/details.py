@@ -8,7 +8,6 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import events
 from textual.app import ComposeResult
 from textual.containers import Container
 
@@ -86,10 +85,9 @@ class DetailsScreen(PlaceScreen):
         super().on_mount()
         self._read()
 
-    def on_resize(self, event: events.Resize) -> None:
+    def placed(self) -> None:
         """The facts follow the width."""
-        super().on_resize(event)
-        self.call_after_refresh(self._show_facts)
+        self._show_facts()
 
     def on_pick_list_opened(self, message: PickList.Opened) -> None:
         """A double click."""

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from functools import partial
 from typing import ClassVar
 
-from textual import events
 from textual.app import ComposeResult
 from textual.containers import Container, Vertical
 
@@ -75,10 +74,9 @@ class FailuresScreen(PlaceScreen):
         self.items.read_with(self._rows)
         self.reload()
 
-    def on_resize(self, event: events.Resize) -> None:
+    def placed(self) -> None:
         """Words follow the width."""
-        super().on_resize(event)
-        self.call_after_refresh(self._show)
+        self._show()
 
     @property
     def group(self) -> FailureGroup | None:

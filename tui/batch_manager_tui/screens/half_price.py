@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import ClassVar
 
-from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
@@ -63,10 +62,9 @@ class HalfPriceScreen(PlaceScreen):
         self.reload()
         self.set_interval(FRESH, self.reload)
 
-    def on_resize(self, event: events.Resize) -> None:
+    def placed(self) -> None:
         """Words follow the width."""
-        super().on_resize(event)
-        self.call_after_refresh(self._show)
+        self._show()
 
     def reload(self) -> None:
         """Read the batches from the store."""

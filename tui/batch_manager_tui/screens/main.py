@@ -86,10 +86,13 @@ class MainScreen(AppScreen):
             self.redraw()
 
     def on_resize(self, event: events.Resize) -> None:
-        """Lines that wrap follow the width."""
+        """Another shape; the text under the cursor may have room now."""
         super().on_resize(event)
-        self.call_after_refresh(self.redraw)
         self.readings.preview_soon()  # it may have got its room just now
+
+    def placed(self) -> None:
+        """Lines that wrap follow the width."""
+        self.redraw()
 
     # What stands on the screen
 

@@ -41,8 +41,9 @@ class SaveFile(AppModal[Written | None]):
 
     def __init__(self, title: str, hint: str, path: str, write: Write) -> None:
         super().__init__()
-        self._title, self._hint, self._path, self._write = title, hint, path, write
+        self._title, self._path, self._write = title, path, write
         self._asked_again = ""
+        self._told = (hint, "soft")
 
     def compose(self) -> ComposeResult:
         """Hint, box, keys."""
@@ -58,7 +59,10 @@ class SaveFile(AppModal[Written | None]):
         super().on_mount()
         self.query_one("#words", Lines).can_focus = False
         self.query_one("#place", Input).focus()
-        self.call_after_refresh(self._tell, self._hint, "soft")
+
+    def placed(self) -> None:
+        """The words follow the width."""
+        self._tell(*self._told)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Write; a file that is there is only written over when it is asked for twice."""
@@ -94,6 +98,7 @@ class SaveFile(AppModal[Written | None]):
             self.dismiss(Written(written, home_path(expanded(place).absolute())))
 
     def _tell(self, text: str, part: str = "") -> None:
+        self._told = (text, part)
         for words in self.query("#words").results(Lines):
             lines = wrap(text, max(20, words.line_width))
             words.styles.height = len(lines)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from textual import events
 from textual.app import ComposeResult
 from textual.containers import Container, Vertical
 
@@ -60,10 +59,9 @@ class SettingsScreen(PlaceScreen):
         self.query_one("#settings-pane").border_subtitle = f"{chosen:,} of {len(self.settings):,} are not the default"
         begin(self, self._read_problems, exclusive=True, group="list")
 
-    def on_resize(self, event: events.Resize) -> None:
+    def placed(self) -> None:
         """Words follow the width."""
-        super().on_resize(event)
-        self.call_after_refresh(self._show)
+        self._show()
 
     def on_pick_list_moved(self, message: PickList.Moved) -> None:
         """Another setting."""

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import ClassVar, TypeVar
 
-from textual import events
 from textual.app import ComposeResult
 from textual.containers import Container, Vertical
 
@@ -74,10 +73,9 @@ class SourcesScreen(PlaceScreen):
         self.query_one("#source-heads", Lines).can_focus = False
         self._reload()
 
-    def on_resize(self, event: events.Resize) -> None:
+    def placed(self) -> None:
         """Words follow the width."""
-        super().on_resize(event)
-        self.call_after_refresh(self._show)
+        self._show()
 
     @property
     def listed(self) -> ListedSource | None:

@@ -68,6 +68,7 @@ class TakeIn(AppModal[str | None]):
         self._place = ""
         self._watch: Watch | None = None
         self._done = False
+        self._told = (prompt.hint, "soft")
 
     def compose(self) -> ComposeResult:
         """Title, box, what happens."""
@@ -83,7 +84,11 @@ class TakeIn(AppModal[str | None]):
         super().on_mount()
         self.query_one("#words", Lines).can_focus = False
         self.query_one("#place", Input).focus()
-        self.call_after_refresh(self.tell, self._prompt.hint, "soft")
+
+    def placed(self) -> None:
+        """What was told follows the width; what was found is longer, and stays as it is."""
+        if any(self._told):
+            self.tell(*self._told)
 
     def tell(self, words: str, part: str = "") -> None:
         """Say one thing; the work goes on when there is nobody to say it to."""
@@ -91,9 +96,11 @@ class TakeIn(AppModal[str | None]):
             return
         width = self.query_one("#words", Lines).line_width
         self.show_lines([[(line, part)] for line in wrap(words, max(20, width))])
+        self._told = (words, part)
 
     def show_lines(self, lines: list[Line]) -> None:
         """Say more."""
+        self._told = ("", "")
         words = self.query_one("#words", Lines)
         words.styles.height = min(len(lines), 12)
         words.show_lines(lines)
