@@ -171,9 +171,9 @@ async def test_an_item_is_opened_with_its_history(opens: Any, drives: Any, table
         assert "table_003" in driver.screen_text()
         await driver.press("n")
         assert "no other item" in driver.notice
-        await driver.press("escape", "escape")
+        await driver.press("escape")
         assert driver.front == "FailuresScreen"
-        assert driver.app.screen.query_one("#causes").has_focus
+        assert driver.app.screen.query_one("#failed-items").has_focus
 
 
 async def test_without_failures_the_key_says_so(local: Any, drives: Any, tables: Any) -> None:

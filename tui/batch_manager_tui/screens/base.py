@@ -15,6 +15,7 @@ from batch_manager_tui.screens.settling import Settling
 from batch_manager_tui.widgets.key_line import KeyLine, Keys
 from batch_manager_tui.widgets.status_header import StatusHeader
 from batch_manager_tui.widgets.strips import LineView
+from batch_manager_tui.widgets.tab_titles import tab_at, tab_titles
 
 if TYPE_CHECKING:
     from batch_manager_tui.app import BatchManagerApp
@@ -125,15 +126,97 @@ class PlaceScreen(AppScreen):
     Attributes:
         PLACE: Its name in the table.
         PANES: Its panes that take the focus, as selectors, in the order of tab; the first has it at the start.
+        TABS: Their names, where only one of them is shown at a time in a narrow terminal; none where all are shown.
     """
 
     PLACE: ClassVar[Place]
     PANES: ClassVar[tuple[str, ...]]
+    TABS: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._front = self.PANES[0]
+        self._titles: dict[str, str] = {}
 
     def on_mount(self) -> None:
         """The first pane has the focus."""
         super().on_mount()
-        self.query_one(self.PANES[0]).focus()
+        self.to_pane(self.PANES[0])
+
+    def on_resize(self, event: events.Resize) -> None:
+        """All panes, or the one in front."""
+        super().on_resize(event)
+        self.turn()
+
+    def _follow(self) -> None:
+        super()._follow()
+        self.turn()
+
+    # Panes; where there is little room, one at a time
+
+    def entitle(self, name: str, words: str) -> None:
+        """Give a pane its title."""
+        self._titles[name] = words
+        if self.query(name):  # not while the screen is composed
+            self._show_title(name)
+
+    def to_pane(self, name: str) -> None:
+        """Give a pane the focus; where only one fits, it is that one."""
+        self._front = name
+        self.turn()
+        self.query_one(name).focus()
+
+    def turn(self) -> None:
+        """Show the pane in front, and those beside it where there is room."""
+        if not self.TABS or not self.query(self._front):
+            return
+        for name in self.PANES:
+            frame = self.frame(name)
+            if frame.has_class("-behind") != (name != self._front):
+                frame.set_class(name != self._front, "-behind")
+            self._show_title(name)
+        self.query_one(KeyLine).show_keys(self.footer())
+        if self.has_class("-tabs"):
+            self.call_after_refresh(self.refit)
+
+    def refit(self) -> None:
+        """What follows a pane's width; one that comes to the front has its own only then."""
+
+    def frame(self, name: str) -> Widget:
+        """The pane with the border around what takes the focus."""
+        frame: Widget = self.query_one(name)
+        while not frame.has_class("pane") and isinstance(frame.parent, Widget):
+            frame = frame.parent
+        return frame
+
+    def _show_title(self, name: str) -> None:
+        if self.TABS and self.has_class("-tabs"):
+            shown_panes = self._panes()
+            if name in shown_panes:
+                names = [self.TABS[self.PANES.index(one)] for one in shown_panes]
+                self.frame(name).border_title = tab_titles(names, shown_panes.index(name))
+        elif name in self._titles:
+            self.frame(name).border_title = self._titles[name]
+
+    def _panes(self) -> list[str]:
+        """The panes that have something to show."""
+        return [name for name in self.PANES if not self.frame(name).has_class("-none")]
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """A click, or the way back from another screen, may have moved the focus."""
+        focused = next((name for name in self.PANES if self.query_one(name) is self.focused), None)
+        if focused is not None and focused != self._front:
+            self._front = focused
+            self.turn()
+
+    def on_click(self, event: events.Click) -> None:
+        """Where one pane fits, the titles of all stand in its border: a click on one shows that pane."""
+        if not self.TABS or not self.has_class("-tabs"):
+            return
+        region, shown_panes = self.frame(self._front).region, self._panes()
+        names = [self.TABS[self.PANES.index(one)] for one in shown_panes]
+        if event.screen_y == region.y and (place := tab_at(names, event.screen_x - region.x)) is not None:
+            self.to_pane(shown_panes[place])
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Where nothing can be read, nothing is done but going back."""
@@ -152,8 +235,13 @@ class PlaceScreen(AppScreen):
         """The place's own keys, then the way back."""
         known = _commands(self.PLACE).values()
         own = sorted((one for one in known if one.rank is not None), key=lambda one: one.rank or 0)
+        return self.with_panes([self.entry(one.id) for one in own if one.id != "back"])
+
+    def with_panes(self, keys: Keys) -> Keys:
+        """These keys, the one for the next pane, and the ways out; where panes are hidden, that one comes early."""
         panes = [self.entry("next_pane")] if len(self.PANES) > 1 else []
-        return [*(self.entry(one.id) for one in own if one.id != "back"), *panes, *self.ways_out()]
+        early = 1 if self.TABS and self.has_class("-tabs") else len(keys)
+        return [*keys[:early], *panes, *keys[early:], *self.ways_out()]
 
     def may_change(self) -> bool:
         """Whether items can be changed now; where not, the reason is said."""
@@ -179,9 +267,10 @@ class PlaceScreen(AppScreen):
 
     def action_other_pane(self, by: int = 1) -> None:
         """The next pane, and round again."""
-        panes = [pane for name in self.PANES if (pane := self.query_one(name)).display]
-        at = panes.index(self.focused) if self.focused in panes else -by
-        panes[(at + by) % len(panes)].focus()
+        panes = self._panes()
+        focused = next((name for name in panes if self.query_one(name) is self.focused), None)
+        at = panes.index(focused) if focused is not None else -by
+        self.to_pane(panes[(at + by) % len(panes)])
 
     def action_move(self, step: str) -> None:
         """In the pane that has the focus."""

@@ -46,6 +46,7 @@ class BillScreen(PlaceScreen):
 
     PLACE = "bill"
     PANES = ("#runs", "#spend", "#run")
+    TABS = ("Runs", "Spend", "This run")
     BINDINGS: ClassVar = bindings_of(PLACE)
 
     def __init__(self) -> None:
@@ -57,17 +58,14 @@ class BillScreen(PlaceScreen):
     def body(self) -> ComposeResult:
         """The runs over the spend and one run."""
         with Container(id="bill"):
-            with Vertical(id="runs-pane", classes="pane") as pane:
-                pane.border_title = "Runs"
+            with Vertical(id="runs-pane", classes="pane"):
                 yield Lines(id="run-heads")
                 yield PickList(id="runs", classes=None)
                 yield Lines(id="run-total")
-            spend = Lines(id="spend", classes="pane")
-            spend.border_title = "Spend"
-            yield spend
-            run = Lines(id="run", classes="pane")
-            run.border_title = "This run"
-            yield run
+            yield Lines(id="spend", classes="pane")
+            yield Lines(id="run", classes="pane")
+        for name, title in zip(self.PANES, self.TABS, strict=True):
+            self.entitle(name, title)
 
     def footer(self) -> Keys:
         """What can be written can be offered."""
@@ -86,6 +84,10 @@ class BillScreen(PlaceScreen):
         """Figures follow the width."""
         self._show()
 
+    def refit(self) -> None:
+        """Figures follow the width."""
+        self._show()
+
     def reload(self) -> None:
         """Read the bill."""
         begin(self, self._read, exclusive=True, group="list")
@@ -99,6 +101,7 @@ class BillScreen(PlaceScreen):
         """Runs, days, models, and round again."""
         self.by = VIEWS[(VIEWS.index(self.by) + 1) % len(VIEWS)]
         self.query_one("#runs", PickList).cursor = 0
+        self.to_pane("#runs")
         self._show_list()
         self._show()
 
@@ -172,8 +175,8 @@ class BillScreen(PlaceScreen):
 
     def _show_list(self) -> None:
         runs = self.query_one("#runs", PickList)
-        self.query_one("#runs-pane").border_title = {"run": "Runs", "day": "Days (UTC)", "model": "Models"}[self.by]
-        self.query_one("#run").border_title = "This run" if self.by == "run" else "The latest run"
+        self.entitle("#runs", {"run": "Runs", "day": "Days (UTC)", "model": "Models"}[self.by])
+        self.entitle("#run", "This run" if self.by == "run" else "The latest run")
         rows = len(self.bill.runs if self.by == "run" else self._sums)
         self.query_one("#bill").set_class(rows <= FEW, "-few")  # what they don't need, the plots below have
         if self.by == "run":

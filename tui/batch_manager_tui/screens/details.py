@@ -42,6 +42,7 @@ class DetailsScreen(PlaceScreen):
 
     PLACE = "details"
     PANES = ("#exact-text", "#facts", "#near")
+    TABS = ("Text", "Item", "Nearest")
     BINDINGS: ClassVar = bindings_of(PLACE)
 
     def __init__(self, item_id: int, among: Sequence[int] | None = None) -> None:
@@ -64,17 +65,13 @@ class DetailsScreen(PlaceScreen):
         """What is known, the nearest items, and the text."""
         with Container(id="details"):
             with Container(id="known"):
-                facts = Lines(id="facts", classes="pane")
-                facts.border_title = "Item"
-                yield facts
-                near = PickList(id="near")
-                near.border_title = "Nearest items"
-                near.display = False
-                yield near
+                yield Lines(id="facts", classes="pane")
+                yield PickList(id="near", classes="pane -none")
             text = TextPane(id="exact-text")
             text.add_class("pane", update=False)
-            text.border_title = "Exactly this text is sent"
             yield text
+        for name, title in zip(self.PANES, ("Exactly this text is sent", "Item", "Nearest items"), strict=True):
+            self.entitle(name, title)
 
     def footer(self) -> Keys:
         """An item can be opened where there are some."""
@@ -86,6 +83,16 @@ class DetailsScreen(PlaceScreen):
         self._read()
 
     def placed(self) -> None:
+        """The facts follow the width."""
+        self._show_facts()
+
+    def turn(self) -> None:
+        """What is known has no room beside the text where only one pane has."""
+        for known in self.query("#known"):
+            known.set_class(self._front == "#exact-text", "-behind")
+        super().turn()
+
+    def refit(self) -> None:
         """The facts follow the width."""
         self._show_facts()
 
@@ -147,7 +154,7 @@ class DetailsScreen(PlaceScreen):
         self._detail = detail
         self._known = Known(findings=findings, travelled=travelled, shares=shares)
         sent = detail.row.problem is None
-        text.border_title = "Exactly this text is sent" if sent else "This text can't be sent"
+        self.entitle("#exact-text", "Exactly this text is sent" if sent else "This text can't be sent")
         text.border_subtitle = f"{count(len(detail.text), 'character')}"
         text.show(detail.text)
         self._show_facts()
@@ -213,9 +220,12 @@ class DetailsScreen(PlaceScreen):
     def _show_near(self, hits: list[SearchHit], ids: list[int], why: str) -> None:
         """Show the nearest items, or why there are none; with nothing to say, no pane."""
         near = self.query_one("#near", PickList)
-        near.display = bool(hits or why)
-        if not near.display and near.has_focus:
-            self.query_one("#exact-text").focus()
+        gone = not hits and not why
+        if gone and self._front == "#near":
+            self.to_pane("#exact-text")
+        if near.has_class("-none") != gone:
+            near.set_class(gone, "-none")
+            self.turn()
         self._near, self._near_ids = hits, ids
         if hits:
             near.show(len(hits), lambda index, width: neighbour_line(self._near[index], width))

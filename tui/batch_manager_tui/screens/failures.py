@@ -36,6 +36,7 @@ class FailuresScreen(PlaceScreen):
 
     PLACE = "failures"
     PANES = ("#causes", "#failed-items", "#cause")
+    TABS = ("Causes", "Items", "This cause")
     BINDINGS: ClassVar = bindings_of(PLACE)
 
     def __init__(self) -> None:
@@ -46,16 +47,13 @@ class FailuresScreen(PlaceScreen):
     def body(self) -> ComposeResult:
         """The causes, all about one of them, its items."""
         with Container(id="failures"):
-            with Vertical(id="causes-pane", classes="pane") as pane:
-                pane.border_title = "What failed, by cause"
+            with Vertical(id="causes-pane", classes="pane"):
                 yield Lines(id="cause-heads")
                 yield PickList(id="causes", classes=None)
-            words = Lines(id="cause", classes="pane")
-            words.border_title = "This cause"
-            yield words
-            items = FailedItems(id="failed-items")
-            items.border_title = "Its items"
-            yield items
+            yield Lines(id="cause", classes="pane")
+            yield FailedItems(id="failed-items")
+        for name, title in zip(self.PANES, ("What failed, by cause", "Its items", "This cause"), strict=True):
+            self.entitle(name, title)
 
     def footer(self) -> Keys:
         """The remedies that fit, the best first."""
@@ -65,7 +63,7 @@ class FailuresScreen(PlaceScreen):
             keys += [self.entry(f"failures.{one}") for one in (*fitting, "mark")]
         if self.batch_app.main.deeds.steps.skips:
             keys.append(self.entry("failures.undo"))
-        return [*keys, self.entry("next_pane"), *self.ways_out()]
+        return self.with_panes(keys)
 
     def on_mount(self) -> None:
         """Read what failed."""
@@ -75,6 +73,10 @@ class FailuresScreen(PlaceScreen):
         self.reload()
 
     def placed(self) -> None:
+        """Words follow the width."""
+        self._show()
+
+    def refit(self) -> None:
         """Words follow the width."""
         self._show()
 
@@ -98,13 +100,9 @@ class FailuresScreen(PlaceScreen):
     # Keys
 
     def action_back(self) -> None:
-        """From the items to the causes, then to the screen before."""
-        causes = self.query_one("#causes", PickList)
-        if self.query_one("#failed-items").has_focus:
-            causes.focus()
-        else:
-            self.dismiss(None)
-            self.batch_app.main.reload()
+        """To the screen before, where counts may be others now."""
+        self.dismiss(None)
+        self.batch_app.main.reload()
 
     def action_open(self) -> None:
         """To the cause's items; there, the item."""
@@ -114,14 +112,14 @@ class FailuresScreen(PlaceScreen):
         elif self.items.has_focus:
             self.batch_app.push_screen(DetailsScreen(item_id, tuple(self.items.ids)))
         else:
-            self.items.focus()
+            self.to_pane("#failed-items")
 
     def action_mark(self) -> None:
         """Mark the item, so that remedies are for the marked alone."""
         if self.items.current_id is None:
             self.say("Nothing has failed.")
         elif not self.items.has_focus:
-            self.items.focus()
+            self.to_pane("#failed-items")
         else:
             self.items.mark()
             self._price_soon()
@@ -180,7 +178,7 @@ class FailuresScreen(PlaceScreen):
 
     def on_pick_list_opened(self, message: PickList.Opened) -> None:
         """A double click."""
-        message.picks.focus()
+        self.to_pane(f"#{message.picks.id}")
         self.action_open()
 
     # Inside

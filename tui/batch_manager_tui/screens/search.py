@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
+from textual import events
 from textual.app import ComposeResult
 from textual.containers import Container, Horizontal
 from textual.content import Content
@@ -88,7 +89,7 @@ class SearchScreen(PlaceScreen):
             ]
         return [self.entry("search.open", "open"), self.entry("filter", "ask again"), *keys[1:]]
 
-    def on_descendant_focus(self) -> None:
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """Other keys elsewhere."""
         self.query_one(KeyLine).show_keys(self.footer())
 

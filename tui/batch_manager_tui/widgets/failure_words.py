@@ -14,6 +14,11 @@ from batch_manager_tui.display import clip, count, fit, pad, shown, when, wrap
 from batch_manager_tui.widgets.cost_lines import labelled
 from batch_manager_tui.widgets.strips import Line
 
+CURE = 20
+"""Cells of what a retry does, where there is room for all of its words."""
+
+SHORT_CURE = {"■ can't be sent": "■ can't", "■ won't cure it": "■ won't", "✓ may cure it": "✓ may"}
+
 Remedy = Literal["retry", "open", "skip", "save"]
 
 
@@ -45,8 +50,10 @@ def group_line(group: FailureGroup, total: int, priced: Priced, width: int) -> L
     """Count, share, cause, price of trying again."""
     share = f"{group.items * 100 / total:.0f}%" if group.items * 200 >= total else "<1%"
     head = fit(f"{group.items:,}", 7, ">") + fit(share, 6, ">") + "  "
-    price = fit(priced.words, 12, ">") + " "
-    cure = "" if width < 62 else fit(_cure(group)[0], 20)
+    price_cells, cure_cells = _cells(width)
+    price = fit(priced.words, price_cells, ">") + " "
+    words = _cure(group)[0]
+    cure = fit(words if cure_cells == CURE else SHORT_CURE[words], cure_cells)
     room = max(8, width - len(head) - len(price) - len(cure))
     return [
         (head, "strong"),
@@ -58,10 +65,16 @@ def group_line(group: FailureGroup, total: int, priced: Priced, width: int) -> L
 
 def group_heads(width: int) -> Line:
     """The names of the columns of `group_line`."""
-    cure = "" if width < 62 else fit("retrying", 20)
-    room = max(8, width - 15 - 13 - len(cure))
-    heads = fit("items", 7, ">") + fit("share", 6, ">") + "  " + fit("cause", room) + cure + fit("to retry", 12, ">")
-    return [(heads, "soft")]
+    price_cells, cure_cells = _cells(width)
+    cure = fit("retrying", cure_cells) if cure_cells == CURE else fit("cures", cure_cells)
+    room = max(8, width - 15 - price_cells - 1 - len(cure))
+    heads = fit("items", 7, ">") + fit("share", 6, ">") + "  " + fit("cause", room) + cure
+    return [(heads + fit("to retry", price_cells, ">"), "soft")]
+
+
+def _cells(width: int) -> tuple[int, int]:
+    """Of the price, and of what a retry does."""
+    return (12, CURE) if width >= 62 else (10, 8)
 
 
 def group_words(group: FailureGroup, priced: Priced, marked: int, width: int, keys: Mapping[str, str]) -> list[Line]:
