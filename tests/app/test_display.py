@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,7 @@ from rich.cells import cell_len
 from batch_manager.events import BatchView
 from batch_manager_tui.display import clip, clip_apart, clip_middle, clock, count, duration, fit, shown, span, wrap
 from batch_manager_tui.widgets.batch_bars import batch_line, flow
+from batch_manager_tui.widgets.columns import MARK_CELLS, Columns
 
 TEXTS = st.text(st.characters(codec=None), max_size=60)
 
@@ -119,3 +121,39 @@ def test_a_batch_s_time_stands_apart_from_its_items() -> None:
     batch = BatchView(1, "indexed", 4, 90, 4, 4, 0, 1, 141.0, "")
     words = "".join(text for text, _ in batch_line(batch, 44))
     assert "4/4    2:21" in words and cell_len(words) == 44
+
+
+@pytest.mark.parametrize("width", [22, 30, 33])
+def test_names_that_differ_in_the_middle_are_cut_once(width: int) -> None:
+    names = [f"stock_movement_levels_product_{what}_warehouse_fk" for what in ("old", "new")]
+    names += ["stock_levels_products_fk", "stock_counts_products_fk"]
+    cuts = [clip_apart(one, [other for other in names if other != one], width) for one in names]
+    assert len(set(cuts)) == len(names), cuts
+    assert all(cut.count("…") <= 1 and cell_len(cut) <= width for cut in cuts), cuts
+
+
+def test_joined_emoji_are_shown_as_what_they_are_made_of() -> None:
+    assert shown("emoji_👩\u200d👧\u200d👦_tbl") == "emoji_👩‿👧‿👦_tbl"
+    assert cell_len(shown("👩\u200d👧")) == 5  # as any terminal draws it
+    assert shown("❤\ufe0f\u200d🔥").endswith("‿🔥")
+    assert shown("👩🏽\u200d🚀") == "👩🏽‿🚀"
+    assert shown("a\u200db") == "a\\u200db"
+    assert shown("👩\u200d") == "👩\\u200d" and shown("\u200d👩") == "\\u200d👩"
+
+
+def test_columns_fit_under_heads_that_are_whole_words() -> None:
+    for width in range(40, 200):
+        columns = Columns.for_width(width)
+        assert MARK_CELLS + columns.status + columns.kind + columns.name + columns.tokens + columns.note <= width
+        assert "kind"[: columns.kind - 1] == "kind"
+
+
+async def test_the_list_is_no_narrower_on_a_wider_terminal(local: Any, drives: Any, tables: Any) -> None:
+    widths = []
+    async with drives(local(tables(5)), (80, 24)) as driver:
+        for size in ((80, 24), (120, 40), (160, 45), (200, 50)):
+            await driver.pilot.resize_terminal(*size)
+            await driver.settle()
+            widths.append(Columns.for_width(driver.app.main.items.line_width).name)
+            assert driver.app.main.query_one("#cost").size.width >= 34
+    assert widths[0] <= widths[1] + 1 and sorted(widths[1:]) == widths[1:]

@@ -21,6 +21,8 @@ count = counted
 
 ELLIPSIS = "…"
 
+JOINER, TIE = "\u200d", "\u203f"
+
 _UNIT = re.compile(r"(?:s|min|h)(?!\w)")
 """Units of time, as `duration` writes them."""
 
@@ -31,7 +33,8 @@ MAX_COMBINING = 3
 def shown(text: str) -> str:
     """One line, with every character that could hide, move or reorder text written out.
 
-    `\\n` and `\\t` become two visible characters, U+202E becomes `\\u202e`, and so on.
+    `\\n` and `\\t` become two visible characters, U+202E becomes `\\u202e`, and so on. What joins emoji to one becomes
+    a tie between them: terminals don't agree on the width of what is joined, but all do on that of the pieces.
     """
     if text.isascii() and text.isprintable():
         return text
@@ -66,8 +69,16 @@ def clip_middle(text: str, width: int) -> str:
         return text
     if width < 5:
         return clip(text, width)
-    head = (width - 1) // 3
+    return _cut_after(text, (width - 1) // 3, width)
+
+
+def _cut_after(text: str, head: int, width: int) -> str:
+    """So many cells of its beginning, and of its end as many as fit behind the ellipsis."""
+    if cell_len(text) <= width:
+        return text
     tail = width - 1 - head
+    if tail <= 0:
+        return clip(text, width)
     end = text[-tail:]
     while cell_len(end) > tail:
         end = end[1:]
@@ -85,9 +96,14 @@ def clip_apart(text: str, others: Iterable[str], width: int) -> str:
         width: Cells.
     """
     cut = clip_middle(text, width)
-    alike = next((one for one in others if one != text and clip_middle(one, width) == cut), None)
+    beside = [one for one in others if one != text]
+    alike = next((one for one in beside if clip_middle(one, width) == cut), None)
     if alike is None or cut == text or width < 8:
         return cut
+    for size in ((width - 1) * 2 // 3, width - 1, width // 6):  # another place for the one cut may tell them apart
+        moved = _cut_after(text, size, width)
+        if all(_cut_after(one, size, width) != moved for one in beside):
+            return moved
     at = next(
         (place for place, (a, b) in enumerate(zip(text, alike, strict=False)) if a != b), min(len(text), len(alike))
     )
@@ -158,8 +174,11 @@ def home_path(path: Path) -> str:
 
 def _visible(text: str) -> Iterator[str]:
     marks = 0
-    for char in text:
-        if not char.isprintable() and unicodedata.category(char) != "Zs":
+    for place, char in enumerate(text):
+        if char == JOINER and _joins_emoji(text, place):
+            marks = 0
+            yield TIE
+        elif not char.isprintable() and unicodedata.category(char) != "Zs":
             marks = 0
             yield _escape(char)
         elif unicodedata.combining(char) or unicodedata.category(char) in ("Mn", "Me"):
@@ -169,6 +188,16 @@ def _visible(text: str) -> Iterator[str]:
         else:
             marks = 0
             yield char
+
+
+def _joins_emoji(text: str, place: int) -> bool:
+    """Whether the joiner at that place stands between two emoji, the first of them perhaps with its variation."""
+    before = place - 1 if text[place - 1 : place] != "\ufe0f" else place - 2
+    return before >= 0 and all(_is_emoji(text[one : one + 1]) for one in (before, place + 1))
+
+
+def _is_emoji(char: str) -> bool:
+    return bool(char) and ord(char) >= 0x2190 and unicodedata.category(char) in ("So", "Sk")
 
 
 def _escape(char: str) -> str:

@@ -29,11 +29,11 @@ class Columns:
     @classmethod
     def for_width(cls, width: int, names_alone: bool = False) -> Columns:
         """Share a line out: the name first, then the note, unless names need the room and there is no note."""
-        kind = 9 if width >= 64 else 4
+        kind = 9 if width >= 90 else 5
         left = width - MARK_CELLS - 10 - kind - 9
         if left < LEAST_NAME + LEAST_NOTE or names_alone:
             return cls(10, kind, max(8, left), 9, 0)
-        name = min(max(LEAST_NAME, left * 45 // 100), 44)
+        name = min(max(LEAST_NAME, left * 65 // 100), 44)
         return cls(10, kind, name, 9, left - name)
 
 
