@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from urllib.parse import urlsplit
 
 from batch_manager.known_settings import KNOWN_SETTINGS, KnownSetting
@@ -114,6 +115,10 @@ def _price(settings: Settings) -> str:
     return "the price list's" if settings.price_per_million is None else f"${settings.price_per_million}"
 
 
+def _budget(limit: Decimal | None) -> str:
+    return "none" if limit is None else f"${limit:f}"
+
+
 _VALUES: dict[str, Callable[[Settings], str]] = {
     "OPENAI_API_KEY": _key,
     "OPENAI_BASE_URL": _server,
@@ -126,6 +131,8 @@ _VALUES: dict[str, Callable[[Settings], str]] = {
     "EMBEDDING_PRICE_PER_MILLION": _price,
     "EMBEDDING_TOKENS_PER_MINUTE": lambda now: _number(now.tokens_per_minute, "what the server tells"),
     "EMBEDDING_REQUESTS_PER_MINUTE": lambda now: _number(now.requests_per_minute, "what the server tells"),
+    "EMBEDDING_MAX_COST_PER_DAY": lambda now: _budget(now.max_cost_per_day),
+    "EMBEDDING_MAX_COST_PER_MONTH": lambda now: _budget(now.max_cost_per_month),
     "DATABASE_URL": lambda now: url_shown(now.database_url) if now.database_url else UNSET,
     "DOCUMENTATION_STORE_URL": lambda now: url_shown(now.store_server) if now.store_server else str(now.store_path),
     "CHROMA_PERSIST_DIRECTORY": lambda now: f"{UNSET}: a server is" if now.chroma_url else str(now.vectors_directory),

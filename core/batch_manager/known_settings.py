@@ -81,6 +81,13 @@ KNOWN_SETTINGS = (
         "a whole number from 1 to 1,000,000,000",
         "--requests-per-minute",
     ),
+    KnownSetting(
+        "EMBEDDING_MAX_COST_PER_DAY",
+        "(none)",
+        "USD a UTC day, all runs of the store",
+        "an amount in USD, such as 5.00",
+    ),
+    KnownSetting("EMBEDDING_MAX_COST_PER_MONTH", "(none)", "the same, a month", "an amount in USD, such as 5.00"),
     KnownSetting("DATABASE_URL", "(none)", "what --scan reads; never written to", "SQLAlchemy's URL of a database"),
     KnownSetting(
         "DOCUMENTATION_STORE_URL",

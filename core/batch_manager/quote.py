@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
+from batch_manager.allowance import Allowance, too_small
 from batch_manager.documents import KINDS, Kind
 from batch_manager.packing import Limits, fitting
 from batch_manager.pricing import Price
@@ -140,6 +141,7 @@ class Quote:
         rest: The interrupted run that this is the rest of; None where it is of none.
         first: Tokens of the first texts, as many as a request takes.
         drift: Billed tokens for each that is counted, as far as this server is known to count more; 1 or above.
+        allowances: What the day's and the month's budget have left for it, where there are any.
     """
 
     scope: Scope
@@ -168,6 +170,7 @@ class Quote:
     rest: Rest | None = None
     first: tuple[int, ...] = ()
     drift: float = 1.0
+    allowances: tuple[Allowance, ...] = ()
 
     @property
     def used(self) -> Decimal:
@@ -178,6 +181,11 @@ class Quote:
     def beyond_cap(self) -> bool:
         """The cap will stop the run before its end."""
         return self.cap is not None and self.cost + self.used > self.cap
+
+    @property
+    def beyond_allowance(self) -> Allowance | None:
+        """The budget that will stop the run before its end."""
+        return too_small(self.allowances, self.cost)
 
     @property
     def first_that_fit(self) -> int | None:

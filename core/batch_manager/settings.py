@@ -49,6 +49,8 @@ class Settings:
     price_per_million: Decimal | None = None
     tokens_per_minute: int | None = None
     requests_per_minute: int | None = None
+    max_cost_per_day: Decimal | None = None
+    max_cost_per_month: Decimal | None = None
     database_url: str | None = field(default=None, repr=False)
     store_url: str | None = field(default=None, repr=False)
     chroma_directory: Path | None = None
@@ -183,6 +185,8 @@ def load_settings(
         price_per_million=given.value("EMBEDDING_PRICE_PER_MILLION", _price, None),
         tokens_per_minute=given.value("EMBEDDING_TOKENS_PER_MINUTE", _whole(1, 10**12), None),
         requests_per_minute=given.value("EMBEDDING_REQUESTS_PER_MINUTE", _whole(1, 10**9), None),
+        max_cost_per_day=given.value("EMBEDDING_MAX_COST_PER_DAY", _usd, None),
+        max_cost_per_month=given.value("EMBEDDING_MAX_COST_PER_MONTH", _usd, None),
         database_url=given.value("DATABASE_URL", str, None),
         store_url=given.value("DOCUMENTATION_STORE_URL", _store_url, None),
         chroma_directory=given.value("CHROMA_PERSIST_DIRECTORY", _path, None),
@@ -291,6 +295,17 @@ def _price(raw: str) -> Decimal:
     exponent = value.as_tuple().exponent
     if not value.is_finite() or value < 0 or value > 1_000_000 or not isinstance(exponent, int) or exponent < -6:
         raise _NotAllowed("a price in USD per million tokens from 0 to 1,000,000, at most 6 decimals, such as 0.02")
+    return value
+
+
+def _usd(raw: str) -> Decimal:
+    try:
+        value = Decimal(raw.strip().removeprefix("$"))
+    except InvalidOperation:
+        value = Decimal("NaN")
+    exponent = value.as_tuple().exponent
+    if not value.is_finite() or not 0 <= value <= 10**9 or not isinstance(exponent, int) or exponent < -12:
+        raise _NotAllowed("an amount in USD, such as 5.00")
     return value
 
 

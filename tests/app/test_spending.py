@@ -210,3 +210,31 @@ def test_what_a_cap_may_be() -> None:
     for wrong in ("y", "-1", "nan", "inf", "1,5"):
         with pytest.raises(ValueError, match="amount in USD"):
             read_cap(wrong)
+
+
+async def test_what_a_budget_has_left_is_told_before_the_yes(
+    opens: Callable[..., Any], drives: Callable[..., Any], tables: Callable[..., Any]
+) -> None:
+    money = {"EMBEDDING_MAX_COST_PER_DAY": "0.0000001", "EMBEDDING_MAX_COST_PER_MONTH": "5"}
+    workspace = opens(tables(20), OPENAI_API_KEY="sk-none", OPENAI_BASE_URL="http://127.0.0.1:9/v1", **money)
+    async with drives(workspace) as driver:
+        assert "today     $0.0000001 of" in driver.screen_text()
+        assert "month     $5.00 of $5.00 left" in driver.screen_text()
+        await driver.press("s")
+        await driver.asked()
+        assert "month     $5.00 of $5.00 left" in driver.screen_text()
+        assert "waits until" in driver.screen_text()
+        await driver.press("escape")
+        assert not sent(workspace)
+
+
+async def test_a_budget_that_is_used_up_is_a_problem(
+    opens: Callable[..., Any], drives: Callable[..., Any], tables: Callable[..., Any]
+) -> None:
+    workspace = opens(tables(2), OPENAI_API_KEY="sk-none", EMBEDDING_MAX_COST_PER_DAY="0.0001")
+    workspace.store.ledger.reserve(1, 1, 1, "m", 1, 1, Decimal(1), 100_000_000)
+    workspace.store.ledger.refuse(1, "x", "y", held=True, seconds=0)
+    async with drives(workspace) as driver:
+        await driver.press("comma")
+        assert [one.code for one in driver.app.screen.problems] == ["budget_reached", "held_money"]
+        assert "The day's budget of $0.0001 is used up." in driver.screen_text()

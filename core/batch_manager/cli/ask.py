@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from batch_manager.allowance import beyond_words
 from batch_manager.cap_words import first_request_words
 from batch_manager.cli import terminal, trust
 from batch_manager.cli.signals import EndRequested, wait_for_input
@@ -116,6 +117,7 @@ def quote_lines(quote: Quote, settings: Settings, other: Quote | None = None, *,
         ("sent to", shown(quote.host)),
         ("cap", _cap_words(quote)),
     ]
+    rows += [("budget" if not number else "", one.words) for number, one in enumerate(quote.allowances)]
     if quote.lane == "batch":
         rows.append(("back", "within 24 h; --collect takes it in"))
     if other is not None:
@@ -137,6 +139,8 @@ def quote_lines(quote: Quote, settings: Settings, other: Quote | None = None, *,
     if quote.beyond_cap:
         nothing = first_request_words(quote)
         lines.append(nothing or "The price is above the cap: the run will stop at the cap, and say what is left.")
+    if quote.beyond_allowance is not None:
+        lines.append(beyond_words(quote.beyond_allowance))
     if settings.lure:
         lines.append(f"CAREFUL: {settings.lure}")
     return lines

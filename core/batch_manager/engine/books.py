@@ -90,6 +90,7 @@ class Books:
 
         Raises:
             StopRun: It doesn't fit under the cap, so the run stops in good order.
+            StoppedError: It doesn't fit into the day's or the month's budget.
             StoreError: Its answer could not be kept; nothing may be sent.
         """
         folder = self.store.folder

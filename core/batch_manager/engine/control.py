@@ -62,6 +62,10 @@ class Control:
         """Nothing more may be sent."""
         return self._stopping.is_set()
 
+    def paused_for(self, code: str) -> bool:
+        """Whether it is paused for that reason."""
+        return self.progress.state == "paused" and self.progress.code == code
+
     # What a person does
 
     def pause(self, reason: str, next_step: str, code: str = "") -> None:

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from batch_manager.allowance import used_up
 from batch_manager.embedding import require_key
 from batch_manager.engine.generations import require_same_model, say_building
-from batch_manager.errors import BatchManagerError, SettingError, UsageError
+from batch_manager.errors import BatchManagerError, SettingError, StoppedError, UsageError
 from batch_manager.plural import counted
 from batch_manager.pricing import show_usd
 
@@ -25,7 +26,7 @@ AGAIN = {
 
 
 def problems(engine: Engine) -> list[BatchManagerError]:
-    """No key or price, an index of another model or one being built, an unfinished run, held money; with next steps.
+    """No key, price or budget, an index of another model or one being built, an unfinished run, held money.
 
     Raises:
         StoreError: The store can't be read.
@@ -35,6 +36,7 @@ def problems(engine: Engine) -> list[BatchManagerError]:
         engine.price,
         lambda: require_same_model(engine.store, engine.space),
         lambda: say_building(engine.store, engine.space),
+        lambda: _budget(engine),
         lambda: _unfinished(engine),
         lambda: _held(engine),
     )
@@ -42,7 +44,7 @@ def problems(engine: Engine) -> list[BatchManagerError]:
     for check in checks:
         try:
             check()
-        except (SettingError, UsageError) as error:
+        except (SettingError, UsageError, StoppedError) as error:
             found.append(error)
     return found
 
@@ -83,6 +85,14 @@ def _unfinished(engine: Engine) -> None:
     left = interrupted(engine)
     if left is not None:
         raise left.told
+
+
+def _budget(engine: Engine) -> None:
+    if engine.view().active or engine.settings.provider == "local":
+        return
+    for one in engine.store.budgets.allowances():
+        if not one.left:
+            raise used_up(one)
 
 
 def _held(engine: Engine) -> None:

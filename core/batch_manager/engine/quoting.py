@@ -59,6 +59,7 @@ def quote_of(settings: Settings, store: DocumentationStore, scope: Scope, cap: D
         change=change_of(settings, store, space, work) if scope.whole else None,
         rest=rest_of(store, scope, space_id, price),
         drift=known_drift(store, space),
+        allowances=store.budgets.allowances(),
     )
 
 

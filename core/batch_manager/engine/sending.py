@@ -13,7 +13,7 @@ import tenacity
 from batch_manager.embedding import Answer, Embedder
 from batch_manager.embedding.backoff import backoff
 from batch_manager.embedding.pacing import Pacer
-from batch_manager.engine.books import Books
+from batch_manager.engine.books import Books, Reservation
 from batch_manager.engine.control import Control
 from batch_manager.engine.progress import BatchProgress
 from batch_manager.errors import Refusal, RequestRefused, StoppedError, Verdict
@@ -209,7 +209,7 @@ class Sender:
         batch.tries += 1
         limits = None
         try:
-            reservation = await self._control.persist(lambda: books.reserve(batch, inputs, tokens), at_stake=False)
+            reservation = await self._reserve(batch, inputs, tokens)
             sent = time.monotonic()
             try:
                 answer = await self._embedder.embed(
@@ -234,6 +234,19 @@ class Sender:
         if told and told != self._known_tokens:
             self._known_tokens = told
             await self._control.persist(lambda: books.note_account(told), at_stake=False)
+
+    async def _reserve(self, batch: BatchProgress, inputs: Sequence[Input], tokens: int) -> Reservation:
+        """Hold the worst cost; with somebody there to go on, a budget that has no room pauses the run."""
+        while True:
+            try:
+                return await self._control.persist(lambda: self._books.reserve(batch, inputs, tokens), at_stake=False)
+            except StoppedError as error:
+                batch.state, batch.waits_for = "waiting", "room in a budget"
+                if self._control.paused_for(error.code):
+                    await self._control.gate()  # another batch has said so
+                else:
+                    await self._control.trouble(error)
+                batch.state, batch.waits_for = "sending", ""
 
     async def _wait_for_turn(self, batch: BatchProgress, inputs: Sequence[Input]) -> int:
         async with self._turn:  # first come, first served: a large request isn't overtaken for ever

@@ -7,17 +7,18 @@ server: a file by its name, a batch by our id in its metadata.
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batch_manager.engine.budget import left_words
-from batch_manager.errors import RequestRefused, SettingError, StoreError, Verdict
+from batch_manager.errors import RequestRefused, SettingError, StoppedError, StoreError, Verdict
 from batch_manager.half_price.desk import Desk
 from batch_manager.half_price.lines import request_line
-from batch_manager.half_price.planning import Sized, plan
+from batch_manager.half_price.planning import FileLimits, Sized, plan
 from batch_manager.home import free_bytes
-from batch_manager.pricing import Price, from_pico
+from batch_manager.pricing import Price, from_pico, to_pico
 from batch_manager.store.database import now
 from batch_manager.store.job_row import JobRow
 from batch_manager.store.jobs import HandedRun
@@ -77,7 +78,7 @@ class Submission:
             tokens += count
             line = request_line(text_id, digest, body, model, desk.settings.dimensions)
             sized.append(Sized(text_id, count, len(line)))
-        files = list(plan(sized, desk.limits()))
+        files = list(plan(sized, self._within_budgets(price)))
         with desk.store.transaction():
             for file in files:
                 key = f"{run.id}-{secrets.token_hex(6)}"
@@ -91,6 +92,15 @@ class Submission:
             self.left_over.append(reason)
             desk.tell(reason, "warning")
         return len(files)
+
+    def _within_budgets(self, price: Price) -> FileLimits:
+        """Ceilings of a file; one that costs more than a whole budget could never be submitted."""
+        limits, least = self._desk.limits(), self._desk.store.budgets.smallest
+        each = self._desk.worst_cost(price, 1_000_000)
+        if least is None or not each:
+            return limits
+        tokens = max(1, to_pico(least.limit) * 1_000_000 // each)
+        return replace(limits, tokens=tokens if limits.tokens is None else min(tokens, limits.tokens))
 
     async def advance(self, job: JobRow, run: HandedRun) -> JobRow:
         """Take a job as far as it goes: to a batch that the server has, or to what stands in its way.
@@ -109,7 +119,12 @@ class Submission:
             elif job.state == "uploaded":
                 if job.cancel_asked or job.moved or not self._has_room(job):
                     break
-                job, fresh = self._reserve(job, run), True
+                try:
+                    job, fresh = self._reserve(job, run), True
+                except StoppedError as error:  # a budget: it waits here until there is room again
+                    self._desk.tell(str(error), "warning")
+                    self.left_over.append(error.message)
+                    return self._jobs.change(job.id, problem=error.message, next_step=error.next_step)
             else:
                 job = await self._find_out(job) if not fresh else await self._create(job)
                 if job.state != "created":

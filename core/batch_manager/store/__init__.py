@@ -10,9 +10,11 @@ import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from batch_manager.allowance import ceilings_of
 from batch_manager.documents import Document
 from batch_manager.home import is_written
 from batch_manager.store.answers import Answers
+from batch_manager.store.budgets import Budgets
 from batch_manager.store.cuts import Cuts
 from batch_manager.store.database import translated
 from batch_manager.store.departures import Departures
@@ -42,6 +44,7 @@ class DocumentationStore:
         work: What a scope or a run holds.
         answers: What was paid for.
         ledger: Runs and requests.
+        budgets: What all runs may spend in a day and a month.
         jobs: What is handed over at half the price.
         places: Where items come from: sources and schemas.
         words: Full text over names, purposes and texts.
@@ -85,8 +88,9 @@ class DocumentationStore:
         self.items = Items(database)
         self.work = Work(database)
         self.answers = Answers(database)
-        self.ledger = Ledger(database)
-        self.jobs = Jobs(database)
+        self.budgets = Budgets(database, ceilings_of(settings))
+        self.ledger = Ledger(database, self.budgets)
+        self.jobs = Jobs(database, self.budgets)
         self.departures = Departures(database)
         self.generations = Generations(database)
         self.cuts = Cuts(database)

@@ -15,6 +15,7 @@ from decimal import Decimal
 from typing import Any
 
 from batch_manager.pricing import from_pico
+from batch_manager.store.budgets import Budgets
 from batch_manager.store.database import now, translated
 from batch_manager.store.dialect import AMONG, Database
 from batch_manager.store.job_row import COLUMNS, JobRow, read_row
@@ -54,8 +55,9 @@ class Waiting:
 class Jobs:
     """Questions about jobs, and their steps."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, budgets: Budgets | None = None) -> None:
         self._db = database
+        self._budgets = budgets or Budgets(database)
 
     # Runs
 
@@ -250,7 +252,12 @@ class Jobs:
     # Money
 
     def reserve(self, job: JobRow, model: str, price: Decimal, cost_pico: int) -> int:
-        """Hold a job's estimated cost from before it is submitted; inside the caller's transaction."""
+        """Hold a job's estimated cost from before it is submitted; inside the caller's transaction.
+
+        Raises:
+            StoppedError: A budget has no room for it.
+        """
+        self._budgets.require(cost_pico)
         number = 1 + [one.id for one in self.of_run(job.run_id)].index(job.id)
         made = self._db.execute_sql(
             "INSERT INTO request (run_id, batch, try, state, model, inputs, tokens_estimated, price, cost_pico,"

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from batch_manager.pricing import from_pico
 from batch_manager.quote import Quote, to_record
 from batch_manager.store.bill import Bill, Pace, read_bill, read_pace
+from batch_manager.store.budgets import Budgets
 from batch_manager.store.database import now, translated
 from batch_manager.store.dialect import Database
 from batch_manager.store.journeys import Travelled, travelled
@@ -60,8 +61,9 @@ class RunTotals:
 class Ledger:
     """Runs and requests."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, budgets: Budgets | None = None) -> None:
         self._db = database
+        self._budgets = budgets or Budgets(database)
 
     def open_run(self, quote: Quote, space_id: int, cap_pico: int | None) -> int:
         """Write an agreed quote down as a running run; inside the caller's transaction."""
@@ -123,8 +125,13 @@ class Ledger:
     def reserve(
         self, run_id: int, batch: int, tried: int, model: str, inputs: int, tokens: int, price: Decimal, cost: int
     ) -> int:
-        """Write a request down before it leaves, with its worst cost held. Returns its id."""
-        with translated():
+        """Write a request down before it leaves, with its worst cost held. Returns its id.
+
+        Raises:
+            StoppedError: A budget has no room for it.
+        """
+        with translated(), self._db.atomic("IMMEDIATE"):
+            self._budgets.require(cost)
             made = self._db.execute_sql(
                 "INSERT INTO request (run_id, batch, try, state, model, inputs, tokens_estimated, price, cost_pico,"
                 " sent_at) VALUES (?, ?, ?, 'sent', ?, ?, ?, ?, ?, ?) RETURNING id",

@@ -330,4 +330,8 @@ MIGRATIONS: tuple[tuple[Statement, ...], ...] = (
         # A batch that the server doesn't show to this key: only the user can say what becomes of it.
         "ALTER TABLE job ADD COLUMN unseen INTEGER NOT NULL DEFAULT 0",
     ),
+    (
+        # What a day and a month have cost is asked before each request; nothing else of its row is needed for that.
+        "CREATE INDEX request_sent ON request (sent_at, cost_pico)",
+    ),
 )

@@ -73,6 +73,7 @@ def quote_lines(
     lines.append([])
     lines += where_lines(quote, width)
     lines += wrapped("cap", _cap_words(quote), width, "warning" if quote.beyond_cap else "")
+    lines += allowance_lines(quote, width)
     lines.append(labelled("spent", f"{show_usd(spent)} in all runs", width))
     if held:
         lines.append(labelled("", f"{show_usd(held)} of it held", width, "soft"))
@@ -101,6 +102,16 @@ def where_lines(quote: Quote, width: int) -> list[Line]:
     else:
         lines.append(labelled("price", f"{show_usd(quote.price.per_million)} a million tokens", width))
         lines.append(labelled("", quote.price.source, width, "soft"))
+    return lines
+
+
+def allowance_lines(quote: Quote, width: int) -> list[Line]:
+    """What the day's and the month's budget have left."""
+    over = quote.beyond_allowance
+    lines: list[Line] = []
+    for one in quote.allowances:
+        words = f"{one.amounts}; the rest waits until {one.again.isoformat()}" if one == over else one.amounts
+        lines += wrapped("today" if one.period == "day" else "month", words, width, "warning" if one == over else "")
     return lines
 
 

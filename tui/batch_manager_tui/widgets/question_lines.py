@@ -7,7 +7,14 @@ from decimal import Decimal, InvalidOperation
 from batch_manager.pricing import show_usd
 from batch_manager.quote import Quote
 from batch_manager_tui.display import count, duration, shown, wrap
-from batch_manager_tui.widgets.cost_lines import change_lines, labelled, requests_words, where_lines, wrapped
+from batch_manager_tui.widgets.cost_lines import (
+    allowance_lines,
+    change_lines,
+    labelled,
+    requests_words,
+    where_lines,
+    wrapped,
+)
 from batch_manager_tui.widgets.strips import Line
 
 
@@ -51,6 +58,7 @@ def question_lines(
         *where_lines(quote, width),
     ]
     lines += wrapped("cap", _cap_words(quote), width, "warning" if quote.beyond_cap else "")
+    lines += allowance_lines(quote, width)
     free = []
     if quote.reused:
         free.append(f"{quote.reused:,} paid for before")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from batch_manager.allowance import beyond_words, budgets_report
 from batch_manager.cap_words import first_request_words
 from batch_manager.cli import terminal
 from batch_manager.cli.ask import size_words
@@ -60,6 +61,7 @@ def _as_json(quote: Quote, look: Look) -> dict[str, Any]:
         "price_per_million_tokens": quote.price.per_million,
         "in_batches": waiting_report(waiting_of(look)),
         "lanes": lanes_report(_lanes(quote, look)),
+        "budgets": budgets_report(quote.allowances),
         "failures": [_failure(row) for row in _unsendable(look)],
     }
 
@@ -88,6 +90,10 @@ def _as_words(quote: Quote, look: Look) -> Iterator[str]:
         yield f"With {DEFAULT_MODEL} at OpenAI it would be {show_usd(paid)}"
     if quote.beyond_cap and quote.cap is not None:
         yield first_request_words(quote) or f"The cap of {show_usd(quote.cap)} would stop the run before its end"
+    if quote.allowances:
+        yield f"budget: {'; '.join(one.words for one in quote.allowances)} (UTC)"
+    if quote.beyond_allowance is not None:
+        yield beyond_words(quote.beyond_allowance)
     if quote.unsendable_count:
         yield f"{terminal.counted(quote.unsendable_count, 'item')} can't be sent{_shares(quote, look)}:"
         for row in islice(_unsendable(look), 50):

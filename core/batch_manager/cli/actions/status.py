@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from batch_manager.allowance import budgets_report
 from batch_manager.cli import terminal
 from batch_manager.cli.counted_index import counted_report, counted_words, in_force_words
 from batch_manager.cli.index_sizes import index_sizes
@@ -90,6 +91,7 @@ def _as_json(look: Look, counts: Counts, vectors: dict[Kind, int]) -> dict[str, 
             for lane, spent in bill.lanes
         },
         "saved_usd": bill.saved,
+        "budgets": budgets_report(look.store.budgets.allowances()),
         "in_batches": waiting_report(waiting_of(look)),
         "batches": [batch_report(one) for one in jobs_of(look)],
         "vectors": {NAMES[kind]: vectors.get(kind) for kind in KINDS},
@@ -159,6 +161,8 @@ def _as_words(look: Look, counts: Counts, vectors: dict[Kind, int]) -> Iterator[
     extra = f", {show_usd(held)} of it held: answers that never came" if held else ""
     extra += f", {show_usd(handed)} of it held for batches under way" if handed else ""
     yield f"spent  {show_usd(ledger.spent())} for {terminal.counted(ledger.billed_tokens(), 'billed token')}{extra}"
+    for one in look.store.budgets.allowances():
+        yield f"  budget {show_usd(one.limit)} a {one.period}: {one.words}"
     if bill.total.usd:
         yield "  queries of searches are not in it: looking writes nothing, and each tells its price"
     for heading, sums in (("model", bill.models), ("day", bill.days)):
