@@ -133,6 +133,7 @@ _VALUES: dict[str, Callable[[Settings], str]] = {
     "EMBEDDING_REQUESTS_PER_MINUTE": lambda now: _number(now.requests_per_minute, "what the server tells"),
     "EMBEDDING_MAX_COST_PER_DAY": lambda now: _budget(now.max_cost_per_day),
     "EMBEDDING_MAX_COST_PER_MONTH": lambda now: _budget(now.max_cost_per_month),
+    "BATCH_MANAGER_USER": lambda now: now.user or UNSET,
     "DATABASE_URL": lambda now: url_shown(now.database_url) if now.database_url else UNSET,
     "DOCUMENTATION_STORE_URL": lambda now: url_shown(now.store_server) if now.store_server else str(now.store_path),
     "CHROMA_PERSIST_DIRECTORY": lambda now: f"{UNSET}: a server is" if now.chroma_url else str(now.vectors_directory),

@@ -88,6 +88,13 @@ KNOWN_SETTINGS = (
         "an amount in USD, such as 5.00",
     ),
     KnownSetting("EMBEDDING_MAX_COST_PER_MONTH", "(none)", "the same, a month", "an amount in USD, such as 5.00"),
+    KnownSetting(
+        "BATCH_MANAGER_USER",
+        "(nobody's name)",
+        "who agrees; for the bill",
+        "a name of 1 to 60 printable characters",
+        "--as",
+    ),
     KnownSetting("DATABASE_URL", "(none)", "what --scan reads; never written to", "SQLAlchemy's URL of a database"),
     KnownSetting(
         "DOCUMENTATION_STORE_URL",

@@ -141,6 +141,7 @@ class Quote:
         rest: The interrupted run that this is the rest of; None where it is of none.
         first: Tokens of the first texts, as many as a request takes.
         drift: Billed tokens for each that is counted, as far as this server is known to count more; 1 or above.
+        who: Who would agree to it; empty where nobody gave a name.
         allowances: What the day's and the month's budget have left for it, where there are any.
     """
 
@@ -171,6 +172,7 @@ class Quote:
     first: tuple[int, ...] = ()
     drift: float = 1.0
     allowances: tuple[Allowance, ...] = ()
+    who: str = ""
 
     @property
     def used(self) -> Decimal:

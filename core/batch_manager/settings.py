@@ -27,6 +27,9 @@ LOCAL_DIMENSIONS = 256
 MAX_INPUTS = 2048
 """Most inputs that one request may have (OpenAI's API reference)."""
 
+LONGEST_USER = 60
+"""Characters of the name of who agrees to a run."""
+
 SECRET_SETTINGS = ("OPENAI_API_KEY",)
 
 
@@ -34,7 +37,8 @@ SECRET_SETTINGS = ("OPENAI_API_KEY",)
 class Settings:
     """What is in force. `repr` never shows the key, nor a URL, which may have a password in it.
 
-    Units: prices in USD per million tokens; `rate_*` per minute; `None` means "not set".
+    `user` is who agrees to runs, empty where nobody said so: login names say little (root, runner), and aren't the
+    program's to tell. Units: prices in USD per million tokens; `rate_*` per minute; `None` means "not set".
     """
 
     home: Path
@@ -51,6 +55,7 @@ class Settings:
     requests_per_minute: int | None = None
     max_cost_per_day: Decimal | None = None
     max_cost_per_month: Decimal | None = None
+    user: str = ""
     database_url: str | None = field(default=None, repr=False)
     store_url: str | None = field(default=None, repr=False)
     chroma_directory: Path | None = None
@@ -187,6 +192,7 @@ def load_settings(
         requests_per_minute=given.value("EMBEDDING_REQUESTS_PER_MINUTE", _whole(1, 10**9), None),
         max_cost_per_day=given.value("EMBEDDING_MAX_COST_PER_DAY", _usd, None),
         max_cost_per_month=given.value("EMBEDDING_MAX_COST_PER_MONTH", _usd, None),
+        user=given.value("BATCH_MANAGER_USER", _person, ""),
         database_url=given.value("DATABASE_URL", str, None),
         store_url=given.value("DOCUMENTATION_STORE_URL", _store_url, None),
         chroma_directory=given.value("CHROMA_PERSIST_DIRECTORY", _path, None),
@@ -323,6 +329,13 @@ def _word(raw: str) -> str:
     name = raw.strip()
     if not name or len(name) > 200 or " " in name or not name.isprintable():
         raise _NotAllowed("a model's name without spaces")
+    return name
+
+
+def _person(raw: str) -> str:
+    name = raw.strip()
+    if not name or len(name) > LONGEST_USER or not name.isprintable():
+        raise _NotAllowed(f"a name of 1 to {LONGEST_USER} printable characters")
     return name
 
 

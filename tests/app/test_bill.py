@@ -150,3 +150,26 @@ def test_a_pace_is_drawn_where_there_is_something_to_compare() -> None:
     assert few.strip() == "147 texts answered within 1.5 s"
     slow = [text for line in pace_lines(Pace(10.0, (3, 2, 4, 1)), 60) for text, _ in line]
     assert any(text.strip() == "0.3" for text in slow)
+
+
+async def test_people_are_told_where_anybody_gave_a_name(opens: Any, drives: Any, tables: Any, tmp_path: Path) -> None:
+    workspace = opens(tables(3), EMBEDDING_PROVIDER="local", BATCH_MANAGER_USER="Ann [b]Lee")
+    assert workspace.settings.user == "Ann [b]Lee"
+    async with drives(workspace) as driver:
+        await driver.press("s")
+        await driver.asked()
+        assert "Ann" in driver.screen_text()
+        await driver.press("y")
+        await driver.run_to_the_end()
+        await driver.press("B")
+        assert "by        Ann [b]Lee" in driver.screen_text()
+        await driver.press("v", "v", "v")
+        assert "People" in driver.screen_text()
+        await driver.press("c")
+        driver.app.screen.query_one("#place").value = str(tmp_path / "people.csv")
+        await driver.press("enter")
+        await driver.until(lambda: driver.front == "BillScreen")
+        rows = list(csv.DictReader((tmp_path / "people.csv").read_text().splitlines()))
+        assert [row["requests"] for row in rows] == ["1"]
+        await driver.press("v")
+        assert "Runs" in driver.screen_text()

@@ -222,8 +222,7 @@ async def test_what_a_budget_has_left_is_told_before_the_yes(
         assert "month     $5.00 of $5.00 left" in driver.screen_text()
         await driver.press("s")
         await driver.asked()
-        assert "month     $5.00 of $5.00 left" in driver.screen_text()
-        assert "waits until" in driver.screen_text()
+        assert "left      $0.0000001 today, $5.00 this month; the rest" in driver.screen_text()
         await driver.press("escape")
         assert not sent(workspace)
 
@@ -238,3 +237,14 @@ async def test_a_budget_that_is_used_up_is_a_problem(
         await driver.press("comma")
         assert [one.code for one in driver.app.screen.problems] == ["budget_reached", "held_money"]
         assert "The day's budget of $0.0001 is used up." in driver.screen_text()
+
+
+async def test_the_answers_are_in_sight_on_a_small_terminal_with_all_there_is_to_say(
+    opens: Callable[..., Any], drives: Callable[..., Any], tables: Callable[..., Any]
+) -> None:
+    more = {"EMBEDDING_MAX_COST_PER_DAY": "0.0000001", "EMBEDDING_MAX_COST_PER_MONTH": "5", "BATCH_MANAGER_USER": "Ann"}
+    async with drives(opens(tables(20), OPENAI_API_KEY="sk-none", **more), (60, 18)) as driver:
+        await driver.press("s")
+        await driver.asked()
+        seen = driver.screen_text()
+        assert "20 items, as Ann" in seen and "this month" in seen and " y  spend" in seen and "half price" in seen

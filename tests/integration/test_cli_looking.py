@@ -87,6 +87,7 @@ def test_the_estimate_in_json(command: Command) -> None:
         "price_per_million_tokens",
         "lanes",
         "in_batches",
+        "budgets",
         "failures",
     }
     assert (report["pending_tables"], report["pending_relationships"], report["total_pending"]) == (3, 1, 4)

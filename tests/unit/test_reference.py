@@ -30,6 +30,7 @@ WRONG = {
     "CHROMA_PERSIST_DIRECTORY": "a\0b",
     "BATCH_MANAGER_HOME": "a\0b",
     "LOG_FILE": "a\0b",
+    "BATCH_MANAGER_USER": "two\nlines",
 }
 """Values that are refused; where none is named here, a word is."""
 

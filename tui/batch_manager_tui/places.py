@@ -48,8 +48,12 @@ _OWN: dict[Place, tuple[Command, ...]] = {
         _command("failures.undo", ("u",), "undo skip", "The last skip never was", "Failures", "undo"),
     ),
     "bill": (
-        _command("bill.csv", ("c",), "write CSV", "Write it as CSV: by run, day or model", "Bill", "save('csv')", 10),
-        _command("bill.view", ("v",), "by day, model", "Runs, days, models, and round again", "Bill", "view", 5),
+        _command(
+            "bill.csv", ("c",), "write CSV", "Write it as CSV, by run, day, model or person", "Bill", "save('csv')", 10
+        ),
+        _command(
+            "bill.view", ("v",), "by day, model", "Runs, days, models, people, and round again", "Bill", "view", 5
+        ),
         _command("bill.json", ("J",), "write JSON", "The same as JSON", "Bill", "save('json')", 20),
     ),
     "half_price": (

@@ -118,6 +118,8 @@ def quote_lines(quote: Quote, settings: Settings, other: Quote | None = None, *,
         ("cap", _cap_words(quote)),
     ]
     rows += [("budget" if not number else "", one.words) for number, one in enumerate(quote.allowances)]
+    if quote.who:
+        rows.append(("as", shown(quote.who)))
     if quote.lane == "batch":
         rows.append(("back", "within 24 h; --collect takes it in"))
     if other is not None:

@@ -29,6 +29,7 @@ class Flags(argparse.Namespace):
         action: The action flag's name without dashes; `app` when there was none.
         argument: The action's own argument (URL, FILE or QUERY); None when it has or was given none.
         kind: `--type`.
+        who: `--as`.
     """
 
     action: str
@@ -47,6 +48,7 @@ class Flags(argparse.Namespace):
     source: list[str] | None
     model: str | None
     provider: str | None
+    who: str | None
     home: str | None
     trust_dotenv: bool
     json: bool
@@ -170,6 +172,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     spend("--requests-per-minute", metavar="N", help="the same for requests")
     spend("--model", metavar="NAME", help="embedding model (default text-embedding-3-small)")
     spend("--provider", choices=("openai", "local"), help="the OpenAI API, or the model on this machine")
+    spend("--as", dest="who", metavar="NAME", help="who agrees to the run: kept with it, and told in the bill")
     spend(
         "--trust-dotenv",
         action="store_true",
@@ -277,6 +280,7 @@ def nonsense(flags: Flags) -> str | None:
         ("--concurrency", flags.concurrency is not None, (APP, *run), "it sends no batches"),
         ("--tokens-per-minute", flags.tokens_per_minute is not None, (APP, *run), "it sends no batches"),
         ("--requests-per-minute", flags.requests_per_minute is not None, (APP, *run), "it sends no batches"),
+        ("--as", flags.who is not None, (APP, *INDEXING), "it agrees to no run"),
         ("--schema", flags.schema is not None, ("scan", "search"), "only a scan and a search go by schemas"),
         ("--source", flags.source is not None, ("scan", "search"), "only a scan and a search go by sources"),
         ("--type", flags.kind is not None, ("search",), "only a search has one"),

@@ -44,6 +44,7 @@ def settings_of(flags: Flags) -> Settings:
         "EMBEDDING_REQUESTS_PER_MINUTE": flags.requests_per_minute,
         "OPENAI_EMBEDDING_MODEL": flags.model,
         "EMBEDDING_PROVIDER": flags.provider,
+        "BATCH_MANAGER_USER": flags.who,
         "BATCH_MANAGER_HOME": flags.home,
     }
     for name, value in given.items():

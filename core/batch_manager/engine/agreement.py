@@ -24,8 +24,8 @@ class Agreed:
 def agree(store: DocumentationStore, quote: Quote, quote_again: Callable[[], Quote]) -> Agreed:
     """Write a run down.
 
-    The rest of an interrupted run goes on as that run, under its cap and with its spend. What is new, or under
-    another cap or price, is a run of its own, which takes the interrupted one's place.
+    The rest of an interrupted run goes on as that run, under its cap and with its spend. What is new, under another
+    cap or price, or agreed to by somebody else, is a run of its own, which takes the interrupted one's place.
 
     Args:
         store: The store.
@@ -48,7 +48,7 @@ def agree(store: DocumentationStore, quote: Quote, quote_again: Callable[[], Quo
         space_id = store.answers.space_id(quote.space, make=True)
         store.generations.begin(quote.space, space_id)
         if quote.lane == "now":
-            rest = rest_of(store, quote.scope, space_id, quote.price)
+            rest = rest_of(store, quote.scope, space_id, quote.price, quote.who)
         if rest is not None and rest.cap == quote.cap:
             run_id = rest.run_id
             store.work.withdraw(run_id)
@@ -62,13 +62,14 @@ def agree(store: DocumentationStore, quote: Quote, quote_again: Callable[[], Quo
     return Agreed(run_id, space_id, Budget(cap, totals.billed_pico, totals.held_pico))
 
 
-def rest_of(store: DocumentationStore, scope: Scope, space_id: int, price: Price) -> Rest | None:
+def rest_of(store: DocumentationStore, scope: Scope, space_id: int, price: Price, who: str) -> Rest | None:
     """The interrupted run of which a scope is the rest, whatever its cap; None where it is of none.
 
     Raises:
         StoreError: The store can't be read.
     """
     run = store.ledger.unfinished()
-    if run is None or (run.space_id, run.which, run.price) != (space_id, scope.which, price.per_million):
+    asked = (space_id, scope.which, price.per_million, who)
+    if run is None or (run.space_id, run.which, run.price, run.who) != asked:
         return None
     return Rest(run.id, run.cap, run.spent) if store.work.within(scope, space_id, run.id) else None

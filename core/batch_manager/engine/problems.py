@@ -73,9 +73,14 @@ def interrupted(engine: Engine) -> Interrupted | None:
     if run is None:
         return None
     texts = engine.store.work.planned_count(run.id)
+    step = f"Start again ({AGAIN.get(run.which, AGAIN['pending'])})"
+    mine = run.who == engine.settings.user
     told = UsageError(
         f"Run {run.id:,} was interrupted with {counted(texts, 'text')} left; what was paid for is kept.",
-        next_step=f"Start again ({AGAIN.get(run.which, AGAIN['pending'])}) to go on with it, under its quote and cap.",
+        next_step=f"{step} to go on with it, under its quote and cap."
+        if mine
+        else f"{step}: what it left is then in a run of its own, since {run.who or 'somebody without a name'} agreed to"
+        " that one.",
         code="unfinished_run",
     )
     return Interrupted(run, texts, told)

@@ -57,9 +57,10 @@ def quote_of(settings: Settings, store: DocumentationStore, scope: Scope, cap: D
         quote,
         seconds=run_seconds(quote.requests, quote.tokens, quote.items, speed),
         change=change_of(settings, store, space, work) if scope.whole else None,
-        rest=rest_of(store, scope, space_id, price),
+        rest=rest_of(store, scope, space_id, price, settings.user),
         drift=known_drift(store, space),
         allowances=store.budgets.allowances(),
+        who=settings.user,
     )
 
 

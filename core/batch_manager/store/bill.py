@@ -1,4 +1,4 @@
-"""The bill: what was estimated and what was billed, by run, by day and by model; the parts add up to the whole."""
+"""The bill: what was estimated and billed, by run, by day, by model and by person; the parts add up to the whole."""
 
 from __future__ import annotations
 
@@ -34,13 +34,14 @@ BILL_COLUMNS = (
     "requests",
     "retries",
     "sending_seconds",
+    "person",
 )
 """What a written bill says of each run."""
 
 SUM_COLUMNS = ("estimated_usd", "billed_usd", "held_usd", "billed_tokens", "requests", "retries")
-"""What it says of a day or a model, after its name."""
+"""What it says of a day, a model or a person, after its name."""
 
-By = Literal["run", "day", "model"]
+By = Literal["run", "day", "model", "person"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,7 @@ class BilledRun:
         spent: What its requests add up to.
         sending: Seconds in which a request of it was under way, to the second; unlike the time from the yes to the
             end, without pauses and without what lay between two sittings.
+        who: Who agreed to it; empty where nobody gave a name.
         lane: `now`, or `batch` for half the price.
         saved: USD that the half-price lane saved, less what came back too late and was paid for twice.
         doubled: USD of that.
@@ -108,6 +110,7 @@ class BilledRun:
     estimated: Decimal
     estimated_tokens: int
     spent: Spent
+    who: str = ""
     lane: str = "now"
     saved: Decimal = Decimal(0)
     doubled: Decimal = Decimal(0)
@@ -116,13 +119,19 @@ class BilledRun:
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """All runs, newest first; days (UTC), models and lanes in order. Each of the four adds up to `total`."""
+    """All runs, newest first; days (UTC), models, lanes and people in order. Each of them adds up to `total`."""
 
     runs: tuple[BilledRun, ...]
     days: tuple[tuple[str, Spent], ...]
     models: tuple[tuple[str, Spent], ...]
     total: Spent
     lanes: tuple[tuple[str, Spent], ...] = ()
+    people: tuple[tuple[str, Spent], ...] = ()
+
+    @property
+    def named(self) -> bool:
+        """Whether anybody gave a name."""
+        return any(run.who for run in self.runs)
 
     @property
     def estimated(self) -> Decimal:
@@ -144,6 +153,7 @@ class _Piece:
     model: str
     spent: Spent
     lane: str
+    who: str
 
 
 def read_bill(database: Database) -> Bill:
@@ -159,6 +169,7 @@ def read_bill(database: Database) -> Bill:
             for row in database.execute_sql(
                 "SELECT run_id, substr(sent_at, 1, 10), model, price,"
                 " coalesce((SELECT lane FROM run WHERE run.id = request.run_id), 'now'),"
+                " coalesce((SELECT who FROM run WHERE run.id = request.run_id), ''),"
                 " coalesce(sum(CASE WHEN state = 'answered' THEN cost_pico END), 0),"
                 " coalesce(sum(CASE WHEN state != 'answered' THEN cost_pico END), 0),"
                 " coalesce(sum(CASE WHEN state = 'answered' THEN tokens_estimated END), 0),"
@@ -169,7 +180,7 @@ def read_bill(database: Database) -> Bill:
         by_run = dict(_sums(pieces, lambda piece: piece.run_id))
         sending = _sending(database)
         rows = database.execute_sql(
-            "SELECT id, state, reason, agreed_at, ended_at, host, price, cap_pico, quote, lane FROM run"
+            "SELECT id, state, reason, agreed_at, ended_at, host, price, cap_pico, quote, lane, who FROM run"
             " ORDER BY id DESC"
         ).fetchall()
     jobs = Jobs(database)
@@ -183,6 +194,7 @@ def read_bill(database: Database) -> Bill:
         models=_sums(pieces, lambda piece: piece.model),
         total=sum((piece.spent for piece in pieces), Spent()),
         lanes=_sums(pieces, lambda piece: piece.lane),
+        people=_sums(pieces, lambda piece: piece.who),
     )
 
 
@@ -272,16 +284,16 @@ def _seconds(at: str) -> float:
 
 
 def columns_by(by: By) -> tuple[str, ...]:
-    """The columns of a bill that is written by run, by day or by model."""
+    """The columns of a bill that is written by run, by day, by model or by person."""
     return BILL_COLUMNS if by == "run" else (by, *SUM_COLUMNS)
 
 
 def records_by(bill: Bill, by: By) -> Iterable[Mapping[str, object]]:
-    """The bill as rows for a file, by run, by day (UTC) or by model; money in USD as exact decimals."""
+    """The bill as rows for a file, by run, day (UTC), model or person; money in USD as exact decimals."""
     if by == "run":
         yield from bill_records(bill)
         return
-    for key, spent in bill.days if by == "day" else bill.models:
+    for key, spent in {"day": bill.days, "model": bill.models, "person": bill.people}[by]:
         money = (_plain(spent.estimated), _plain(spent.billed), _plain(spent.held))
         values = (*money, spent.tokens, spent.requests, spent.retries)
         yield {by: key, **dict(zip(SUM_COLUMNS, values, strict=True))}
@@ -308,6 +320,7 @@ def bill_records(bill: Bill) -> Iterable[Mapping[str, object]]:
             run.spent.requests,
             run.spent.retries,
             round(run.sending),
+            run.who,
         )
         yield dict(zip(BILL_COLUMNS, values, strict=True))
 
@@ -318,6 +331,7 @@ def _piece(
     model: str,
     price: str,
     lane: str,
+    who: str,
     billed: int,
     held: int,
     estimated: int,
@@ -327,7 +341,7 @@ def _piece(
 ) -> _Piece:
     by_our_count = Decimal(price) * estimated / 1_000_000
     spent = Spent(from_pico(billed), from_pico(held), tokens, requests, retries, by_our_count)
-    return _Piece(run_id, day, model, spent, lane)
+    return _Piece(run_id, day, model, spent, lane, who)
 
 
 def _sums(pieces: Iterable[_Piece], key: Callable[[_Piece], K]) -> tuple[tuple[K, Spent], ...]:
@@ -338,7 +352,7 @@ def _sums(pieces: Iterable[_Piece], key: Callable[[_Piece], K]) -> tuple[tuple[K
 
 
 def _run(row: Sequence[Any], spent: Spent, doubled_tokens: int) -> BilledRun:
-    run_id, state, reason, agreed_at, ended_at, host, price, cap_pico, quote, lane = row
+    run_id, state, reason, agreed_at, ended_at, host, price, cap_pico, quote, lane, who = row
     doubled = Decimal(price) * doubled_tokens / 1_000_000
     record = json.loads(quote)
     return BilledRun(
@@ -355,6 +369,7 @@ def _run(row: Sequence[Any], spent: Spent, doubled_tokens: int) -> BilledRun:
         estimated=Decimal(record.get("cost", "0")),
         estimated_tokens=int(record.get("tokens", 0)),
         spent=spent,
+        who=who,
         lane=lane,
         # The other half of what was billed; what came too late saved nothing and cost its half on top.
         saved=spent.billed / HALF - spent.billed - doubled / HALF if lane == "batch" else Decimal(0),

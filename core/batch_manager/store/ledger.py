@@ -45,6 +45,8 @@ class RunRow:
     spent: Decimal
     held: Decimal = Decimal(0)
     """USD of `spent` that is held for requests whose outcome is unknown."""
+    who: str = ""
+    """Who agreed to it; empty where nobody gave a name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +70,8 @@ class Ledger:
     def open_run(self, quote: Quote, space_id: int, cap_pico: int | None) -> int:
         """Write an agreed quote down as a running run; inside the caller's transaction."""
         made = self._db.execute_sql(
-            "INSERT INTO run (state, lane, which, space_id, host, price, cap_pico, quote, agreed_at)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+            "INSERT INTO run (state, lane, which, space_id, host, price, cap_pico, quote, agreed_at, who)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
             (
                 # A run that is handed over goes on without anybody who drives it, so no crash interrupts it.
                 "handed" if quote.lane == "batch" else "running",
@@ -81,6 +83,7 @@ class Ledger:
                 cap_pico,
                 json.dumps(to_record(quote)),
                 now(),
+                quote.who,
             ),
         ).fetchall()
         return int(made[0][0])
@@ -215,7 +218,7 @@ class Ledger:
                 "SELECT r.id, r.state, r.reason, r.which, r.space_id, r.host, r.price, r.cap_pico, r.quote,"
                 " r.agreed_at, r.ended_at, count(q.id), coalesce(sum(q.tokens_billed), 0),"
                 " coalesce(sum(q.cost_pico), 0),"
-                " coalesce(sum(CASE WHEN q.state IN ('unknown', 'sent') THEN q.cost_pico END), 0)"
+                " coalesce(sum(CASE WHEN q.state IN ('unknown', 'sent') THEN q.cost_pico END), 0), r.who"
                 " FROM run r LEFT JOIN request q ON q.run_id = r.id"
                 f" {where} GROUP BY r.id {tail}",
                 values,
@@ -243,6 +246,7 @@ def _run_row(
     tokens_billed: int,
     spent_pico: int,
     held_pico: int,
+    who: str,
 ) -> RunRow:
     return RunRow(
         id=run_id,
@@ -260,4 +264,5 @@ def _run_row(
         tokens_billed=tokens_billed,
         spent=from_pico(spent_pico),
         held=from_pico(held_pico),
+        who=who,
     )

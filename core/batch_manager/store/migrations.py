@@ -334,4 +334,8 @@ MIGRATIONS: tuple[tuple[Statement, ...], ...] = (
         # What a day and a month have cost is asked before each request; nothing else of its row is needed for that.
         "CREATE INDEX request_sent ON request (sent_at, cost_pico)",
     ),
+    (
+        # Who agreed to a run, by the name that they gave; for the bill.
+        "ALTER TABLE run ADD COLUMN who TEXT NOT NULL DEFAULT ''",
+    ),
 )

@@ -1,4 +1,4 @@
-"""The bill: every run with what was estimated and billed, and the spend by model and by day."""
+"""The bill: every run with what was estimated and billed, and the spend by model, by day and by person."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ from batch_manager_tui.widgets.pick_list import PickList
 from batch_manager_tui.widgets.strips import Line, Lines
 from batch_manager_tui.workers import begin
 
-VIEWS: tuple[By, ...] = ("run", "day", "model")
+VIEWS: tuple[By, ...] = ("run", "day", "model", "person")
+
+TITLES: dict[By, str] = {"run": "Runs", "day": "Days (UTC)", "model": "Models", "person": "People"}
 
 FEW = 5
 """Rows that leave room for more below, on a tall terminal."""
@@ -98,8 +100,9 @@ class BillScreen(PlaceScreen):
         self._read_pace_soon()
 
     def action_view(self) -> None:
-        """Runs, days, models, and round again."""
-        self.by = VIEWS[(VIEWS.index(self.by) + 1) % len(VIEWS)]
+        """Runs, days, models, people where anybody gave a name, and round again."""
+        views = VIEWS if self.bill.named else VIEWS[:-1]
+        self.by = views[(views.index(self.by) + 1) % len(views)]
         self.query_one("#runs", PickList).cursor = 0
         self.to_pane("#runs")
         self._show_list()
@@ -117,7 +120,8 @@ class BillScreen(PlaceScreen):
 
         def saved(written: Written | None) -> None:
             if written is not None:
-                self.say(f"{count(written.rows, by)} written to {written.place}.")
+                rows = count(written.rows, by, "people" if by == "person" else None)
+                self.say(f"{rows} written to {written.place}.")
 
         hint = (
             f"One row a {by}; {self.key('bill.view')} changes that. The name's ending says how: .csv, .json, else JSON"
@@ -171,11 +175,13 @@ class BillScreen(PlaceScreen):
 
     @property
     def _sums(self) -> tuple[tuple[str, Spent], ...]:
+        if self.by == "person":
+            return self.bill.people
         return tuple(reversed(self.bill.days)) if self.by == "day" else self.bill.models
 
     def _show_list(self) -> None:
         runs = self.query_one("#runs", PickList)
-        self.entitle("#runs", {"run": "Runs", "day": "Days (UTC)", "model": "Models"}[self.by])
+        self.entitle("#runs", TITLES[self.by])
         self.entitle("#run", "This run" if self.by == "run" else "The latest run")
         rows = len(self.bill.runs if self.by == "run" else self._sums)
         self.query_one("#bill").set_class(rows <= FEW, "-few")  # what they don't need, the plots below have

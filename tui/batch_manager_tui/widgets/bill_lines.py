@@ -1,4 +1,4 @@
-"""The bill as lines: runs, sums by model and by day with bars. Pure."""
+"""The bill as lines: runs, sums by model, by day and by person with bars. Pure."""
 
 from __future__ import annotations
 
@@ -37,6 +37,9 @@ NARROW = 74
 """Cells below which it has no estimate, and of the time the date alone."""
 
 OUTCOME_CELLS = 14
+
+NOBODY = "nobody's name"
+"""Stands for runs that were agreed to without a name."""
 
 FEW_COLUMNS = 3
 """Columns of a pace below which there is nothing to compare."""
@@ -99,7 +102,7 @@ def total_line(bill: Bill, width: int) -> Line:
 
 
 def spend_lines(bill: Bill, width: int, height: int = 5) -> list[Line]:
-    """The whole, a plot of the days, then by model and by day with bars."""
+    """The whole, a plot of the days, then by model, by person and by day with bars."""
     total = bill.total
     lines: list[Line] = [
         [(show_usd(total.billed), "accent"), (f" billed, {count(total.tokens, 'token')}", "")],
@@ -119,6 +122,12 @@ def spend_lines(bill: Bill, width: int, height: int = 5) -> list[Line]:
     if len(bill.days) > 1:
         lines += [[], [("By day (UTC)", "strong")], *day_plot(bill, width, height)]
     lines += [[], [("By model", "strong")], *_bars(bill.models, width)]
+    if bill.named:
+        lines += [
+            [],
+            [("By person", "strong")],
+            *_bars([(name or NOBODY, spent) for name, spent in bill.people], width),
+        ]
     lines += [[], [("By day (UTC)" if len(bill.days) < 2 else "Each day", "strong")], *_bars(bill.days[-DAYS:], width)]
     if len(bill.days) > DAYS:
         earlier = sum((spent for _, spent in bill.days[:-DAYS]), Spent())
@@ -181,7 +190,7 @@ def sum_heads(by: By, width: int) -> Line:
 
 
 def sum_line(key: str, spent: Spent, width: int) -> Line:
-    """A day, or a model."""
+    """A day, a model or a person."""
     words = (
         show_usd(spent.estimated),
         show_usd(spent.billed),
@@ -191,7 +200,7 @@ def sum_line(key: str, spent: Spent, width: int) -> Line:
         f"{spent.retries:,}" if spent.retries else "",
     )
     room = _name_cells(width)
-    return [(fit(" " + clip(shown(key), room - 2), room), ""), (_sums(words, width), "")]
+    return [(fit(" " + clip(shown(key or NOBODY), room - 2), room), ""), (_sums(words, width), "")]
 
 
 def _usd(value: float) -> str:
@@ -251,6 +260,8 @@ def run_words(run: BilledRun, width: int) -> list[Line]:
         labelled("sent to", shown(run.host), width),
         labelled("agreed", when(run.agreed_at), width),
     ]
+    if run.who:
+        lines.append(labelled("by", shown(run.who), width))
     if run.ended_at:
         lines.append(labelled("ended", when(run.ended_at), width))
     if run.spent.requests:

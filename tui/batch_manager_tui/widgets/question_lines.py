@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
 
+from batch_manager.allowance import NOW
 from batch_manager.pricing import show_usd
 from batch_manager.quote import Quote
 from batch_manager_tui.display import count, duration, shown, wrap
 from batch_manager_tui.widgets.cost_lines import (
-    allowance_lines,
     change_lines,
     labelled,
     requests_words,
@@ -45,7 +45,7 @@ def question_lines(
     if warning:
         lines += [[(warning, "warning")], []]
     lines += [
-        [(f"{title}: {count(quote.items, 'item')}", "strong")],
+        [(f"{title}: {count(quote.items, 'item')}{f', as {shown(quote.who)}' if quote.who else ''}", "strong")],
         *([(line, "warning")] for line in wrap(aside, width) if aside),
         *change_lines(quote, width),
         [],
@@ -58,7 +58,7 @@ def question_lines(
         *where_lines(quote, width),
     ]
     lines += wrapped("cap", _cap_words(quote), width, "warning" if quote.beyond_cap else "")
-    lines += allowance_lines(quote, width)
+    lines += _left_lines(quote, width)
     free = []
     if quote.reused:
         free.append(f"{quote.reused:,} paid for before")
@@ -74,6 +74,16 @@ def question_lines(
         words = f"{quote.unsendable_count:,} can't be sent: {names}{more}"
         lines.append(labelled("left out", words, width, "warning"))
     return lines
+
+
+def _left_lines(quote: Quote, width: int) -> list[Line]:
+    """What the budgets have left, in few words for the same reason as a cap's."""
+    if not quote.allowances:
+        return []
+    words = ", ".join(f"{show_usd(one.left)} {NOW[one.period]}" for one in quote.allowances)
+    over = quote.beyond_allowance
+    words += f"; the rest waits until {over.again.isoformat()}" if over is not None else ""
+    return wrapped("left", words, width, "warning" if over is not None else "")
 
 
 def _cap_words(quote: Quote) -> str:

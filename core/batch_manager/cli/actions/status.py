@@ -90,6 +90,16 @@ def _as_json(look: Look, counts: Counts, vectors: dict[Kind, int]) -> dict[str, 
             lane: {"billed_usd": spent.billed, "held_usd": spent.held, "billed_tokens": spent.tokens}
             for lane, spent in bill.lanes
         },
+        "people": [
+            {
+                "name": name or None,
+                "billed_usd": spent.billed,
+                "held_usd": spent.held,
+                "billed_tokens": spent.tokens,
+                "requests": spent.requests,
+            }
+            for name, spent in bill.people
+        ],
         "saved_usd": bill.saved,
         "budgets": budgets_report(look.store.budgets.allowances()),
         "in_batches": waiting_report(waiting_of(look)),
@@ -165,7 +175,8 @@ def _as_words(look: Look, counts: Counts, vectors: dict[Kind, int]) -> Iterator[
         yield f"  budget {show_usd(one.limit)} a {one.period}: {one.words}"
     if bill.total.usd:
         yield "  queries of searches are not in it: looking writes nothing, and each tells its price"
-    for heading, sums in (("model", bill.models), ("day", bill.days)):
+    people = [(name or "nobody's name", spent) for name, spent in bill.people] if bill.named else []
+    for heading, sums in (("model", bill.models), ("day", bill.days), ("by", people)):
         for key, spent in sums:
             work = f"{terminal.counted(spent.tokens, 'token')}, {terminal.counted(spent.requests, 'request')}"
             more = f" + {show_usd(spent.held)} held" if spent.held else ""
@@ -173,7 +184,8 @@ def _as_words(look: Look, counts: Counts, vectors: dict[Kind, int]) -> Iterator[
     for run in ledger.runs(RUNS):
         why = f" ({shown(run.reason)})" if run.reason else ""
         work = f"{terminal.counted(run.requests, 'request')}, {show_usd(run.spent)}"
-        yield f"  run {run.id} of {run.agreed_at}: {STATES.get(run.state, run.state)}{why}, {work}"
+        by = f" by {shown(run.who)}" if run.who else ""
+        yield f"  run {run.id} of {run.agreed_at}{by}: {STATES.get(run.state, run.state)}{why}, {work}"
     if (left := interrupted(look.engine)) is not None:
         yield f"unfinished  {left.told}"
     yield from (f"  {line}" for line in saved_words(bill.saved, sum((run.doubled for run in bill.runs), Decimal(0))))
