@@ -263,6 +263,28 @@ def test_what_changed_after_a_broken_move_is_taken_in(tmp_path: Path, bare: str)
     assert found["text"] == 1_199 and found["text_words"] == 8 and found["answer"] == 500
 
 
+def test_a_connection_that_is_lost_ends_it_and_the_next_call_goes_on(
+    tmp_path: Path, store_server: StoreServer, bare: str
+) -> None:
+    path = filled(tmp_path / "home", 1_200)
+    database = bare.rpartition("/")[2]
+
+    class Cut(Watch):
+        def step(self, words: str) -> None:
+            if words.startswith("text: 1,000"):
+                store_server.execute(
+                    f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'"
+                )
+
+    with pytest.raises(StoreError) as caught:
+        moved(path, bare, Cut())
+    assert caught.value.code == "store_lost" and PASSWORD not in str(caught.value)
+    report = moved(path, bare)
+    assert report.rows - report.copied >= 2_200, "items and texts were there"
+    note_of(path).unlink()
+    assert rows_of(on_server(tmp_path, bare)) == rows_of(Settings(home=tmp_path / "home"))
+
+
 def test_every_table_and_column_is_moved(tmp_path: Path, bare: str) -> None:
     path = filled(tmp_path / "home")
     names = {one.name for one in moved(path, bare).tables}

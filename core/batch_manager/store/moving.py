@@ -208,7 +208,9 @@ class _Move:
                 server.execute_sql(f'ANALYZE "{name}"')
 
     def _note(self, key: str, note: Moved) -> None:
-        told = {"id": note.id, "from": f"{self._path} on {socket.gethostname()}", "at": note.at}
+        told = {"id": note.id, "at": note.at}
+        if key == MOVING:  # whoever finds a half has to know where the rest is; later it's nobody's business
+            told["from"] = f"{self._path} on {socket.gethostname()}"
         self._server.execute_sql(
             "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
             (key, json.dumps(told)),

@@ -15,7 +15,7 @@ VERSION = "schema_version"
 
 MOVING = "moving"
 MOVED_FROM = "moved_from"
-"""Notes of a store that is being moved over from a home, or was: the id of that home's, where it is, and when."""
+"""Notes of a store that is being moved over from a home, or was: the id of that home's, when, and where it is."""
 
 
 def version_of(database: PostgresStore) -> int:
@@ -91,7 +91,8 @@ def refuse_half_moved(database: PostgresStore) -> None:
 def half_moved(database: PostgresStore, told: dict[str, str]) -> StoreError:
     """The error of whoever opens a store that is still being moved over."""
     return StoreError(
-        f"The store {database.shown!r} is still being moved over from {told['from']} (begun {told['at']}).",
+        f"The store {database.shown!r} is still being moved over from {told.get('from', 'a home')}"
+        f" (begun {told['at']}).",
         next_step="Run batch-manager --move-store there again: it goes on where it was. To give that up, empty the"
         " schema or drop the database; nothing was taken from that home.",
         code="store_half_moved",
