@@ -20,6 +20,7 @@ from batch_manager.settings import load_settings
 from batch_manager.sources.collection import IterableSource
 from batch_manager.workspace import Workspace
 from batch_manager_tui.app import BatchManagerApp
+from batch_manager_tui.widgets.cost_panel import CostPanel
 from batch_manager_tui.widgets.key_line import KeyLine
 
 Opens = Callable[..., Workspace]
@@ -70,6 +71,11 @@ class Driver:
         """What a person sees."""
         strips = self.app.screen._compositor.render_strips()
         return "\n".join("".join(segment.text for segment in strip) for strip in strips)
+
+    def cost_words(self) -> str:
+        """What the cost pane says, as one line of words, without the other panes between its lines."""
+        lines = self.app.main.query_one(CostPanel).lines
+        return " ".join(" ".join("".join(text for text, _ in line) for line in lines).split())
 
     async def asked(self) -> None:
         """Wait for the question, and until a y would count."""

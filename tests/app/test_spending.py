@@ -184,7 +184,7 @@ async def test_an_interrupted_run_goes_on_under_its_own_cap(
     workspace.store.ledger.reserve(run.run_id, 1, 1, model, 1, 50, price, 1_000_000)
     workspace.store.ledger.recover()  # as after a kill
     async with drives(workspace) as driver:
-        assert "$0.000002, $0.000001 of it used" in " ".join(driver.screen_text().split())
+        assert "$0.000002, $0.000001 of it used" in driver.cost_words()
         await driver.press("s")
         await driver.asked()
         text = driver.screen_text()

@@ -22,8 +22,8 @@ def labels(driver: Any) -> list[str]:
 
 
 def plain(driver: Any) -> str:
-    """The screen as one line of words."""
-    return " ".join(driver.screen_text().replace("│", " ").split())
+    """The screen as one line of words, and those of the cost pane without the other panes between its lines."""
+    return " ".join(f"{driver.screen_text()} {driver.cost_words()}".replace("│", " ").split())
 
 
 async def test_start_of_what_cannot_be_sent_says_why(local: Any, drives: Any) -> None:

@@ -54,6 +54,11 @@ def test_each_finding_finds_what_it_says(workspace: Workspace) -> None:
         table("latin", "GrÃ¼ÃŸe"),
         table("quotes", "donâ€™t"),
         table("lost", "what is \ufffd"),
+        table("dup_0", "Copied", "word for word"),
+        table("dup_1", "Copied", "word for word"),
+        table("dup_2", "Copied", "word for word!"),
+        Document("relationship", "dup_3", "Copied", "word for word"),
+        table("dup_4", "Copied", "word for word"),
     )
     found = {code: names(workspace, code) for code in CONDITIONS}
     assert found == {
@@ -61,6 +66,7 @@ def test_each_finding_finds_what_it_says(workspace: Workspace) -> None:
         "invalid_unicode": ["half"],
         "name_again": ["order_lines", "customers"],
         "duplicate": [],
+        "same_words": ["dup_1", "dup_4"],
         "mojibake": ["latin", "quotes", "lost"],
         "parts": ["long"],
         "stranger": [],
@@ -68,6 +74,13 @@ def test_each_finding_finds_what_it_says(workspace: Workspace) -> None:
     assert {one.code: one.items for one in workspace.store.items.findings()} == {
         code: len(those) for code, those in found.items() if those
     }
+    items = workspace.store.items
+    assert items.with_findings() == 10 and items.with_findings(payable=True) == 8
+    copies = {row.name: row.id for row in items.rows(items.ids())}
+    assert items.same_words_as(copies["dup_4"]) == "dup_0" and items.same_words_as(copies["dup_0"]) is None
+    assert items.same_words_as(copies["dup_2"]) is None
+    items.skip([copies["dup_0"]])
+    assert names(workspace, "same_words") == ["dup_4"] and items.same_words_as(copies["dup_4"]) == "dup_1"
     assert names(workspace, "any") == ["empty", "half"]
     assert names(workspace, "no such code'; --") == []
 
@@ -119,13 +132,15 @@ def test_the_saving_is_what_the_quote_is_less_by(workspace: Workspace, code: str
         table("orders", "orders"),
         table("long", "Long", LONG),
         table("latin", "GrÃ¼ÃŸe"),
+        table("one", "Copied"),
+        table("two", "Copied"),
     )
     items, engine = workspace.store.items, workspace.engine
     saving = engine.saving(code)
     before = engine.quote(Scope()).cost
     items.skip(items.ids(ItemFilter(problem=code)))
     assert before - engine.quote(Scope()).cost == saving
-    assert bool(saving) == (code in ("name_again", "mojibake", "parts"))
+    assert bool(saving) == (code in ("name_again", "same_words", "mojibake", "parts"))
 
 
 def test_a_shared_text_saves_nothing(workspace: Workspace) -> None:

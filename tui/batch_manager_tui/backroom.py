@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class BackRoom:
-    """Three threads: one reads for the list, one makes quotes, one does what takes its time.
+    """Four threads: one reads for the list, one makes quotes, one does what takes its time, one what nobody waits for.
 
     Work that was asked for and is no longer wanted is dropped when the asking task is cancelled before its turn.
     """
@@ -20,6 +20,7 @@ class BackRoom:
     def __init__(self) -> None:
         self._reader = concurrent.futures.ThreadPoolExecutor(1, "batch-manager-reader")
         self._quoter = concurrent.futures.ThreadPoolExecutor(1, "batch-manager-quoter")
+        self._looker = concurrent.futures.ThreadPoolExecutor(1, "batch-manager-looker")
         self._doer = concurrent.futures.ThreadPoolExecutor(1, "batch-manager-doer")
 
     async def read(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -30,13 +31,17 @@ class BackRoom:
         """Run what counts and prices."""
         return await self._in(self._quoter, work, *args, **kwargs)
 
+    async def look(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run what goes through all texts, and that nobody waits for."""
+        return await self._in(self._looker, work, *args, **kwargs)
+
     async def do(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run what may take long: open, start, search, scan, import."""
         return await self._in(self._doer, work, *args, **kwargs)
 
     def close(self, last: Callable[[], None] | None = None) -> None:
         """End the threads once they are through; `last` runs in each (it closes that thread's connection)."""
-        for executor in (self._reader, self._quoter, self._doer):
+        for executor in (self._reader, self._quoter, self._looker, self._doer):
             if last is not None:
                 executor.submit(last)
             executor.shutdown(wait=True, cancel_futures=False)

@@ -48,6 +48,7 @@ class Desk:
         quote: The newest quote, of `heading`.
         why: Why none of it is offered to be sent, and which key says more; empty when something can be.
         aside: What is left out of it, and which key says why.
+        findings: Words that say how many pending items would make a wasted embedding; empty before they are counted.
         error: Why there is no quote.
         view: The run.
         past_run: A run that something else was done after, so that it is not to be shown any more.
@@ -85,6 +86,7 @@ class Desk:
         self.heading = ""
         self.why = ""
         self.aside = ""
+        self.findings = ""
         self.error: BatchManagerError | None = None
         self.view = RunView()
         self.past_run = 0
@@ -124,7 +126,7 @@ class Desk:
             self._half(),
             self.waiting,
             self.why,
-            self.aside,
+            self.aside or (self.findings if self.quote is not None and self.quote.scope.which == "pending" else ""),
         )
 
     def _half(self) -> Decimal | None:
@@ -183,6 +185,13 @@ class Desk:
     async def read_counts(self, back: BackRoom) -> None:
         """Read only the counts; for a run that is under way."""
         self.counts = await back.read(self._opened().store.items.counts)
+
+    async def read_findings(self, back: BackRoom, keys: Mapping[str, str]) -> None:
+        """Count the pending items that would make a wasted embedding; of a hundred thousand that takes seconds."""
+        number = await back.look(self._opened().store.items.with_findings, payable=True)
+        have = "item has a finding" if number == 1 else "items have findings"
+        self.findings = f"{number:,} pending {have}: {keys['lint']} shows {'it' if number == 1 else 'them'}."
+        self.findings = self.findings if number else ""
 
     async def price(self, back: BackRoom, keys: Mapping[str, str]) -> None:
         """Make the quote of what is chosen now; where that is nothing but failed items, of a retry."""

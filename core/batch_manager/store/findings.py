@@ -54,6 +54,17 @@ def _said_again() -> str:
     return f"problem IS NULL AND parts = 1 AND {_BODY.format(f'{short} AND {left} IN ({_ENDINGS})')}"
 
 
+def _same_words() -> str:
+    # A text begins with its item's name; of what follows, the first of those that are alike stays. All bodies are
+    # compared whole: about a second for a hundred thousand of them, so nobody waits for this.
+    return (
+        "id IN (SELECT sw.id FROM (SELECT i.id, row_number() OVER (PARTITION BY i.kind,"
+        " substr(t.body, length(i.name) + 1) ORDER BY i.id) AS nth FROM item i JOIN part p ON p.item_id = i.id"
+        " JOIN text t ON t.id = p.text_id WHERE i.stage NOT IN ('gone', 'skipped') AND i.problem IS NULL"
+        " AND i.parts = 1) sw WHERE sw.nth > 1)"
+    )
+
+
 def _mojibake(dialect: Dialect) -> str:
     second = f"[{chr(0x80)}-{chr(0xBF)}{_CP1252}]"
     patterns = (f"Ã{second}", f"Â{second}", "â€", "ï¿½", chr(0xFFFD))
@@ -70,12 +81,16 @@ CONDITIONS: Mapping[str, str | Callable[[Dialect], str]] = {
         " GROUP BY text_hash HAVING count(*) > 1)"
         f" AND id NOT IN (SELECT min(id) FROM item WHERE {_KEPT} AND problem IS NULL GROUP BY text_hash)"
     ),
+    "same_words": _same_words(),
     "mojibake": _mojibake,
     "parts": "parts > 1",
     "stranger": f"{SCANNED} AND {is_unknown('item')}",
 }
-"""Code → SQL over `item`. `duplicate`: the same text as an earlier item; `parts`: too long for one input; `stranger`:
-words for a name that is in no scanned database."""
+"""Code → SQL over `item`. `duplicate`: the same text as an earlier item; `same_words`: the same but for the name;
+`parts`: too long for one input; `stranger`: words for a name that is in no scanned database."""
+
+SLOW = frozenset({"same_words"})
+"""Findings for which all texts have to be compared; they are no part of what is told of one item."""
 
 
 def condition(code: str, dialect: Dialect) -> str:
@@ -97,12 +112,43 @@ def findings(database: Database) -> tuple[Finding, ...]:
     return tuple(Finding(code, number) for code, number in zip(CONDITIONS, row, strict=True) if number)
 
 
+def with_findings(database: Database, *, payable: bool = False) -> int:
+    """Items that have any finding, each counted once, without those that are skipped.
+
+    Args:
+        database: The store's.
+        payable: Only those that are pending and can be sent.
+    """
+    codes = [code for code in CONDITIONS if not (payable and code in PROBLEMS)]
+    any_of_them = " OR ".join(f"({condition(code, database.dialect)})" for code in codes)
+    which = "stage IN ('pending', 'answered') AND problem IS NULL" if payable else _KEPT
+    with translated():
+        row = database.execute_sql(f"SELECT count(*) FROM item WHERE {which} AND ({any_of_them})").fetchone()
+    return int(row[0])
+
+
 def findings_of(database: Database, item_id: int) -> tuple[str, ...]:
-    """The codes of an item's own findings, in the order of `CONDITIONS`."""
-    marks = ", ".join(f"CASE WHEN {condition(code, database.dialect)} THEN 1 ELSE 0 END" for code in CONDITIONS)
+    """The codes of an item's own findings, in the order of `CONDITIONS`; without those that are `SLOW`."""
+    codes = [code for code in CONDITIONS if code not in SLOW]
+    marks = ", ".join(f"CASE WHEN {condition(code, database.dialect)} THEN 1 ELSE 0 END" for code in codes)
     with translated():
         row = database.execute_sql(f"SELECT {marks} FROM item WHERE id = ?", [item_id]).fetchone()
-    return tuple(code for code, found in zip(CONDITIONS, row or (), strict=False) if found)
+    return tuple(code for code, found in zip(codes, row or (), strict=False) if found)
+
+
+def same_words_as(database: Database, item_id: int) -> str | None:
+    """The name of the first item of whose words these are nothing but a copy; None where there is none before it."""
+    with translated():
+        row = database.execute_sql(
+            "SELECT o.name FROM item i JOIN part p ON p.item_id = i.id JOIN text t ON t.id = p.text_id"
+            " JOIN item o ON o.kind = i.kind AND o.id < i.id AND o.parts = 1 AND o.problem IS NULL"
+            " AND o.stage NOT IN ('gone', 'skipped')"
+            " JOIN part op ON op.item_id = o.id JOIN text ot ON ot.id = op.text_id"
+            " WHERE i.id = ? AND i.parts = 1 AND i.problem IS NULL AND i.stage NOT IN ('gone', 'skipped')"
+            " AND substr(ot.body, length(o.name) + 1) = substr(t.body, length(i.name) + 1) ORDER BY o.id LIMIT 1",
+            [item_id],
+        ).fetchone()
+    return None if row is None else str(row[0])
 
 
 def saved_tokens(database: Database, code: str, space_id: int) -> int:

@@ -16,7 +16,7 @@ from batch_manager.store.failures import (
     failure_groups,
     failure_records,
 )
-from batch_manager.store.findings import Finding, findings, findings_of, saved_tokens
+from batch_manager.store.findings import Finding, findings, findings_of, same_words_as, saved_tokens, with_findings
 from batch_manager.store.item_row import ROW, Counts, ItemDetail, ItemRow, PartRow, detail_of, read_document
 from batch_manager.store.joins import joins
 from batch_manager.store.listing import STATUSES, ItemFilter, Status, ids_of
@@ -109,8 +109,16 @@ class Items:
         return findings(self._db)
 
     def findings_of(self, item_id: int) -> tuple[str, ...]:
-        """The codes of an item's own findings."""
+        """The codes of an item's own findings, without those for which all texts have to be compared."""
         return findings_of(self._db, item_id)
+
+    def same_words_as(self, item_id: int) -> str | None:
+        """The name of the first item that has the very words of this one; all texts are compared."""
+        return same_words_as(self._db, item_id)
+
+    def with_findings(self, *, payable: bool = False) -> int:
+        """Items that have any finding; `payable` only those that are pending and can be sent."""
+        return with_findings(self._db, payable=payable)
 
     def strangers(self) -> Strangers:
         """Words that are kept and speak of nothing that is there."""

@@ -8,6 +8,7 @@ from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING
 
+from batch_manager.documents import PROBLEMS
 from batch_manager.errors import BatchManagerError
 from batch_manager.pricing import show_usd
 from batch_manager.store.items import ItemFilter
@@ -109,7 +110,8 @@ class Choosing(Doer):
             self._screen.reload()
             code = selection.wanted.problem
             if code is None:
-                ended = f"{count(sum(found.values()), 'finding')} seen; all items again."
+                some = await app.back.look(workspace.store.items.with_findings) if found else 0
+                ended = f"Findings of {count(some, 'item')} seen; all items again."
                 self._screen.say(
                     ended if found or before else "No findings: every text has something of its own to say."
                 )
@@ -119,7 +121,8 @@ class Choosing(Doer):
             self._screen.say(shown(str(error)), "error")
             return
         if selection.wanted.problem == code:
-            self._screen.say(_finding_words(code, found[code], saving), "warning")
+            local = workspace.settings.provider == "local"
+            self._screen.say(_finding_words(code, found[code], saving, local=local), "warning")
 
     def sort(self) -> None:
         """Next order."""
@@ -216,12 +219,16 @@ class Choosing(Doer):
         return f"{words}{more}."
 
 
-def _finding_words(code: str, items: int, saving: Decimal) -> str:
+def _finding_words(code: str, items: int, saving: Decimal, *, local: bool) -> str:
     """A finding with its count, and what leaving it out saves."""
     if saving:
         saves = f"a marks them, - leaves them out and saves {show_usd(saving)}"
     elif code == "duplicate":
         saves = "saves nothing: each text is sent once"
+    elif code in PROBLEMS:
+        saves = "saves nothing: none of it can be sent"
+    elif local:
+        saves = "saves nothing: the model on this machine costs nothing"
     else:
-        saves = "saves nothing: none of it would be paid for"
+        saves = "saves nothing: what is sent of it is paid for already"
     return f"{FINDING.get(code, code)}: {count(items, 'item')}; {saves}."

@@ -162,6 +162,7 @@ class DetailsScreen(PlaceScreen):
         await asyncio.sleep(REST)  # who turns pages quickly wants the next item, and not all about this one
         await self._count_by_section(detail)
         await self._ask_what_was_meant(detail)
+        await self._ask_for_the_same_words(detail)
         await self._ask_for_its_request(detail)
         await self._ask_for_neighbours(detail)
 
@@ -198,6 +199,17 @@ class DetailsScreen(PlaceScreen):
             return
         if self._detail is detail and self.query("#facts"):
             self._known = replace(self._known, nearest=nearest)
+            self._show_facts()
+
+    async def _ask_for_the_same_words(self, detail: ItemDetail) -> None:
+        app = self.batch_app
+        try:
+            same = await app.back.look(app.workspace.store.items.same_words_as, self._item_id)
+        except BatchManagerError as error:
+            self.say(shown(str(error)), "error")
+            return
+        if same is not None and self._detail is detail and self.query("#facts"):
+            self._known = replace(self._known, findings=(*self._known.findings, "same_words"), same=same)
             self._show_facts()
 
     async def _ask_for_neighbours(self, detail: ItemDetail) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,9 @@ PAUSE = 0.06
 
 RUN_PAUSE = 1.0
 """Seconds between two readings of the rows in sight while a run changes them."""
+
+FINDINGS_REST = 0.5
+"""Seconds after the list was read in which nobody wants all texts to be gone through for their findings."""
 
 MOST_REASONS = 6
 """Lines under the list that say why the item under the cursor failed."""
@@ -105,7 +109,10 @@ class Readings:
         work()
 
     async def _reload(self) -> None:
+        other_list = self._listed is not None and self._listed != self._screen.desk.selection.wanted
         if await self._read_list():
+            if not other_list and not self._screen.desk.view.active:  # texts may be others, not only what is shown
+                begin(self._screen, self._count_findings, exclusive=True, group="findings")
             self._screen.batch_app.memory.keep_soon()
             self._screen.redraw()
             self._price()
@@ -154,6 +161,16 @@ class Readings:
     async def _price_now(self) -> None:
         screen = self._screen
         await screen.desk.price(screen.batch_app.back, screen.batch_app.keys.first)
+        if not screen.gone:
+            screen.query_one("#cost", CostPanel).show(screen.desk.cost_state())
+
+    async def _count_findings(self) -> None:
+        screen = self._screen
+        await asyncio.sleep(FINDINGS_REST)
+        try:
+            await screen.desk.read_findings(screen.batch_app.back, screen.batch_app.keys.first)
+        except BatchManagerError as error:
+            self._complain(error)
         if not screen.gone:
             screen.query_one("#cost", CostPanel).show(screen.desk.cost_state())
 

@@ -30,6 +30,7 @@ class Known:
         itinerary: The requests that would be sent now; None while that isn't known.
         nearest: The scanned name that may have been meant, where no scanned database has the item's.
         shares: Tokens by section of the text.
+        same: The first item that has the very words of this one.
     """
 
     findings: tuple[str, ...] = ()
@@ -37,6 +38,7 @@ class Known:
     itinerary: Itinerary | None = None
     nearest: str | None = None
     shares: tuple[tuple[str, int], ...] = ()
+    same: str = ""
 
 
 def detail_lines(detail: ItemDetail, price: Decimal | None, width: int, known: Known = Known()) -> list[Line]:
@@ -67,6 +69,8 @@ def detail_lines(detail: ItemDetail, price: Decimal | None, width: int, known: K
     lines += [labelled(label, words, width, part) for label, words, part in _journey(detail, known)]
     for number, code in enumerate(known.findings):
         lines.append(labelled("" if number else "findings", FINDING.get(code, code), width, "warning"))
+        if code == "same_words":
+            lines.append(labelled("", f"those of {shown(known.same)}", width, "warning"))
         if code == "stranger" and known.nearest:
             lines.append(labelled("", f"nearest: {shown(known.nearest)}", width, "warning"))
     if detail.tries:

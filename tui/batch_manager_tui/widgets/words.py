@@ -45,6 +45,7 @@ FINDING = {
     "invalid_unicode": "half a character",
     "name_again": "the name said again",
     "duplicate": "same text as another",
+    "same_words": "the same words under another name",
     "mojibake": "mojibake",
     "parts": "over-long: several parts",
     "stranger": "in no scanned database",
