@@ -35,6 +35,7 @@ CALLS: tuple[tuple[str, ...], ...] = (
     ("importing.py", "--tiny"),
     ("hundred_thousand.py", "--tiny"),
     ("awake.py", "--tiny"),
+    ("workers.py", "--tiny"),
 )
 """A benchmark and its arguments, each."""
 

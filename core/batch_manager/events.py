@@ -28,6 +28,7 @@ class BatchView:
         tries: Requests sent for it so far.
         seconds: Since it first left, to its end or to now, without pauses of the run.
         waits_for: Plain words, such as `retry in 1.2 s: 429 rate_limit_exceeded`; empty when it waits for nothing.
+        worker: Which worker does it; empty where this process does all.
     """
 
     number: int
@@ -40,6 +41,7 @@ class BatchView:
     tries: int = 0
     seconds: float = 0.0
     waits_for: str = ""
+    worker: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,6 +138,8 @@ _VALUES: dict[str, Callable[[Settings], str]] = {
     "DOCUMENTATION_STORE_URL": lambda now: url_shown(now.store_server) if now.store_server else str(now.store_path),
     "CHROMA_PERSIST_DIRECTORY": lambda now: f"{UNSET}: a server is" if now.chroma_url else str(now.vectors_directory),
     "CHROMA_URL": lambda now: url_shown(now.chroma_url) if now.chroma_url else UNSET,
+    "EMBEDDING_QUEUE": lambda now: now.queue,
+    "WORKER_NAME": lambda now: now.worker_name or UNSET,
     "BATCH_MANAGER_HOME": lambda now: str(now.home),
     "LOG_LEVEL": lambda now: now.log_level,
     "LOG_FILE": lambda now: str(now.log_path),

@@ -104,6 +104,8 @@ KNOWN_SETTINGS = (
     ),
     KnownSetting("CHROMA_PERSIST_DIRECTORY", "(vectors/ in the home)", "Chroma's folder", "a path"),
     KnownSetting("CHROMA_URL", "(none)", "a Chroma server instead", _URL),
+    KnownSetting("EMBEDDING_QUEUE", "here", "who sends: this process, or workers", "here or workers", "--workers"),
+    KnownSetting("WORKER_NAME", "(host:process)", "what a worker is called", "a name of at most 60 characters"),
     KnownSetting("BATCH_MANAGER_HOME", "(the user's data folder)", "all that is kept", "a path", "--home"),
     KnownSetting("LOG_LEVEL", "INFO", "DEBUG shows tracebacks", "DEBUG or INFO or WARNING or ERROR or CRITICAL"),
     KnownSetting("LOG_FILE", "(batch-manager.log in the home)", "the log", "a path"),

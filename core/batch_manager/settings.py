@@ -60,6 +60,8 @@ class Settings:
     store_url: str | None = field(default=None, repr=False)
     chroma_directory: Path | None = None
     chroma_url: str | None = field(default=None, repr=False)
+    queue: Literal["here", "workers"] = "here"
+    worker_name: str | None = None
     log_level: str = "INFO"
     log_file: Path | None = None
     mode: Literal["live", "demo", "rehearsal"] = "live"
@@ -197,6 +199,8 @@ def load_settings(
         store_url=given.value("DOCUMENTATION_STORE_URL", _store_url, None),
         chroma_directory=given.value("CHROMA_PERSIST_DIRECTORY", _path, None),
         chroma_url=given.value("CHROMA_URL", _http_url, None),
+        queue=given.value("EMBEDDING_QUEUE", _one_of("here", "workers"), "here"),
+        worker_name=given.value("WORKER_NAME", _name, None),
         log_level=given.value("LOG_LEVEL", _one_of(*_LEVELS, upper=True), "INFO"),
         log_file=given.value("LOG_FILE", _path, None),
         origins=given.origins,
@@ -336,6 +340,13 @@ def _person(raw: str) -> str:
     name = raw.strip()
     if not name or len(name) > LONGEST_USER or not name.isprintable():
         raise _NotAllowed(f"a name of 1 to {LONGEST_USER} printable characters")
+    return name
+
+
+def _name(raw: str) -> str:
+    name = raw.strip()
+    if len(name) > 60 or not name.isprintable():
+        raise _NotAllowed("a name of at most 60 characters")
     return name
 
 

@@ -133,6 +133,12 @@ class Workspace:
         """
         return self.engine.quote(scope, self.cap).going_on()
 
+    def let_others_plan(self) -> None:
+        """Give the locks back: what was agreed is workers' business, and whoever only watches is in nobody's way."""
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
     def close(self) -> None:
         """End everything in good order; safe to call twice."""
         self.engine.close()
@@ -174,6 +180,7 @@ def _own_home(settings: Settings, *, demo: bool, rehearse: bool) -> Settings:
         store_url=None,
         chroma_directory=None,
         chroma_url=None,
+        queue="here",
         log_file=None,
         mode="rehearsal" if rehearse else "demo",
     )

@@ -157,3 +157,11 @@ async def test_the_list_is_no_narrower_on_a_wider_terminal(local: Any, drives: A
             widths.append(Columns.for_width(driver.app.main.items.line_width).name)
             assert driver.app.main.query_one("#cost").size.width >= 34
     assert widths[0] <= widths[1] + 1 and sorted(widths[1:]) == widths[1:]
+
+
+@pytest.mark.parametrize("width", [44, 60, 80, 100])
+def test_a_batch_names_its_worker_where_there_are_several(width: int) -> None:
+    batch = BatchView(3, "sending", 20, 500, tries=1, seconds=2.0, worker="ann\x1b[31m")
+    words = "".join(text for text, _ in batch_line(batch, width))
+    assert "ann" in words and "\x1b" not in words and cell_len(words) == width
+    assert ("───" in words) == (width >= 80), "a bar as well where there is room for both"

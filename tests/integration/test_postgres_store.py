@@ -16,15 +16,18 @@ from typing import Any
 import pytest
 
 from batch_manager.documents import Document
+from batch_manager.engine.shared.handing import database_of
+from batch_manager.engine.shared.jobs import make_tables
 from batch_manager.errors import HomeBusy, SettingError, StoreError
 from batch_manager.quote import Scope
 from batch_manager.rehearsal import RehearsalOptions, RehearsalServer
 from batch_manager.settings import Settings, load_settings, shown_url
 from batch_manager.sources.collection import IterableSource
-from batch_manager.store import DocumentationStore
+from batch_manager.store import DocumentationStore, postgres_schema
 from batch_manager.store.migrations import MIGRATIONS
 from batch_manager.store.opening import writer_locks
-from batch_manager.store.postgres_schema import VERSION
+from batch_manager.store.postgres import PostgresStore
+from batch_manager.store.postgres_schema import VERSION, migrate
 from batch_manager.workspace import Workspace
 from chroma_server import ChromaServer
 from command import PAYING_KEY, Command
@@ -265,15 +268,17 @@ class TestTrouble:
         assert refused(how, settings_of(tmp_path, url)).code == "store_newer"
 
     def test_an_older_store_is_only_brought_up_to_date_by_writing(
-        self, tmp_path: Path, store_server: StoreServer, url: str
+        self, tmp_path: Path, bare: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        database = url.rpartition("/")[2]
-        store_server.execute("ALTER TABLE job DROP COLUMN unseen", database)
-        store_server.execute(f"UPDATE meta SET value = '{len(MIGRATIONS) - 1}' WHERE key = '{VERSION}'", database)
-        assert refused(DocumentationStore.look, settings_of(tmp_path, url)).code == "store_old"
-        DocumentationStore(settings_of(tmp_path, url)).close()
-        with DocumentationStore.look(settings_of(tmp_path, url)) as store:
-            assert store.jobs.latest() == []
+        with monkeypatch.context() as earlier:
+            earlier.setattr(postgres_schema, "MIGRATIONS", MIGRATIONS[:-1])
+            database = PostgresStore(bare)
+            migrate(database)
+            database.close()
+        assert refused(DocumentationStore.look, settings_of(tmp_path, bare)).code == "store_old"
+        DocumentationStore(settings_of(tmp_path, bare)).close()
+        with DocumentationStore.look(settings_of(tmp_path, bare)) as store:
+            assert store.jobs.latest() == [] and store.batches.runs() == []
 
     @BOTH
     def test_vectors_need_a_server_as_well(self, tmp_path: Path, url: str, how: Any) -> None:
@@ -303,6 +308,7 @@ class TestTrouble:
                 found = IterableSource([Document("table", "users", "People")], "words", "a test")
                 assert opened.store.items.bring(found).new == 1
                 assert opened.store.answers.trim() == 0
+                make_tables(database_of(opened.store))  # the queue of workers is in the same schema
             store_server.execute(
                 "CREATE ROLE looker LOGIN PASSWORD 'wrong-secret'; GRANT USAGE ON SCHEMA batch_manager TO looker;"
                 " GRANT SELECT ON ALL TABLES IN SCHEMA batch_manager TO looker;"

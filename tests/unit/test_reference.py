@@ -31,6 +31,7 @@ WRONG = {
     "BATCH_MANAGER_HOME": "a\0b",
     "LOG_FILE": "a\0b",
     "BATCH_MANAGER_USER": "two\nlines",
+    "WORKER_NAME": "bell\x07",
 }
 """Values that are refused; where none is named here, a word is."""
 
@@ -81,7 +82,8 @@ def test_a_flag_wins_over_its_setting(one: KnownSetting, monkeypatch: pytest.Mon
     monkeypatch.delenv("EMBEDDING_PROVIDER", raising=False)
     unset = "1000" if one.name.endswith("_PER_MINUTE") else "/tmp/elsewhere"
     value = unset if one.default.startswith("(") else one.default
-    assert settings_of(read_flags(["--batch-index", one.flag, value])).origins[one.name] == "flag"
+    values = [] if one.flag == "--workers" else [value]  # a switch
+    assert settings_of(read_flags(["--batch-index", one.flag, *values])).origins[one.name] == "flag"
 
 
 def test_help_lists_the_settings_within_80_columns() -> None:

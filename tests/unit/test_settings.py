@@ -94,6 +94,9 @@ def test_the_file_is_taken_as_it_stands(tmp_path: Path) -> None:
         ("BATCH_MANAGER_HOME", "a\0b"),
         ("BATCH_MANAGER_HOME", "~no-such-user-here/home"),
         ("LOG_LEVEL", "LOUD"),
+        ("EMBEDDING_QUEUE", "elsewhere"),
+        ("WORKER_NAME", "n" * 61),
+        ("WORKER_NAME", "bell\x07"),
     ],
 )
 def test_a_wrong_value_is_named(tmp_path: Path, name: str, value: str) -> None:

@@ -268,7 +268,7 @@ class BatchManagerApp(App[None]):
 
     async def action_quit(self) -> None:
         """Quit; during a run ask first."""
-        if self.opened is None or not self.opened.engine.view().active:
+        if self.opened is None or not self.opened.engine.view().active or self.opened.engine.watches:
             self.exit()
             return
         from batch_manager_tui.screens.quit import QuitDuringRun
@@ -299,9 +299,9 @@ class BatchManagerApp(App[None]):
             self._driver.flush()
 
     def told_to_end(self, who: str) -> None:
-        """SIGTERM or SIGHUP: stop the run in good order and go; `who` sent it, as `ended_by` says it."""
+        """SIGTERM or SIGHUP: stop an own run in good order and go; `who` sent it, as `ended_by` says it."""
         if self.opened is not None:
-            self.opened.engine.cancel(who)
+            self.opened.engine.leave(who)
         self.exit(return_code=INTERRUPTED)
 
     def _fatal_error(self) -> None:

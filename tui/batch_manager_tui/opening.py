@@ -79,6 +79,17 @@ class Opening:
             return
         self._opened.append(workspace)
         app.adopt(workspace)
+        if workspace.settings.store_server is not None:
+            await self._watch(workspace)
+
+    async def _watch(self, workspace: Workspace) -> None:
+        """What workers have under way is shown at once, whoever said yes to it."""
+        app = self._app
+        try:
+            if await app.back.do(workspace.engine.watch):
+                app.say("Workers have a run under way; pausing it pauses all of them.")
+        except BatchManagerError as error:
+            app.say(shown(str(error)), "error")
 
     async def _raise_curtain(self, screen: type[MainScreen]) -> None:
         """The main screen before the curtain; keys that were typed until now are its own."""

@@ -56,6 +56,7 @@ class Flags(argparse.Namespace):
     limit: int | None
     repair: bool
     lane: str | None
+    workers: bool
     wait: bool
     cancel: bool
     give_up: bool
@@ -140,6 +141,7 @@ def _add_actions(parser: argparse.ArgumentParser) -> None:
     words = "take in what was handed over at half the price (exit code 5: not all of it is back); see --wait, --cancel,"
     words += " --give-up"
     add(index, "collect", words)
+    add(index, "worker", "send what was agreed with --workers, beside other workers, until it is told to end")
     ask = parser.add_argument_group("actions: asking")
     add(ask, "estimate-costs", "print the price; sends and writes nothing")
     add(ask, "search", "the nearest documents", nargs=None, metavar="QUERY")
@@ -164,6 +166,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         choices=LANES,
         help="with --batch-index or --retry-failed: now, or batch: half the price, back within 24 h (default now)",
     )
+    spend("--workers", action="store_true", help="have workers do it (see --worker), and watch them")
     spend("--max-cost", type=_usd, metavar="USD", help="hard cap, never exceeded")
     spend("--batch-size", metavar="N", help="documents a request at most, 1 to 2048 (default 100)")
     spend("--max-retries", metavar="N", help="retries after the first try (default 3)")
@@ -275,11 +278,17 @@ def nonsense(flags: Flags) -> str | None:
             "there is no question to answer",
         ),
         ("--max-cost", flags.max_cost is not None, (APP, *run, "search", "mcp"), "it spends nothing"),
-        ("--trust-dotenv", flags.trust_dotenv, (*INDEXING, "search", "mcp", "collect"), "it sends nothing unasked"),
-        ("--max-retries", flags.max_retries is not None, (APP, *run, "collect"), "it sends no batches"),
-        ("--concurrency", flags.concurrency is not None, (APP, *run), "it sends no batches"),
-        ("--tokens-per-minute", flags.tokens_per_minute is not None, (APP, *run), "it sends no batches"),
-        ("--requests-per-minute", flags.requests_per_minute is not None, (APP, *run), "it sends no batches"),
+        (
+            "--trust-dotenv",
+            flags.trust_dotenv,
+            (*INDEXING, "search", "mcp", "collect", "worker"),
+            "it sends nothing unasked",
+        ),
+        ("--workers", flags.workers, (APP, *INDEXING), "only indexing has batches for them"),
+        ("--max-retries", flags.max_retries is not None, (APP, *run, "collect", "worker"), "it sends no batches"),
+        ("--concurrency", flags.concurrency is not None, (APP, *run, "worker"), "it sends no batches"),
+        ("--tokens-per-minute", flags.tokens_per_minute is not None, (APP, *run, "worker"), "it sends no batches"),
+        ("--requests-per-minute", flags.requests_per_minute is not None, (APP, *run, "worker"), "it sends no batches"),
         ("--as", flags.who is not None, (APP, *INDEXING), "it agrees to no run"),
         ("--schema", flags.schema is not None, ("scan", "search"), "only a scan and a search go by schemas"),
         ("--source", flags.source is not None, ("scan", "search"), "only a scan and a search go by sources"),
@@ -306,6 +315,12 @@ def _nonsense_of_modes(flags: Flags) -> str | None:
         return "--reset goes with --demo or --rehearse only: it never deletes a home of yours"
     if flags.rehearse and flags.provider == "local":
         return "--rehearse and --provider local contradict each other: a rehearsal runs the OpenAI path"
+    if (flags.workers or flags.action == "worker") and (flags.demo or flags.rehearse):
+        return "workers share a store on PostgreSQL, and --demo and --rehearse have homes of their own"
+    if flags.workers and flags.lane == "batch":
+        return "--workers makes no sense with --lane batch, which sends nothing by itself"
+    if flags.json and flags.action == "worker":
+        return "--json makes no sense with --worker, which has no result"
     if flags.demo and flags.model is not None and not flags.rehearse and flags.provider != "openai":
         return "--demo has one local model; --model goes with --demo --rehearse, or with --provider openai"
     if flags.json and flags.action == APP:

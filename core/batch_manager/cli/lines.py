@@ -34,7 +34,8 @@ def total_line(view: RunView) -> str:
 
 def batch_line(batch: BatchView) -> str:
     """One batch: number, state, size, tries, time, and what it waits for."""
-    parts = [f"batch {batch.number}: {batch.state}", counted(batch.items, "input"), counted(batch.tokens, "token")]
+    by = f" by {batch.worker}" if batch.worker else ""
+    parts = [f"batch {batch.number}: {batch.state}{by}", counted(batch.items, "input"), counted(batch.tokens, "token")]
     if batch.failed:
         parts.append(f"{batch.failed:,} failed")
     parts.append(counted(batch.tries, "request"))

@@ -46,6 +46,7 @@ def settings_of(flags: Flags) -> Settings:
         "EMBEDDING_PROVIDER": flags.provider,
         "BATCH_MANAGER_USER": flags.who,
         "BATCH_MANAGER_HOME": flags.home,
+        "EMBEDDING_QUEUE": "workers" if flags.workers else None,
     }
     for name, value in given.items():
         if value == "":  # in the environment that means "not set"; as a flag's value it is a mistake

@@ -53,6 +53,20 @@ def follow(engine: Engine, stop: Stop, screen: Screen) -> RunView:
         engine.unsubscribe(subscription)
 
 
+def follow_others(engine: Engine, screen: Screen) -> RunView:
+    """The same for a run that others have agreed to: Ctrl-C is KeyboardInterrupt, and ends nothing of it."""
+    subscription = engine.subscribe()
+    try:
+        while True:
+            view = engine.wait(LOOK)
+            _tell(screen, subscription.drain())
+            screen.show(view)
+            if not view.active:
+                return view
+    finally:
+        engine.unsubscribe(subscription)
+
+
 @contextlib.contextmanager
 def screen(*, rehearsal: bool = False) -> Iterator[Screen]:
     """The screen that fits where stderr leads to."""

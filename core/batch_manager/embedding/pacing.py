@@ -6,6 +6,7 @@ Each meter is a bucket that refills as the server's does. The clock is handed in
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from batch_manager.embedding import RateLimits
 
@@ -59,8 +60,30 @@ class Meter:
         return max(0.0, (wanted - self.level) / (self.per_minute / 60 * SAFETY))
 
 
+class Pace(Protocol):
+    """Who says when the next request may leave. One request at a time asks."""
+
+    requests: Meter
+    tokens: Meter
+
+    def wait(self, tokens: int, now: float) -> float:
+        """Seconds until a request of that many tokens may leave; 0 when it may now."""
+
+    def give_way(self) -> None:
+        """Whoever asked last asks no more: it has left, or never will."""
+
+    def leave(self, tokens: int, now: float) -> int:
+        """A request leaves; returns a ticket for `back`."""
+
+    def back(self, ticket: int, limits: RateLimits | None, now: float) -> None:
+        """It came back, with or without an answer."""
+
+    def slow_down(self, seconds: float, now: float) -> None:
+        """The server refused for its rate: nobody sends for that long."""
+
+
 class Pacer:
-    """Says when the next request may leave."""
+    """The meters of one process that has an account to itself."""
 
     def __init__(self, requests_per_minute: int | None, tokens_per_minute: int | None, now: float) -> None:
         self._fixed = RateLimits(requests_per_minute=requests_per_minute, tokens_per_minute=tokens_per_minute)
@@ -78,6 +101,9 @@ class Pacer:
         if not self._heard and self._in_flight:
             return 0.05  # the first answer tells the limits; until then one request at a time
         return max(self._not_before - now, self.requests.wait(1, now), self.tokens.wait(tokens, now), 0.0)
+
+    def give_way(self) -> None:
+        """Nothing is taken before it leaves."""
 
     def leave(self, tokens: int, now: float) -> int:
         """A request leaves; returns a ticket for `back`."""

@@ -21,7 +21,7 @@ class Agreed:
     budget: Budget
 
 
-def agree(store: DocumentationStore, quote: Quote, quote_again: Callable[[], Quote]) -> Agreed:
+def agree(store: DocumentationStore, quote: Quote, quote_again: Callable[[], Quote], *, shared: bool = False) -> Agreed:
     """Write a run down.
 
     The rest of an interrupted run goes on as that run, under its cap and with its spend. What is new, under another
@@ -31,6 +31,7 @@ def agree(store: DocumentationStore, quote: Quote, quote_again: Callable[[], Quo
         store: The store.
         quote: What was agreed.
         quote_again: Makes the quote anew; called inside the transaction.
+        shared: Workers do it.
 
     Raises:
         QuoteChanged: What would be sent is no longer what was agreed.
@@ -56,6 +57,8 @@ def agree(store: DocumentationStore, quote: Quote, quote_again: Callable[[], Quo
         else:
             run_id = store.ledger.open_run(quote, space_id, cap)
         store.work.agree(run_id, quote.scope, space_id)
+        if shared:
+            store.batches.share(run_id)
     if unfinished is not None and run_id != unfinished.id:
         store.ledger.end_run(unfinished.id, "replaced", unfinished.reason)
     totals = store.ledger.totals(run_id)

@@ -30,6 +30,10 @@ LEAST_FREE = 64 * 1024 * 1024
 CAP_REACHED = "cap_reached"
 
 
+class NotNow(Exception):
+    """A request may not leave at this moment, and may a little later; the words say what it waits for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reservation:
     """A request in the ledger, with the money that it holds (picodollars)."""
@@ -100,25 +104,30 @@ class Books:
                 next_step="Free some space, then start again to go on.",
                 code="store_full",
             )
-        price = self.quote.price
         cost = self._worst_cost(tokens)
         if not self._progress.budget.fits(cost):
             step = f"Start again with a higher cap for the rest. {smaller_words(self._fitting(inputs))}".rstrip()
             raise self._control.stop(CAP_REACHED, self._left(), step)
-        request_id = self.store.ledger.reserve(
+        request_id = self._write_down(batch, inputs, tokens, cost)
+        self._left_now(cost)
+        return Reservation(request_id, tokens, cost)
+
+    def _write_down(self, batch: BatchProgress, inputs: Sequence[Input], tokens: int, cost: int) -> int:
+        return self.store.ledger.reserve(
             self.run_id,
             batch.number,
             batch.tries,
             self.quote.space.model,
             len(inputs),
             tokens,
-            price.per_million,
+            self.quote.price.per_million,
             cost,
         )
+
+    def _left_now(self, cost: int) -> None:
         self._progress.budget.reserve(cost)
         self._progress.requests += 1
         self._flying += 1
-        return Reservation(request_id, tokens, cost)
 
     def _fitting(self, inputs: Sequence[Input]) -> int:
         """How many of these inputs would fit under what the cap has left."""
@@ -154,6 +163,11 @@ class Books:
                 self.run_id, self.space_id, held.request_id, [one.text_id for one in inputs], answer.vectors
             )
             self.store.ledger.settle(held.request_id, tokens, cost, counted_by, seconds)
+        self._came_in(held, batch, len(inputs), tokens, cost, moved)
+
+    def _came_in(
+        self, held: Reservation, batch: BatchProgress, inputs: int, tokens: int, cost: int, moved: int
+    ) -> None:
         progress = self._progress
         self._flying -= 1
         progress.budget.settle(held.cost, cost)
@@ -164,13 +178,16 @@ class Books:
         progress.billed_pico += cost
         progress.answered += moved
         progress.delivering += moved
-        batch.answered += len(inputs)
+        batch.answered += inputs
 
     def refused(self, held: Reservation, refusal: Refusal, seconds: float) -> None:
         """Note a refusal; its money is let go unless the server may have billed it."""
         self.store.ledger.refuse(
             held.request_id, refusal.code, refusal.message, held=refusal.maybe_billed, seconds=seconds
         )
+        self._came_back(held, refusal)
+
+    def _came_back(self, held: Reservation, refusal: Refusal) -> None:
         self._flying -= 1
         if not refusal.maybe_billed:
             self._progress.budget.release(held.cost)
@@ -200,6 +217,10 @@ class Books:
         for batch, inputs in mine.items():
             if batch is not None:
                 progress.delivered(batch, inputs, now)
+        if self.store.on_server:
+            self.store.batches.delivered(
+                Counter((row.run_id, row.batch) for row in rows if row.run_id is not None and row.batch is not None)
+            )
 
     def note_account(self, tokens_per_minute: int) -> None:
         """Remember what the account allows: a later quote's time takes it in."""

@@ -14,13 +14,16 @@ from typing import Literal, TypeVar
 
 from batch_manager.documents import Kind
 from batch_manager.engine.progress import BatchProgress, Progress
-from batch_manager.errors import BatchManagerError, StoreError
+from batch_manager.errors import BatchManagerError, RequestRefused, StoppedError, StoreError
 from batch_manager.events import BatchChanged, Event, ItemFailed, Notice, RunChanged, RunState
 
 log = logging.getLogger("batch_manager.engine")
 
-OnTrouble = Literal["pause", "stop", "raise"]
+OnTrouble = Literal["pause", "stop", "raise", "wait"]
 Level = Literal["info", "warning", "error"]
+
+TROUBLE_WAIT = 5.0
+"""Seconds that a worker, to whom nobody looks, waits until it tries again what didn't work."""
 
 PERSIST_TRIES = 5
 PERSIST_WAIT = 1.0
@@ -47,7 +50,7 @@ class Control:
             progress: What is known of the run; the reason of every state is kept there.
             publish: Where events go.
             on_trouble: `pause` where somebody can cure and resume, `stop` where nobody is there, `raise` where
-                there is no run, but a caller who waits.
+                there is no run, but a caller who waits, `wait` where others may do better meanwhile.
         """
         self.progress = progress
         self._publish = publish
@@ -56,6 +59,7 @@ class Control:
         self._going.set()
         self._stopping = asyncio.Event()
         self.cancelled = False
+        self.set_aside = False
 
     @property
     def stopping(self) -> bool:
@@ -109,13 +113,21 @@ class Control:
     async def trouble(self, error: BatchManagerError) -> None:
         """Something outside is wrong. With somebody there the run pauses until it is cured; else it stops.
 
+        A worker waits for the store, and leaves what the server doesn't take from it to the others.
+
         Raises:
             StopRun: Nobody is there, or the run is stopped meanwhile.
         """
         self.notice(error.message, "error")
         if self._on_trouble == "raise":
             raise error
-        if self._on_trouble == "stop":
+        if self._on_trouble == "wait" and isinstance(error, RequestRefused):
+            self.set_aside = True
+            raise StopRun
+        if self._on_trouble == "wait" and not isinstance(error, StoppedError):
+            await self.sleep(TROUBLE_WAIT)
+            return
+        if self._on_trouble in ("stop", "wait"):
             raise self.stop(error.code, error.message, error.next_step)
         self.pause(error.message, error.next_step, error.code)
         await self.gate()

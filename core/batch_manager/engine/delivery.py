@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Iterable
 
@@ -24,6 +25,9 @@ GATHER = 1.0
 """Seconds that a write waits for a full `ROWS` while answers still come in."""
 
 TRIES = 3
+
+TURN_WAIT = 0.1
+"""Seconds between two looks at whether another process that delivers to the same index has come to its end."""
 
 NOT_PASSING = frozenset({"vectors_locked", "vectors_other_shape", "vectors_disk_full", "vectors_damaged"})
 """Troubles that don't pass by themselves: trying again at once would only hide them."""
@@ -152,13 +156,20 @@ class Delivery:
 
     async def _deliver(self, ids: list[int]) -> None:
         """Write these items' rows, however often that takes, and mark the items."""
+        database = self._books.store.database
+        while not await self._control.persist(database.take_turn, at_stake=False):
+            await self._control.sleep(TURN_WAIT)
         try:
-            delivered = await self._write(ids)
-        except VectorStoreError as error:
-            others = self._mending.locked()
-            async with self._mending:  # what ails one write ails the next: it is told and mended once
-                delivered = await self._write_again(ids, None if others else error)
-        await self._control.persist(lambda: self._books.delivered(delivered, len(ids), time.monotonic()))
+            try:
+                delivered = await self._write(ids)
+            except VectorStoreError as error:
+                others = self._mending.locked()
+                async with self._mending:  # what ails one write ails the next: it is told and mended once
+                    delivered = await self._write_again(ids, None if others else error)
+            await self._control.persist(lambda: self._books.delivered(delivered, len(ids), time.monotonic()))
+        finally:
+            with contextlib.suppress(Exception):  # a connection that is lost has given it back
+                database.end_turn()
         self._arrived.set()
 
     async def _write_again(self, ids: list[int], error: VectorStoreError | None) -> list[Delivered]:

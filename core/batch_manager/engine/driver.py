@@ -13,17 +13,19 @@ from batch_manager.engine.agreement import Agreed
 from batch_manager.engine.books import Books
 from batch_manager.engine.control import Control, OnTrouble
 from batch_manager.engine.edge import Edge
+from batch_manager.engine.feeding import internal
 from batch_manager.engine.generations import index_to_fill, settle, sweep_serving
 from batch_manager.engine.index_care import prepare
 from batch_manager.engine.progress import Progress
 from batch_manager.engine.quoting import limits_of
-from batch_manager.engine.run import Run, internal
+from batch_manager.engine.run import Run
 from batch_manager.errors import BatchManagerError
 from batch_manager.events import EventBus, RunView
 from batch_manager.quote import Quote
 from batch_manager.store import DocumentationStore
 
 if TYPE_CHECKING:
+    from batch_manager.engine.shared.watch import Watch
     from batch_manager.settings import Settings
 
 log = logging.getLogger("batch_manager.engine")
@@ -53,17 +55,19 @@ class Driver:
         self._bus = bus
         self._on_trouble: OnTrouble = on_trouble
         self._task: asyncio.Task[None] | None = None
-        self.run: Run | None = None
+        self.run: Run | Watch | None = None
         self.view = RunView()
         self.last: RunView | None = None
         self.billed_tokens = 0
         self.ended = threading.Event()
         self.ended.set()
 
-    def begin(self, quote: Quote, agreed: Agreed, ready: concurrent.futures.Future[None]) -> None:
-        """Start the run; called in the loop. Whoever said yes waits for `ready`."""
+    def begin(
+        self, quote: Quote, agreed: Agreed, ready: concurrent.futures.Future[None], *, shared: bool = False
+    ) -> None:
+        """Start the run, or to watch it where workers do it; called in the loop. Whoever said yes waits for `ready`."""
         try:
-            run = self.run = self.make(quote, agreed)
+            run = self.run = self._watch(quote, agreed) if shared else self.make(quote, agreed)
             self.view = run.progress.view(time.monotonic())
             self._task = asyncio.ensure_future(self._drive(run))
             ready.set_result(None)
@@ -87,9 +91,20 @@ class Driver:
         books = Books(agreed.run_id, agreed.space_id, quote, self._store, control)
         return Run(books, control, self._settings, limits_of(self._settings, self._store))
 
-    async def _drive(self, run: Run) -> None:
+    def _watch(self, quote: Quote, agreed: Agreed) -> Watch:
+        from batch_manager.engine.shared.watch import SharedControl, Watch
+
+        items = quote.items + quote.unsendable_count
+        progress = Progress(agreed.run_id, quote, agreed.budget, time.monotonic(), items=items)
+        control = SharedControl(progress, self._bus.publish, self._store)
+        return Watch(control, self._store, limits_of(self._settings, self._store))
+
+    async def _drive(self, run: Run | Watch) -> None:
         ticking = asyncio.ensure_future(self._tick(run))
         try:
+            if not isinstance(run, Run):
+                await run.go()
+                return
             serving = self._edge.vectors()
             vectors = index_to_fill(self._store, serving)
             warming = asyncio.ensure_future(self._edge.warm_embedder())
@@ -116,7 +131,7 @@ class Driver:
             self.run = None
             self.ended.set()
 
-    async def _tick(self, run: Run) -> None:
+    async def _tick(self, run: Run | Watch) -> None:
         while True:
             now = time.monotonic()
             run.progress.sample(now)

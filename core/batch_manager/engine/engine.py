@@ -10,8 +10,8 @@ from collections.abc import Callable, Coroutine
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from batch_manager.embedding import require_key, space_of
-from batch_manager.engine.agreement import agree
+from batch_manager.embedding import Embedder, require_key, space_of
+from batch_manager.engine.agreement import Agreed, agree
 from batch_manager.engine.control import BY_YOU, Level, OnTrouble
 from batch_manager.engine.driver import Driver
 from batch_manager.engine.edge import Edge
@@ -25,9 +25,10 @@ from batch_manager.engine.itinerary import Itinerary, itinerary_of
 from batch_manager.engine.problems import problems
 from batch_manager.engine.quoting import limits_of, quote_of
 from batch_manager.engine.results import EMPTY, RunResults, collect
+from batch_manager.engine.resuming import as_agreed
 from batch_manager.engine.thread import LoopThread
-from batch_manager.errors import BatchManagerError, UsageError
-from batch_manager.events import EventBus, Notice, RunView, Subscription
+from batch_manager.errors import BatchManagerError, StoreError, UsageError
+from batch_manager.events import Event, EventBus, Notice, RunView, Subscription
 from batch_manager.pricing import Price, price_of
 from batch_manager.quote import Quote, Scope, Space
 from batch_manager.store import DocumentationStore
@@ -189,11 +190,43 @@ class Engine:
                 within()
                 return self.quote(quote.scope, quote.cap)
 
-            agreed = agree(self.store, quote, quote_again)
-            self._driver.ended.clear()
-            ready: concurrent.futures.Future[None] = concurrent.futures.Future()
-            self._thread.call(lambda: self._driver.begin(quote, agreed, ready))
-            ready.result()
+            if self.shares:
+                self._ready_for_workers(quote)
+            self._begin(quote, agree(self.store, quote, quote_again, shared=self.shares), shared=self.shares)
+
+    @property
+    def shares(self) -> bool:
+        """Whether workers do what is agreed here, and this process only watches."""
+        return self.settings.queue == "workers"
+
+    def watch(self) -> bool:
+        """Watch the oldest run that workers have under way; False when there is none, or a run is under way here."""
+        with self._starting:
+            runs = self.store.batches.runs() if self.store.on_server and self._driver.run is None else []
+            if not runs:
+                return False
+            quote, agreed = as_agreed(self.settings, self.store, runs[0])
+            self._begin(quote, agreed, shared=True)
+            return True
+
+    def _begin(self, quote: Quote, agreed: Agreed, *, shared: bool) -> None:
+        self._driver.ended.clear()
+        ready: concurrent.futures.Future[None] = concurrent.futures.Future()
+        self._thread.call(lambda: self._driver.begin(quote, agreed, ready, shared=shared))
+        ready.result()
+
+    def _ready_for_workers(self, quote: Quote) -> None:
+        from batch_manager.engine.shared.handing import require_shareable
+
+        self.do(require_shareable(self.settings, self.store, self._edge.vectors(), quote))
+
+    async def embedder(self) -> Embedder:
+        """What requests are sent with; called in the loop."""
+        return await self._edge.warm_embedder()
+
+    def publish(self, event: Event) -> None:
+        """Hand an event to whoever listens."""
+        self._bus.publish(event)
 
     def prepare(self, space: Space) -> None:
         """Do what a run of that space needs done before it is agreed to, in either lane; $0, and nothing is sent.
@@ -221,6 +254,16 @@ class Engine:
         """
         self._tell(lambda run: run.cancel(who))
 
+    def leave(self, who: str) -> None:
+        """End one's own run in good order; what workers do goes on. `who` as in `cancel`."""
+        self._tell(lambda run: run.leave(who))
+
+    @property
+    def watches(self) -> bool:
+        """Whether the run that is under way is workers', and this process only watches it."""
+        run = self._driver.run
+        return run is not None and run.theirs
+
     def view(self) -> RunView:
         """Where the run stands; cheap, from any thread."""
         return self._driver.view
@@ -241,7 +284,15 @@ class Engine:
     def results(self) -> RunResults:
         """What came of the last run, item by item."""
         last = self._driver.last
-        return collect(self.store, last, self._driver.billed_tokens) if last else EMPTY
+        if last is None:
+            return EMPTY
+        try:
+            return collect(self.store, last, self._driver.billed_tokens)
+        except StoreError as error:
+            if error.code != "store_lost":
+                raise
+            # A server that was away during the run took this thread's connection too, and nobody has asked since.
+            return collect(self.store, last, self._driver.billed_tokens)
 
     def do(self, work: Coroutine[Any, Any, T]) -> T:
         """Do some work of another room in the engine's loop, and wait for it. Blocks.
@@ -250,6 +301,10 @@ class Engine:
             UsageError: The engine was closed meanwhile.
         """
         return self._thread.do(work)
+
+    def call(self, order: Callable[[], None]) -> None:
+        """Have the engine's loop call this soon; from any thread, and from a signal's handler."""
+        self._thread.call(order)
 
     def begin(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
         """The same without waiting; closing the engine cancels it."""
@@ -260,12 +315,12 @@ class Engine:
         self._bus.publish(Notice(0, message, level))
 
     def close(self, timeout: float = 10.0) -> None:
-        """End a run in good order, Chroma's process and the thread; safe to call twice."""
+        """End a run in good order, Chroma's process and the thread; safe to call twice. What workers do goes on."""
         with self._starting:  # a start that is under way comes first, so that its run is ended in good order
             self._closed = True
         if not self._thread.started:
             return
-        self.cancel("Stopped since the program ended")
+        self.leave("Stopped since the program ended")
         self._driver.ended.wait(timeout)
 
         async def last() -> None:

@@ -208,10 +208,17 @@ class Index:
 
         return self._thread.do(ask())
 
-    async def deliver(self) -> None:
+    def has_waiting(self) -> bool:
+        """Whether there is something that is paid for and not in the index yet."""
+        return bool(self._store.answers.waiting(self._store.answers.space_id(self._space_to_fill())))
+
+    async def deliver(self, *, sweep: bool = False) -> None:
         """Bring what is paid for to the index, for $0; called in the loop. A run that is under way does it itself.
 
         An index that this was the last of, beside the one that served, serves from here on.
+
+        Args:
+            sweep: Take what is gone from its source out of it as well.
 
         Raises:
             VectorStoreError: It can't be used; the answers are safe.
@@ -219,7 +226,9 @@ class Index:
         if self._driver.run is not None:
             return
         vectors = self._edge.vectors()
-        if self._store.answers.waiting(self._store.answers.space_id(self._space_to_fill())):
+        if sweep and self._store.departures.waiting(1):
+            await self._free_delivery().sweep()
+        if self.has_waiting():
             await vectors.open()
             await self._free_delivery().drain()
         await settle(self._store, vectors, self._tell)

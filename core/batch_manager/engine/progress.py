@@ -45,6 +45,7 @@ class BatchProgress:
     started: float | None = None
     ended: float | None = None
     waits_for: str = ""
+    worker: str = ""
 
     @property
     def at_work(self) -> bool:
@@ -82,6 +83,7 @@ class BatchProgress:
             self.tries,
             seconds,
             self.waits_for,
+            self.worker,
         )
 
 

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from itertools import islice
+from collections.abc import Awaitable, Callable
 
 from batch_manager.embedding import Embedder
 from batch_manager.engine.books import CAP_REACHED, Books
 from batch_manager.engine.control import BY_YOU, Control, StopRun
 from batch_manager.engine.delivery import Delivery
-from batch_manager.engine.progress import BatchProgress
+from batch_manager.engine.feeding import Feeder
+from batch_manager.engine.own_queue import OwnQueue
 from batch_manager.engine.sending import Sender
 from batch_manager.errors import BatchManagerError
 from batch_manager.events import RunState
-from batch_manager.packing import WINDOW_BATCHES, Input, Limits, pack_window
+from batch_manager.packing import Limits
 from batch_manager.settings import Settings
 from batch_manager.store.ledger import RunEnd
 from batch_manager.vectors import VectorStore
-
-log = logging.getLogger("batch_manager.engine")
 
 GRACE = 5.0
 """Seconds that requests in flight, and then the last rows for Chroma, are waited for when a run is cancelled."""
@@ -29,6 +26,9 @@ GRACE = 5.0
 
 class Run:
     """A run that was agreed. It lives in the engine's event loop."""
+
+    theirs = False
+    """Whether others do it."""
 
     def __init__(self, books: Books, control: Control, settings: Settings, limits: Limits) -> None:
         """A run over these books; nothing happens before `go`."""
@@ -76,6 +76,10 @@ class Run:
             self.control.cancel(who)
             asyncio.get_running_loop().call_later(GRACE, lambda: asyncio.ensure_future(self._give_up()))
 
+    def leave(self, who: str) -> None:
+        """The program ends, and the run with it."""
+        self.cancel(who)
+
     def broken(self, error: BatchManagerError) -> None:
         """It can't go on, or couldn't even begin."""
         self.control.remember(error.code, error.message, error.next_step)
@@ -102,46 +106,10 @@ class Run:
         task.result()
 
     async def _feed(self, sender: Sender) -> None:
-        """Pack what is agreed, window by window, and keep up to N batches at work."""
-        slots = asyncio.Semaphore(self._settings.concurrency)
-        planned = self.books.store.work.planned(self.books.run_id)
-        number = 0
-        while window := list(islice(planned, sender.limits.inputs * WINDOW_BATCHES)):
-            batches = []
-            for inputs in pack_window(window, sender.limits):
-                number += 1
-                batches.append((self.progress.batch(number, len(inputs), sum(one.tokens for one in inputs)), inputs))
-            for batch, inputs in batches:
-                await slots.acquire()
-                if self.control.stopping:
-                    break
-                task = asyncio.create_task(self._one(sender, batch, inputs))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
-                task.add_done_callback(lambda _: slots.release())
-            if self.control.stopping:
-                break
-        if self._tasks:
-            await asyncio.wait(set(self._tasks))
+        """Send what is agreed, packed window by window, with up to N requests at work."""
+        await Feeder(self._settings.concurrency, self._tasks).feed(OwnQueue(self.books, self.control, sender))
         if self.control.stopping:
             raise StopRun
-
-    async def _one(self, sender: Sender, batch: BatchProgress, inputs: Sequence[Input]) -> None:
-        try:
-            await sender.send(batch, inputs)
-            self.progress.batches_done += 1
-        except StopRun:
-            batch.stop()
-        except BatchManagerError as error:
-            # Such as a store that can't keep answers: nothing more may be sent.
-            batch.stop(error.code)
-            self.control.stop(error.code, error.message, error.next_step)
-        except Exception as error:
-            log.exception("batch %d broke", batch.number)
-            batch.stop("a fault of this program")
-            fault = internal(error)
-            self.control.stop(fault.code, fault.message, fault.next_step)
-        self.control.batch_over(batch)
 
     async def _last_delivery(self, following: asyncio.Task[None]) -> None:
         """What is paid for still goes to Chroma when a run stops; a user who waits at the door isn't kept for long."""
@@ -182,10 +150,3 @@ class Run:
             return "done"
         # A run that stopped for a reason outside it (money, the server, Chroma) goes on under the same yes.
         return "stopped" if self.progress.code == CAP_REACHED else "interrupted"
-
-
-def internal(error: Exception) -> BatchManagerError:
-    """A fault of this program, as an error that a person can pass on."""
-    return BatchManagerError(
-        f"A fault of this program: {type(error).__name__}.", next_step="See the log, and report it.", code="internal"
-    )

@@ -12,8 +12,8 @@ import tenacity
 
 from batch_manager.embedding import Answer, Embedder
 from batch_manager.embedding.backoff import backoff
-from batch_manager.embedding.pacing import Pacer
-from batch_manager.engine.books import Books, Reservation
+from batch_manager.embedding.pacing import Pace, Pacer
+from batch_manager.engine.books import Books, NotNow, Reservation
 from batch_manager.engine.control import Control
 from batch_manager.engine.progress import BatchProgress
 from batch_manager.errors import Refusal, RequestRefused, StoppedError, Verdict
@@ -49,6 +49,7 @@ class Sender:
         settings: Settings,
         limits: Limits,
         wake: Callable[[], None],
+        pace: Pace | None = None,
     ) -> None:
         """A sender of one run.
 
@@ -59,6 +60,7 @@ class Sender:
             settings: Tries, and the account's limits where the user set them.
             limits: Ceilings of a request, as far as they are known; they may shrink.
             wake: Called whenever an answer is kept.
+            pace: Who says when the next request may leave; by default this run's own meters.
         """
         self._books = books
         self._control = control
@@ -67,7 +69,7 @@ class Sender:
         self._wake = wake
         self.limits = limits
         self._tries = settings.max_retries + 1
-        self._pacer = Pacer(settings.requests_per_minute, settings.tokens_per_minute, time.monotonic())
+        self._pacer: Pace = pace or Pacer(settings.requests_per_minute, settings.tokens_per_minute, time.monotonic())
         self._by_bytes = False
         self._turn = asyncio.Lock()
         self._exhausted: list[int] = []
@@ -240,6 +242,10 @@ class Sender:
         while True:
             try:
                 return await self._control.persist(lambda: self._books.reserve(batch, inputs, tokens), at_stake=False)
+            except NotNow as reason:
+                batch.waits_for = str(reason)
+                await self._control.sleep(ROOM_WAIT)
+                await self._control.gate()
             except StoppedError as error:
                 batch.state, batch.waits_for = "waiting", "room in a budget"
                 if self._control.paused_for(error.code):
@@ -251,16 +257,22 @@ class Sender:
     async def _wait_for_turn(self, batch: BatchProgress, inputs: Sequence[Input]) -> int:
         async with self._turn:  # first come, first served: a large request isn't overtaken for ever
             weight = sum(one.weight if self._by_bytes else one.tokens for one in inputs)
-            while (seconds := self._pacer.wait(weight, time.monotonic())) > 0:
-                self._show_limits()  # what is left grows while nobody sends
-                if seconds > 1:
-                    batch.waits_for = f"the rate limit, {seconds:.0f} s"
-                await self._control.sleep(min(seconds, 1.0))
-            while self._books.waits_for_room(sum(one.tokens for one in inputs)):
-                batch.waits_for = "room under the cap"
-                await self._control.sleep(ROOM_WAIT)
-            await self._control.gate()
-            return self._pacer.leave(weight, time.monotonic())
+            try:
+                while (seconds := await self._seconds_left(weight)) > 0:
+                    self._show_limits()  # what is left grows while nobody sends
+                    if seconds > 1:
+                        batch.waits_for = f"the rate limit, {seconds:.0f} s"
+                    await self._control.sleep(min(seconds, 1.0))
+                while self._books.waits_for_room(sum(one.tokens for one in inputs)):
+                    batch.waits_for = "room under the cap"
+                    await self._control.sleep(ROOM_WAIT)
+                await self._control.gate()
+                return self._pacer.leave(weight, time.monotonic())
+            finally:
+                self._pacer.give_way()
+
+    async def _seconds_left(self, weight: int) -> float:
+        return await self._control.persist(lambda: self._pacer.wait(weight, time.monotonic()), at_stake=False)
 
     def _show_limits(self) -> None:
         tokens, requests = self._pacer.tokens, self._pacer.requests

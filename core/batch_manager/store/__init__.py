@@ -14,6 +14,7 @@ from batch_manager.allowance import ceilings_of
 from batch_manager.documents import Document
 from batch_manager.home import is_written
 from batch_manager.store.answers import Answers
+from batch_manager.store.batches import Batches
 from batch_manager.store.budgets import Budgets
 from batch_manager.store.cuts import Cuts
 from batch_manager.store.database import translated
@@ -25,6 +26,7 @@ from batch_manager.store.jobs import Jobs
 from batch_manager.store.ledger import Ledger
 from batch_manager.store.opening import opened, opened_for_looking
 from batch_manager.store.places import Places
+from batch_manager.store.watched import Watched
 from batch_manager.store.words import Words
 from batch_manager.store.work import Work
 
@@ -46,6 +48,7 @@ class DocumentationStore:
         ledger: Runs and requests.
         budgets: What all runs may spend in a day and a month.
         jobs: What is handed over at half the price.
+        batches: Packed requests that any of several workers may send; `watched` is how others see them.
         places: Where items come from: sources and schemas.
         words: Full text over names, purposes and texts.
         departures: Items that are gone from their source, and not yet from the index.
@@ -91,6 +94,8 @@ class DocumentationStore:
         self.budgets = Budgets(database, ceilings_of(settings))
         self.ledger = Ledger(database, self.budgets)
         self.jobs = Jobs(database, self.budgets)
+        self.batches = Batches(database, self.answers)
+        self.watched = Watched(database)
         self.departures = Departures(database)
         self.generations = Generations(database)
         self.cuts = Cuts(database)
@@ -128,6 +133,11 @@ class DocumentationStore:
                     " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
                     (key, value),
                 )
+
+    @property
+    def database(self) -> Database:
+        """The database itself, for what only one of both engines has."""
+        return self._db
 
     @property
     def on_server(self) -> bool:

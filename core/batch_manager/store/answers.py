@@ -89,12 +89,19 @@ class Answers:
         Returns:
             Items that have all their answers now.
         """
-        for text_id, vector in zip(text_ids, vectors, strict=True):
-            self._db.execute_sql(
-                "INSERT INTO answer (text_id, space_id, request_id, vector) VALUES (?, ?, ?, ?)"
-                " ON CONFLICT (text_id, space_id) DO NOTHING",
-                (text_id, space_id, request_id, vector),
-            )
+        self._db.execute_many(
+            "INSERT INTO answer (text_id, space_id, request_id, vector) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (text_id, space_id) DO NOTHING",
+            [(text_id, space_id, request_id, vector) for text_id, vector in zip(text_ids, vectors, strict=True)],
+        )
+        return self.move(run_id, space_id, text_ids)
+
+    def move(self, run_id: int, space_id: int, text_ids: Sequence[int]) -> int:
+        """These texts of a run have their answers: move its items on; inside the caller's transaction.
+
+        Returns:
+            Items that have all their answers now.
+        """
         ids = json.dumps(list(text_ids))
         self._db.execute_sql(
             f"UPDATE run_text SET state = 'answered' WHERE run_id = ? AND text_id {AMONG}",

@@ -103,6 +103,15 @@ class Database(Protocol):
     def has_writer(self) -> bool | None:
         """Whether a program has the lock of whoever writes; None where the lock is the home's."""
 
+    def take_turn(self) -> bool:
+        """Take the turn of whoever brings vectors to an index that is shared; False when another process has it."""
+
+    def end_turn(self) -> None:
+        """Give the turn back."""
+
+    def notify(self, words: str) -> None:
+        """Tell whoever listens at the server, once what is done is done."""
+
     def execute_sql(self, sql: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> Any:
         """Run a statement; returns the cursor. Values are `?`, or `:name` for a mapping."""
 

@@ -25,7 +25,8 @@ class RunRow:
     """A run in the ledger.
 
     Attributes:
-        state: `running`, or how it ended: done, stopped (why is in `reason`), interrupted, replaced.
+        state: `running`, `shared` (workers do it), or how it ended: done, stopped (why is in `reason`), interrupted,
+            replaced.
         spent: USD billed, plus what is held for requests whose outcome is unknown.
     """
 
@@ -110,9 +111,11 @@ class Ledger:
                 " WHERE state = 'running'",
                 (now(),),
             )
+            # What workers have sent is theirs to tell of, and where one dies, the others'.
             self._db.execute_sql(
                 "UPDATE request SET state = 'unknown', code = 'no_answer',"
                 " message = 'The program ended before the answer came.' WHERE state = 'sent'"
+                " AND run_id NOT IN (SELECT run_id FROM batch WHERE state = 'taken')"
             )
 
     def unfinished(self, *, driven: bool = True) -> RunRow | None:
@@ -149,6 +152,24 @@ class Ledger:
             " seconds = ? WHERE id = ?",
             (tokens, cost_pico, counted_by, now(), seconds, request_id),
         )
+
+    def settle_once(self, request_id: int, tokens: int, cost_pico: int, counted_by: str, seconds: float) -> bool:
+        """The same for a request of a worker, which may have been given up for dead; False when it is settled."""
+        if not self._is_open(request_id):
+            return False
+        self.settle(request_id, tokens, cost_pico, counted_by, seconds)
+        return True
+
+    def refuse_once(self, request_id: int, code: str, message: str, *, held: bool, seconds: float) -> bool:
+        """See `refuse`, for a request of a worker; False when it is settled. Inside the caller's transaction."""
+        if not self._is_open(request_id):
+            return False
+        self.refuse(request_id, code, message, held=held, seconds=seconds)
+        return True
+
+    def _is_open(self, request_id: int) -> bool:
+        question = "SELECT 1 FROM request WHERE id = ? AND state IN ('sent', 'unknown')"
+        return self._db.execute_sql(question, (request_id,)).fetchone() is not None
 
     def refuse(self, request_id: int, code: str, message: str, *, held: bool, seconds: float) -> None:
         """No answer came; `held` keeps the cost, since the server may have billed it."""

@@ -3,7 +3,7 @@
     item ──< part >── text ──< answer >── space
       │                 │
      run ──< run_text ──┘        run ──< request        item ──< attempt        item ── brought
-              run ──< job ──< run_text
+              run ──< job ──< run_text        run ──< batch ──< run_text
      generation ──< standing >── item
 
 An answer belongs to a text in a space, not to an item: duplicates, renames and rebuilds cost nothing.
@@ -337,5 +337,52 @@ MIGRATIONS: tuple[tuple[Statement, ...], ...] = (
     (
         # Who agreed to a run, by the name that they gave; for the bill.
         "ALTER TABLE run ADD COLUMN who TEXT NOT NULL DEFAULT ''",
+    ),
+    (
+        # Several workers: packed requests, each with the epoch of its claim (see `store.batches`), and what all of them
+        # together may send (`store.rates`). `used_pico` is what a shared run's cap is held against.
+        """
+        CREATE TABLE batch (
+            id INTEGER PRIMARY KEY,
+            run_id INTEGER NOT NULL,
+            number INTEGER NOT NULL,
+            state TEXT NOT NULL,
+            epoch INTEGER NOT NULL DEFAULT 0,
+            worker TEXT NOT NULL DEFAULT '',
+            inputs INTEGER NOT NULL,
+            tokens INTEGER NOT NULL,
+            doing TEXT NOT NULL DEFAULT 'waiting',
+            waits_for TEXT NOT NULL DEFAULT '',
+            tries INTEGER NOT NULL DEFAULT 0,
+            answered INTEGER NOT NULL DEFAULT 0,
+            delivered INTEGER NOT NULL DEFAULT 0,
+            failed INTEGER NOT NULL DEFAULT 0,
+            queue_id INTEGER,
+            taken_at TEXT,
+            ended_at TEXT,
+            UNIQUE (run_id, number)
+        )
+        """,
+        "CREATE INDEX batch_state ON batch (run_id, state)",
+        "ALTER TABLE run_text ADD COLUMN batch_id INTEGER",
+        "CREATE INDEX run_text_batch ON run_text (batch_id, text_id) WHERE batch_id IS NOT NULL",
+        "ALTER TABLE run ADD COLUMN used_pico INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE run ADD COLUMN packed_to INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE run ADD COLUMN asked TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE run ADD COLUMN code TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE run ADD COLUMN next_step TEXT NOT NULL DEFAULT ''",
+        """
+        CREATE TABLE rate (
+            key TEXT PRIMARY KEY,
+            tokens_per_minute INTEGER,
+            requests_per_minute INTEGER,
+            tokens REAL NOT NULL DEFAULT 0,
+            requests REAL NOT NULL DEFAULT 0,
+            at REAL NOT NULL,
+            not_before REAL NOT NULL DEFAULT 0,
+            asked_at REAL NOT NULL DEFAULT 0,
+            told INTEGER NOT NULL DEFAULT 0
+        )
+        """,
     ),
 )

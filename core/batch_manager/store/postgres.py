@@ -29,8 +29,10 @@ OLDEST_SERVER = 130_000
 
 WRITER_LOCK = 0x42617463 << 32
 TURN_LOCK = 0x42617464 << 32
+DELIVERY_LOCK = 0x42617465 << 32
 """Advisory locks: the high half says whose they are, the low half is the schema's id. The first is held by the one
-program that writes, the second for the length of one transaction."""
+program that plans and brings in, the second for the length of one transaction, the third by whoever brings vectors to
+the index: of two who do at once, the slower one could put a text's former vector over its present one."""
 
 HELD = """
     pg_locks l WHERE l.locktype = 'advisory' AND l.granted AND l.classid = %s AND l.objid = %s AND l.objsubid = 1
@@ -64,7 +66,7 @@ class PostgresStore(peewee.Database):
             url: The server, the database, who asks, and all else that libpq's URLs can tell.
             looking: Refuse whatever would write.
         """
-        self._url = url
+        self.url = url
         self._looking = looking
         self.shown = shown_url(url)
         self.schema_id = 0
@@ -106,11 +108,30 @@ class PostgresStore(peewee.Database):
             row = connection.execute(f"SELECT 1 FROM {HELD}", halves(WRITER_LOCK + self.schema_id)).fetchone()
         return row is not None
 
+    def take_turn(self) -> bool:
+        """See `dialect.Database`; it can be taken several times, and is free when it was given back as often."""
+        with as_peewees:
+            connection = self.connection()
+            row = connection.execute("SELECT pg_try_advisory_lock(%s)", (DELIVERY_LOCK + self.schema_id,)).fetchone()
+        return row is not None and bool(row[0])
+
+    def end_turn(self) -> None:
+        """See `dialect.Database`; a connection that was lost has given it back."""
+        with as_peewees:
+            connection = self.connection()
+            connection.execute("SELECT pg_advisory_unlock(%s)", (DELIVERY_LOCK + self.schema_id,))
+
+    def notify(self, words: str) -> None:
+        """See `dialect.Database`."""
+        with as_peewees:
+            connection = self.connection()
+            connection.execute("SELECT pg_notify(%s, %s)", (channel_of(self.schema_id), words))
+
     def connection(self) -> psycopg.Connection[Any]:
         """This thread's connection; a new one when the server has ended the one before."""
         if not self.is_closed() and not self.in_transaction() and super().connection().closed:  # type: ignore[no-untyped-call]
             self.dispose()
-            confirm = whose_locks_are_kept.get(self._url)
+            confirm = whose_locks_are_kept.get(self.url)
             if confirm is not None and not self._looking:
                 confirm()
         opened: psycopg.Connection[Any] = super().connection()  # type: ignore[no-untyped-call]
@@ -126,13 +147,18 @@ class PostgresStore(peewee.Database):
             return self.cursor().execute(placed(sql), params) if params else self.cursor().execute(sql)
 
     def _connect(self) -> psycopg.Connection[Any]:
-        connection = connect(self._url, looking=self._looking)
+        connection = connect(self.url, looking=self._looking)
         try:
-            self.schema_id = schema_of(connection, self._url)
+            self.schema_id = schema_of(connection, self.url)
         except BaseException:
             connection.close()
             raise
         return connection
+
+
+def channel_of(schema_id: int) -> str:
+    """Where whoever uses the store in this schema listens. Pure."""
+    return f"batch_manager_{schema_id}"
 
 
 def halves(key: int) -> tuple[int, int]:
@@ -182,13 +208,8 @@ def connect(url: str, *, looking: bool = False) -> psycopg.Connection[Any]:
             next_step="Write it as postgresql://user:password@host:5432/database, with %XX for signs such as @ and /.",
             code="store_url",
         ) from None
-    mine: dict[str, Any] = {
-        "application_name": f"batch-manager {os.getpid()}@{socket.gethostname()}"[:63],
-        "connect_timeout": CONNECT_SECONDS,
-        "keepalives_idle": KEEPALIVE_SECONDS,
-    }
     try:
-        connection = psycopg.connect(**{**mine, **given, "client_encoding": "UTF8"}, autocommit=True)
+        connection = psycopg.connect(**connection_options(given), autocommit=True)
     except psycopg.Error as error:
         raise refused(error, url, given.get("password")) from None
     try:
@@ -202,6 +223,20 @@ def connect(url: str, *, looking: bool = False) -> psycopg.Connection[Any]:
         connection.close()
         raise
     return connection
+
+
+def connection_options(given: str | Mapping[str, Any]) -> dict[str, Any]:
+    """What a connection is made with: by a URL, or by what stands in it."""
+    if isinstance(given, str):
+        from psycopg import conninfo
+
+        given = conninfo.conninfo_to_dict(given)
+    mine = {
+        "application_name": f"batch-manager {os.getpid()}@{socket.gethostname()}"[:63],
+        "connect_timeout": CONNECT_SECONDS,
+        "keepalives_idle": KEEPALIVE_SECONDS,
+    }
+    return {**mine, **given, "client_encoding": "UTF8"}
 
 
 def _check_server(connection: psycopg.Connection[Any], url: str) -> None:

@@ -132,10 +132,10 @@ class Work:
         return int(row[0]), int(row[1])
 
     def _handed(self, space_id: int, but: int = 0) -> list[int]:
-        """Runs of the half-price lane that are under way in this space: what they await is nobody else's to send."""
+        """Runs in this space that workers or the half-price lane have under way: what they await is nobody else's."""
         with translated():
             rows = self._db.execute_sql(
-                "SELECT id FROM run WHERE state = 'handed' AND space_id = ? AND id != ?", [space_id, but]
+                "SELECT id FROM run WHERE state IN ('handed', 'shared') AND space_id = ? AND id != ?", [space_id, but]
             )
             return [row[0] for row in rows]
 

@@ -39,6 +39,12 @@ CHANGING = "nothing is to be sent; the index is changed"
 CHANGED = "nothing was sent; the index is changed"
 """What a run without items does: it turns to an index that is whole already."""
 
+WITH_WORKER = 80
+WORKER_CELLS = 14
+LEAST_WORKER = 6
+"""Width from which a batch names its worker beside its bar, where there are several; the cells for that, and the least
+in which the name stands in the bar's place."""
+
 FEW_ROWS = 12
 """Below this the total says it in two lines."""
 
@@ -232,6 +238,8 @@ def batch_line(batch: BatchView, width: int) -> Line:
         (fit(number, max(3, len(number)), ">") + " ", "soft"),
         (fit(f"{glyph} {word}", 13) + "  ", part),
     ]
+    if batch.worker and width >= WITH_WORKER:
+        line.append((fit(clip(shown(batch.worker), WORKER_CELLS), WORKER_CELLS) + "  ", "soft"))
     figures = fit(f"{max(batch.answered, batch.indexed):,}/{batch.items:,}", 8, ">")
     if width >= 58:
         figures += fit(f"{batch.tokens:,} tok", 12, ">")
@@ -249,6 +257,9 @@ def batch_line(batch: BatchView, width: int) -> Line:
         line += bar(size, batch.indexed, batch.failed, batch.answered, batch.items) if size >= 4 else []
         size = size if size >= 4 else 0
         line.append((fit(clip((" " if size else "") + waits, room - size - 1), room - size), "warning"))
+    elif batch.worker and width < WITH_WORKER and room >= LEAST_WORKER:
+        # Where there is no room for both, who does it says more than a bar beside the figures.
+        line.append((fit(clip(shown(batch.worker), room - 1), room), "soft"))
     else:
         failed = f" {batch.failed} failed" if batch.failed and not said and room >= 20 else ""
         size = min(room - len(failed), 40)

@@ -15,6 +15,7 @@ from batch_manager_tui.widgets.strips import Line
 
 OUTCOME: dict[str, tuple[str, str]] = {
     "running": ("▶", "accent"),
+    "shared": ("▶", "accent"),
     "done": ("✓", "success"),
     "stopped": ("■", "error"),
     "interrupted": ("‖", "warning"),
@@ -24,6 +25,7 @@ OUTCOME: dict[str, tuple[str, str]] = {
 MEANT = {
     "replaced": "what it left went over to a later run, with a new yes",
     "handed": "handed over at half the price; back within 24 h",
+    "shared": "workers do it; the batches show who does what",
 }
 """Outcomes that a word doesn't explain."""
 

@@ -22,6 +22,7 @@ ACTIONS = {
     "rebuild-indexes": ("batch_manager.cli.actions.index", "index"),
     "mcp": ("batch_manager.cli.actions.mcp", "serve"),
     "collect": ("batch_manager.cli.actions.half_price", "collect"),
+    "worker": ("batch_manager.cli.actions.worker", "work"),
     "search": ("batch_manager.cli.actions.search", "search"),
     "status": ("batch_manager.cli.actions.status", "status"),
     "trim": ("batch_manager.cli.actions.trim", "trim"),

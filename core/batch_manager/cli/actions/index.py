@@ -53,7 +53,10 @@ def index(flags: Flags) -> int:
         view = engine.view()
         quote = workspace.quote(scope)
         _say_interrupted(workspace, quote)
-        if quote.nothing_to_do:
+        if quote.nothing_to_do and engine.watch():
+            workspace.let_others_plan()
+            view = _follow(workspace)
+        elif quote.nothing_to_do:
             terminal.say(nothing_words("Nothing to do", scope, workspace.half_price.waiting()))
         else:
             if flags.yes or terminal.can_ask():
@@ -113,10 +116,20 @@ def _run(workspace: Workspace, quote: Quote) -> RunView:
     engine = workspace.engine
     with Stop(engine.cancel) as stop:
         engine.start(quote)
+        if engine.shares:
+            workspace.let_others_plan()
         if stop.asked:  # before the start there was nothing to cancel yet
             engine.cancel(stop.who)
         with progress.screen(rehearsal=workspace.settings.mode == "rehearsal") as screen:
             return progress.follow(engine, stop, screen)
+
+
+def _follow(workspace: Workspace) -> RunView:
+    """Watch what workers do, without anything to add; a signal ends the watching alone."""
+    terminal.say("Nothing to add to what workers have under way; this watches them. Ctrl-C only ends the watching.")
+    engine = workspace.engine
+    with progress.screen() as screen:
+        return progress.follow_others(engine, screen)
 
 
 def _say_why(view: RunView) -> None:

@@ -40,6 +40,7 @@ RUNS = 5
 STATES = {
     "replaced": "replaced, since what it left went over to a later run",
     "handed": "handed over at half the price, back within 24 h",
+    "shared": "workers do it",
 }
 """States of runs that a word doesn't explain."""
 
@@ -193,5 +194,17 @@ def _as_words(look: Look, counts: Counts, vectors: dict[Kind, int]) -> Iterator[
         yield words
     for job in jobs_of(look):
         yield f"under way  {batch_words(job)}"
+    yield from _workers_words(look)
     answers, size = look.store.answers.size()
     yield f"kept   {terminal.counted(answers, 'answer')}, {size / 1_000_000:,.1f} MB: these texts cost nothing again"
+
+
+def _workers_words(look: Look) -> Iterator[str]:
+    """What workers have under way, and whether there are any."""
+    from batch_manager.engine.shared.jobs import workers_alive
+
+    for run in look.store.batches.runs():
+        done, all_of_them = look.store.watched.batches_done(run.id), look.store.watched.batches(run.id)
+        there = terminal.counted(workers_alive(look.store.database), "worker")
+        paused = ", paused" if run.asked else ""
+        yield f"under way  run {run.id} by workers: {done:,} of {all_of_them:,} batches{paused}; {there} there"

@@ -1,0 +1,325 @@
+"""What several workers write together, at the store itself: claims and their epochs, shared money, the shared rate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from batch_manager.documents import Document
+from batch_manager.engine import Engine
+from batch_manager.engine.agreement import agree
+from batch_manager.engine.quoting import limits_of
+from batch_manager.engine.shared import jobs
+from batch_manager.engine.shared.handing import database_of, pack_next, rescue
+from batch_manager.packing import Limits
+from batch_manager.quote import Scope
+from batch_manager.settings import Settings
+from batch_manager.sources.collection import IterableSource
+from batch_manager.store import DocumentationStore
+from batch_manager.store.batches import Claim
+from batch_manager.store.rates import Rates, Told
+from stores import StoreServer
+
+NOWHERE = "http://127.0.0.1:9"
+ITEMS = 30
+VECTOR = b"\0\0\x80?" * 4
+
+
+@pytest.fixture
+def store(tmp_path: Path, store_server: StoreServer) -> Iterator[DocumentationStore]:
+    """A shared store with documents in it."""
+    with store_server.databases() as databases:
+        settings = Settings(home=tmp_path, store_url=databases.make(), chroma_url=NOWHERE, batch_size=10)
+        with DocumentationStore(settings) as opened:
+            found = [Document("table", f"t{n}", documentation=f"What is known, case {n}.") for n in range(ITEMS)]
+            opened.items.bring(IterableSource(found, "words", "a test"))
+            jobs.make_tables(database_of(opened))
+            yield opened
+
+
+def shared_run(store: DocumentationStore, tmp_path: Path, cap: Decimal | None = None) -> int:
+    """An agreed run, packed and in the queue."""
+    settings = Settings(home=tmp_path, chroma_url=NOWHERE, batch_size=10)
+    engine = Engine(settings, store)
+    quote = engine.quote(Scope(), cap)
+    agreed = agree(store, quote, lambda: engine.quote(Scope(), cap), shared=True)
+    while pack_next(store, agreed.run_id, limits_of(settings, store)):
+        pass
+    return agreed.run_id
+
+
+def rows(store: DocumentationStore, sql: str) -> list[tuple[object, ...]]:
+    return [tuple(row) for row in store.database.execute_sql(sql).fetchall()]
+
+
+def batch_ids(store: DocumentationStore) -> list[int]:
+    return [row[0] for row in store.database.execute_sql("SELECT id FROM batch ORDER BY id").fetchall()]
+
+
+def sent(store: DocumentationStore, claim: Claim, cost: int = 100) -> int:
+    """A request of a claim, written down."""
+    with store.transaction():
+        assert store.batches.allow(claim, cost) == "yes"
+        return store.ledger.reserve(
+            claim.run_id,
+            claim.number,
+            1,
+            "m",
+            len(claim.inputs),
+            sum(one.tokens for one in claim.inputs),
+            Decimal(1),
+            cost,
+        )
+
+
+def answered(store: DocumentationStore, claim: Claim, request: int, held: int, cost: int) -> bool:
+    """Its answer, as the books keep it; whether the claim still counts."""
+    ids = [one.text_id for one in claim.inputs]
+    with store.transaction():
+        space_id = store.batches.run(claim.run_id).space_id
+        store.answers.keep(claim.run_id, space_id, request, ids, [VECTOR] * len(ids))
+        if store.ledger.settle_once(request, 1, cost, "server", 0.1):
+            store.batches.used(claim.run_id, cost - held)
+        return store.batches.note(claim, answered=len(ids))
+
+
+def used(store: DocumentationStore) -> object:
+    return rows(store, "SELECT used_pico FROM run")[0][0]
+
+
+class TestHandingOver:
+    def test_each_batch_has_one_job_whose_only_argument_is_its_id(
+        self, store: DocumentationStore, tmp_path: Path
+    ) -> None:
+        shared_run(store, tmp_path)
+        assert rows(store, "SELECT number, state, inputs FROM batch ORDER BY number") == [
+            (1, "waiting", 10),
+            (2, "waiting", 10),
+            (3, "waiting", 10),
+        ]
+        found = rows(store, "SELECT args::text FROM procrastinate_jobs WHERE status = 'todo' ORDER BY id")
+        assert found == [(f'{{"batch_id": {one}}}',) for one in batch_ids(store)]
+        assert rows(store, "SELECT count(*) FROM run_text WHERE batch_id IS NULL") == [(0,)]
+
+    def test_what_a_planner_left_unpacked_is_packed_by_whoever_comes(
+        self, store: DocumentationStore, tmp_path: Path
+    ) -> None:
+        settings = Settings(home=tmp_path, chroma_url=NOWHERE, batch_size=10)
+        engine = Engine(settings, store)
+        quote = engine.quote(Scope())
+        run_id = agree(store, quote, lambda: engine.quote(Scope()), shared=True).run_id
+        assert store.watched.batches_done(run_id) == 0 and not store.batches.complete(run_id)
+        assert pack_next(store, run_id, Limits(inputs=20)) == 2
+        assert pack_next(store, run_id, Limits(inputs=20)) == 0
+
+    def test_what_workers_have_is_in_nobody_elses_quote_and_no_restart_interrupts_it(
+        self, store: DocumentationStore, tmp_path: Path
+    ) -> None:
+        shared_run(store, tmp_path)
+        claim = store.batches.claim(batch_ids(store)[0], "one")
+        assert claim is not None
+        sent(store, claim)
+        assert Engine(Settings(home=tmp_path, chroma_url=NOWHERE), store).quote(Scope()).nothing_to_do
+        store.ledger.recover()
+        assert rows(store, "SELECT state FROM run") == [("shared",)]
+        assert rows(store, "SELECT state FROM request") == [("sent",)]
+
+
+class TestClaims:
+    def test_a_batch_is_one_workers(self, store: DocumentationStore, tmp_path: Path) -> None:
+        shared_run(store, tmp_path)
+        first = batch_ids(store)[0]
+        claim = store.batches.claim(first, "one")
+        assert claim is not None and len(claim.inputs) == 10 and claim.epoch == 1
+        assert store.batches.claim(first, "two") is None
+        store.batches.give_back(claim)
+        again = store.batches.claim(first, "two")
+        assert again is not None and again.epoch == 2
+
+    def test_what_was_answered_meanwhile_is_not_sent_again(self, store: DocumentationStore, tmp_path: Path) -> None:
+        run_id = shared_run(store, tmp_path)
+        first = batch_ids(store)[0]
+        ids = [row[0] for row in rows(store, f"SELECT text_id FROM run_text WHERE batch_id = {first} ORDER BY text_id")]
+        space_id = store.batches.run(run_id).space_id
+        for text_id in ids[:4]:
+            store.database.execute_sql(
+                "INSERT INTO answer (text_id, space_id, vector) VALUES (?, ?, ?)", (text_id, space_id, VECTOR)
+            )
+        claim = store.batches.claim(first, "one")
+        assert claim is not None and [one.text_id for one in claim.inputs] == ids[4:]
+        assert store.watched.stages(run_id) == {"answered": 4, "pending": ITEMS - 4}
+
+    def test_a_worker_that_was_given_up_keeps_its_answer_and_moves_nothing(
+        self, store: DocumentationStore, tmp_path: Path
+    ) -> None:
+        shared_run(store, tmp_path)
+        first = batch_ids(store)[0]
+        zombie = store.batches.claim(first, "zombie")
+        assert zombie is not None
+        lost = sent(store, zombie, 100)
+        with store.transaction():
+            assert store.batches.rescue([first]) == [first]
+        assert rows(store, "SELECT state, code, cost_pico FROM request") == [("unknown", "no_answer", 100)]
+        assert used(store) == 100, "what nobody knows of stays held"
+        heir = store.batches.claim(first, "heir")
+        assert heir is not None and heir.epoch == zombie.epoch + 1
+        with store.transaction():
+            assert store.batches.allow(zombie, 100) == "lost"
+        other = sent(store, heir, 100)
+
+        assert not answered(store, zombie, lost, 100, 60), "another's batch by now"
+        assert rows(store, "SELECT count(*) FROM answer") == [(10,)], "and paid for all the same"
+        assert not store.batches.finish(zombie) and not store.batches.give_back(zombie)
+        assert answered(store, heir, other, 100, 60)
+        assert used(store) == 120
+        assert not answered(store, zombie, lost, 100, 60)
+        assert used(store) == 120, "settled once"
+        assert store.batches.finish(heir)
+        assert rows(store, "SELECT state, answered FROM batch ORDER BY id")[0] == ("done", 10)
+        totals = store.ledger.totals(zombie.run_id)
+        assert (totals.billed_pico, totals.held_pico) == (120, 0)
+
+    def test_a_run_is_done_when_all_of_it_is_in_the_index(self, store: DocumentationStore, tmp_path: Path) -> None:
+        run_id = shared_run(store, tmp_path)
+        for one in batch_ids(store):
+            claim = store.batches.claim(one, "one")
+            assert claim is not None
+            assert answered(store, claim, sent(store, claim), 100, 100)
+            assert not store.batches.complete(run_id)
+            assert store.batches.finish(claim)
+        assert not store.batches.complete(run_id), "not delivered yet"
+        found = [(row[0], row[1]) for row in store.database.execute_sql("SELECT id, text_hash FROM item").fetchall()]
+        assert store.answers.mark_indexed(found) == ITEMS
+        assert store.batches.complete(run_id) and not store.batches.complete(run_id)
+        assert store.batches.run(run_id).state == "done"
+
+
+class TestMoney:
+    def test_the_cap_is_one_rows(self, store: DocumentationStore, tmp_path: Path) -> None:
+        run_id = shared_run(store, tmp_path, cap=Decimal("0.00000025"))  # 250,000 picodollars
+        one, two, three = (store.batches.claim(batch_id, "w") for batch_id in batch_ids(store))
+        assert one is not None and two is not None and three is not None
+        first = sent(store, one, 150_000)
+        with store.transaction():
+            assert store.batches.allow(two, 150_000) == "room", "until the one in flight is settled"
+        answered(store, one, first, 150_000, 90_000)
+        second = sent(store, two, 150_000)
+        assert used(store) == 240_000
+        answered(store, two, second, 150_000, 150_000)
+        with store.transaction():
+            assert store.batches.allow(three, 20_000) == "cap"
+        assert used(store) == 240_000
+        store.batches.ask(run_id, "pause")
+        with store.transaction():
+            assert store.batches.allow(three, 10) == "paused"
+        assert store.batches.end(run_id, "stopped", "The cap is reached.", "cap_reached")
+        assert not store.batches.end(run_id, "done", "")
+        with store.transaction():
+            assert store.batches.allow(three, 10) == "over"
+        assert store.batches.claim(three.batch_id, "w") is None
+
+
+class TestRescue:
+    def test_jobs_of_workers_without_a_heartbeat_are_put_in_anew(
+        self, store: DocumentationStore, tmp_path: Path
+    ) -> None:
+        shared_run(store, tmp_path)
+        execute = store.database.execute_sql
+        dead, alive = (
+            execute(
+                "INSERT INTO procrastinate_workers (last_heartbeat)"
+                " VALUES (now() - ? * interval '1 second') RETURNING id",
+                (seconds,),
+            ).fetchone()[0]
+            for seconds in (jobs.STALE + 5, jobs.STALE - 10)
+        )
+        first, second, third = batch_ids(store)
+        for batch_id, worker in ((first, dead), (second, alive)):
+            execute(
+                "UPDATE procrastinate_jobs SET status = 'doing', worker_id = ? WHERE args = ?::jsonb",
+                (worker, f'{{"batch_id": {batch_id}}}'),
+            )
+            assert store.batches.claim(batch_id, f"w{worker}") is not None
+        before = dict(rows(store, "SELECT id, queue_id FROM batch"))
+        assert rescue(store) == 1
+        after = dict(rows(store, "SELECT id, queue_id FROM batch"))
+        assert after[first] != before[first], "a zombie can only end the job that it had"
+        assert (after[second], after[third]) == (before[second], before[third])
+        assert rows(store, "SELECT id, state FROM batch ORDER BY id") == [
+            (first, "waiting"),
+            (second, "taken"),
+            (third, "waiting"),
+        ]
+        assert rescue(store) == 0
+
+    def test_a_batch_without_a_job_gets_one(self, store: DocumentationStore, tmp_path: Path) -> None:
+        shared_run(store, tmp_path)
+        store.database.execute_sql("DELETE FROM procrastinate_jobs")
+        assert rescue(store) == 3
+        assert rows(store, "SELECT count(*) FROM procrastinate_jobs") == [(3,)]
+        assert rescue(store) == 0
+
+    def test_another_version_of_the_queue_is_refused(self, store: DocumentationStore) -> None:
+        from batch_manager.errors import StoreError
+
+        store.set_note(jobs.SCHEMA_NOTE, "99.00.00_01_pre_something.sql")
+        with pytest.raises(StoreError, match="another version of procrastinate") as caught:
+            jobs.make_tables(database_of(store))
+        assert caught.value.code == "queue_version" and caught.value.next_step
+
+
+class TestRate:
+    def test_until_an_answer_tells_the_limits_one_request_leaves(self, store: DocumentationStore) -> None:
+        one, two = Rates(store.database, 1.0), Rates(store.database, 1.0)
+        one.open("k", None, None)
+        two.open("k", None, None)
+        assert one.take("k", 10).granted
+        assert not two.take("k", 10).granted
+        one.heard("k")
+        place = two.take("k", 10)
+        assert place.granted and place.seconds == 0 and place.tokens_per_minute is None
+
+    def test_everyone_takes_a_place_in_one_line(self, store: DocumentationStore) -> None:
+        rates = Rates(store.database, 1.0)
+        rates.open("k", 60_000, None)  # 1,000 a second, by the server's clock
+        assert rates.take("k", 60_000).seconds == 0
+        waits = [Rates(store.database, 1.0).take("k", 2_000).seconds for _ in range(4)]
+        assert waits == sorted(waits)
+        for before, after in pairwise(waits):
+            assert 0.5 < after - before <= 2.0, "each waits for those before it"
+        rates.give_back("k", 2_000)
+        assert rates.take("k", 2_000).seconds <= waits[-1]
+
+    def test_headers_only_lower_what_is_left(self, store: DocumentationStore) -> None:
+        rates = Rates(store.database, 1.0)
+        rates.open("k", None, None)
+        rates.take("k", 100)
+        rates.learn("k", Told(60_000, 59_000), Told(600, 599))
+        assert 58_000 <= rates.take("k", 1_000).tokens <= 58_100
+        rates.learn("k", Told(60_000, 60_000), Told(600, 600))
+        assert rates.take("k", 1_000).tokens < 58_000
+        rates.learn("k", Told(60_000, 500), Told(-1, -1))
+        place = rates.take("k", 2_000)
+        assert place.tokens < 0 < place.seconds
+        assert place.requests_per_minute == 600
+
+    def test_a_refusal_for_the_rate_holds_everyone_back(self, store: DocumentationStore) -> None:
+        rates = Rates(store.database, 1.0)
+        rates.open("k", 60_000, None)
+        assert rates.held_back("k") == 0
+        rates.slow_down("k", 20.0)
+        assert 10 < rates.held_back("k") <= 20
+        assert Rates(store.database, 1.0).take("k", 1).seconds > 10
+
+    def test_a_setting_wins(self, store: DocumentationStore) -> None:
+        rates = Rates(store.database, 1.0)
+        rates.open("k", None, None)
+        rates.open("k", 30_000, 60)
+        place = rates.take("k", 1_000)
+        assert (place.granted, place.seconds) == (True, 0)
+        assert (place.tokens_per_minute, place.requests_per_minute) == (30_000, 60)
+        assert 28_900 < place.tokens <= 29_100 and 58 < place.requests <= 60
