@@ -1,4 +1,9 @@
-"""Several workers, as processes of their own, on a real PostgreSQL, a real Chroma server and a real HTTP server."""
+"""Several workers, as processes of their own, on a real PostgreSQL, a real Chroma server and a real HTTP server.
+
+The suite runs a short version. The whole proof (100 kills):
+
+    WORKER_KILLS=100 WORKER_ITEMS=6000 python -m pytest -p no:xdist tests/integration/test_workers.py -k killed
+"""
 
 from __future__ import annotations
 
@@ -32,7 +37,7 @@ BATCH, CONCURRENCY = 10, 2
 KILLS = int(os.environ.get("WORKER_KILLS", "3"))
 ITEMS = int(os.environ.get("WORKER_ITEMS", "400"))
 
-pytestmark = pytest.mark.timeout(300)  # a worker that was killed is given up after half a minute
+pytestmark = pytest.mark.timeout(300 + 6 * KILLS)  # a worker that was killed is given up after half a minute
 
 
 @pytest.fixture(scope="module")

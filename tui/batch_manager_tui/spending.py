@@ -28,6 +28,8 @@ async def ask_and_start(app: BatchManagerApp, scope: Scope, title: str, aside: s
         Whether a run was started.
     """
     engine, half = app.workspace.engine, app.workspace.half_price
+    if engine.shares:
+        aside = f"Workers send it; closing the app stops nothing. {aside}".rstrip()
     lure = app.workspace.settings.lure
     warning = f"CAREFUL: {lure}" if lure else ""
     typed: Quote | None = None

@@ -117,6 +117,8 @@ def quote_lines(quote: Quote, settings: Settings, other: Quote | None = None, *,
         ("sent to", shown(quote.host)),
         ("cap", _cap_words(quote)),
     ]
+    if settings.queue == "workers" and quote.lane == "now":
+        rows.append(("sent by", "workers that share this store (batch-manager --worker)"))
     rows += [("budget" if not number else "", one.words) for number, one in enumerate(quote.allowances)]
     if quote.who:
         rows.append(("as", shown(quote.who)))
