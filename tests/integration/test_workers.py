@@ -181,7 +181,9 @@ def test_killed_workers_lose_nothing_and_pay_once_but_for_what_was_in_flight(tea
         going.append(team.worker(f"w{kills + 2}"))
     done = ends(planner, timeout=200)
     assert done.code == 0, done.err
+    assert kills == KILLS
     sent = team.sent()
+    print(f"{kills} kills, {len(sent) - ITEMS} of {ITEMS} texts sent again")
     assert len(set(sent)) == ITEMS
     assert len(sent) - ITEMS <= kills * BATCH * CONCURRENCY
     status = team.command("--status", "--json").json
