@@ -108,7 +108,7 @@ class Team:
 
 @pytest.fixture
 def team(tmp_path: Path, store_server: StoreServer, chroma: str, billing: RehearsalServer) -> Iterator[Team]:
-    billing.set_options(faults=[], latency_ms=100.0)
+    billing.set_options(faults=[], latency_ms=100.0, tokens_per_minute=None, rate_headers=False)
     billing.clear()
     import chromadb
 
@@ -226,6 +226,39 @@ def test_pause_resume_and_cancel_reach_every_worker_and_the_rest_goes_on_as_the_
         assert workspace.store.items.counts().total("indexed") == 300
     sent = team.sent()
     assert len(sent) == len(set(sent)) == 300
+
+
+AHEAD = """
+import datetime, time
+ahead, clock, real = 300, time.time, datetime.datetime
+
+class Ahead(real):
+    @classmethod
+    def now(cls, tz=None):
+        return real.now(tz) + datetime.timedelta(seconds=ahead)
+
+time.time = lambda: clock() + ahead
+datetime.datetime = Ahead
+"""
+"""Python's own `sitecustomize` of a host whose clock is five minutes ahead."""
+
+
+def test_hosts_whose_clocks_differ_share_the_rate_and_refuse_nothing(team: Team, tmp_path: Path) -> None:
+    team.server.set_options(tokens_per_minute=12_000, burst_seconds=5.0, rate_headers=True)
+    team.bring(160)
+    (tmp_path / "sitecustomize.py").write_text(AHEAD)
+    paths = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    team.worker("ann")
+    team.worker("ahead", PYTHONPATH=paths)
+    done = team.command("--batch-index", "--yes", "--workers")
+    assert done.code == 0, done.err
+    assert "by ann" in done.err and "by ahead" in done.err
+    assert "429" not in team.server.totals()["by_status"]
+    assert len(team.sent()) == len(set(team.sent())) == 160
+    with team.store() as store:
+        # The clock of that host is really another: its batches were taken "later" than any of the others'.
+        taken = store.database.execute_sql("SELECT worker, min(taken_at) FROM batch GROUP BY worker").fetchall()
+        assert max(taken, key=lambda row: str(row[1]))[0] == "ahead"
 
 
 def test_the_cap_stops_all_of_them(team: Team) -> None:
