@@ -235,7 +235,7 @@ def test_the_old_index_is_asked_with_the_key_and_at_the_server_that_it_was_made_
             assert server.totals()["requests"] == 0
             assert len(engine.index.search("case 1 of many", agreed=True)) == 3
             assert server.ledger()[-1]["model"] == "text-embedding-3-small"
-            assert engine.index.search_price("case 1 of many") > 0
+            assert engine.index.search_price("case 2 of many") > 0
         with closing(Engine(without_key, store)) as engine, pytest.raises(SettingError, match="OPENAI_API_KEY"):
             engine.index.search("x")
         with closing(Engine(elsewhere, store)) as engine, pytest.raises(UsageError, match="was made at http"):
