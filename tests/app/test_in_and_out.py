@@ -132,7 +132,7 @@ async def test_a_search_of_an_index_that_was_deleted_says_so(local: Any, drives:
     shutil.rmtree(workspace.settings.vectors_directory)
     async with drives(local()) as driver:
         await driver.press("S", *"purpose number 2", "enter")
-        await driver.until(lambda: "--verify --repair" in driver.notice)
+        await driver.until(lambda: "V, then r there, puts back" in driver.notice)
         assert "3 items should be in it" in driver.notice
 
 
@@ -214,6 +214,10 @@ async def test_with_a_paid_model_a_query_waits_for_enter_with_its_price_beside_i
         await driver.press(*"purpose number 2")
         await driver.until(lambda: hits.hits)
         assert workspace._server.totals()["requests"] == sent
+        await driver.press("slash", "ctrl+u", *"number 3")
+        await driver.pilot.press("enter", "ctrl+k", "ctrl+k")  # while the answer is on its way
+        await driver.until(lambda: driver.app.screen._asked == "number 3" and not hits.hits, 60)
+        assert "relationships only" in driver.screen_text()
 
 
 async def test_quitting_in_the_middle_loses_nothing(

@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch_manager.documents import Document
+from batch_manager_tui.advice import own_advice
 from batch_manager_tui.display import cell_len, shown
 from batch_manager_tui.widgets.key_line import KeyLine, notice_lines
+from batch_manager_tui.widgets.text_pane import TextPane
 
 STEP = "Set the price with EMBEDDING_PRICE_PER_MILLION."
 LONG = f"No price is known for the model of this server, whose name is {'long ' * 30}indeed. {STEP}"
@@ -68,3 +70,58 @@ async def test_start_says_why_when_nothing_fits_the_filter(local: Any, drives: A
         assert driver.notice == "s start: No item fits the filter: esc clears it."
         await driver.press("escape")
         assert "start" in [label for _, _, label in driver.app.main.footer()]
+
+
+async def test_a_key_beside_a_notice_can_be_clicked(local: Any, drives: Any, tables: Any) -> None:
+    async with drives(local(tables(3)), (120, 40)) as driver:
+        driver.app.say("Something was done.")
+        await driver.settle()
+        last = driver.screen_text().splitlines()[-1]
+        assert last.startswith(" Something was done.") and " s start " in last
+        await driver.pilot.click(offset=(last.index(" s start ") + 3, 39))
+        await driver.asked()
+
+
+def test_the_app_names_its_keys_and_settings_where_the_engine_names_flags() -> None:
+    keys = {"check": "V", "check.repair": "r"}.__getitem__
+    assert (
+        own_advice("batch-manager --home /a --verify --repair puts it back.", keys) == "V, then r there, puts it back."
+    )
+    assert own_advice("--batch-size 18 (EMBEDDING_BATCH_SIZE) makes requests that fit.", keys) == (
+        "EMBEDDING_BATCH_SIZE=18 makes requests that fit."
+    )
+    assert own_advice("Set a key, or use --provider local.", keys) == "Set a key, or use EMBEDDING_PROVIDER=local."
+    assert own_advice("Nothing to change -- here.", keys) == "Nothing to change -- here."
+
+
+async def test_a_start_without_a_key_says_so(opens: Any, drives: Any, tables: Any) -> None:
+    for more, said in (([], True), (tables(2), True), (tables(2), False)):
+        workspace = opens(more, **({} if said else {"OPENAI_API_KEY": "k"}))
+        async with drives(workspace) as driver:
+            assert ("No OPENAI_API_KEY is set" in driver.screen_text()) == said
+            assert (",    says how to set it" in driver.screen_text()) == said
+        workspace.close()
+
+
+async def test_the_rows_of_a_range_are_told_apart_without_colour(local: Any, drives: Any, tables: Any) -> None:
+    async with drives(local(tables(6))) as driver:
+        await driver.press("j", "v", "j", "j")
+        rows = [line for line in driver.screen_text().splitlines() if "table_00" in line]
+        assert ["┃" in row.split("○")[0] for row in rows[:6]] == [False, True, True, True, False, False]
+        await driver.press("escape")
+        assert "┃" not in driver.screen_text()
+
+
+async def test_another_part_of_a_long_text_begins_behind_a_mark(local: Any, drives: Any) -> None:
+    words = " ".join(f"wörd{number}" for number in range(9_000))
+    workspace = local([Document("table", "long", "Long", words)])
+    async with drives(workspace) as driver:
+        await driver.press("enter")
+        pane = driver.app.screen.query_one(TextPane)
+        detail = workspace.store.items.detail(workspace.store.items.ids()[0])
+        assert pane.source == detail.text and len(detail.parts) > 1  # what is sent is untouched
+        assert len(pane._marks) == len(detail.breaks) == len(detail.parts) - 1
+        mark = min(pane._marks)
+        assert f"part 2 of {len(detail.parts)}" in pane._lines[mark]
+        before = "".join("".join(pane._lines[:mark]).split())
+        assert before == "".join(detail.text[: detail.breaks[0]].split())

@@ -146,6 +146,24 @@ def test_a_call_that_makes_no_sense_is_one_line_and_2(
     assert reason in err and "--help" in err
 
 
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        ("--serch customers", "; did you mean --search? See"),
+        ("--batch-idnex", "; did you mean --batch-index? See"),
+        ("--stauts=1", "; did you mean --status? See"),
+        ("--zzzzzzzz", "--zzzzzzzz. See"),
+        ("somewords", "somewords. See"),
+    ],
+)
+def test_a_mistyped_flag_names_the_one_that_may_be_meant(
+    call: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        read_flags(call.split())
+    assert said in capsys.readouterr().err
+
+
 def test_the_whole_command_says_it_likewise(command: Command) -> None:
     done = command("--status", "--search", "x\x1b[31m")
     assert (done.code, done.out) == (2, "")

@@ -100,6 +100,7 @@ class Desk:
             counts=self.counts,
             retryable=self.retryable,
             changes=self.quote is not None and self.quote.change is not None and self.quote.change.ready,
+            keyless=opened is not None and opened.settings.provider == "openai" and not opened.settings.api_key,
             searchable=self.searchable,
             wanted=self.selection.wanted,
             listed=len(self.selection.ids),

@@ -23,6 +23,7 @@ class Situation:
         counts: Items by kind and status.
         retryable: Failed items that trying again may cure.
         changes: A run would turn to an index of another model, or finish turning to it.
+        keyless: Nothing can be sent, since the provider in force wants an API key and there is none.
         searchable: Items that a search can find.
         wanted: The list's filter.
         listed: Items that fit the filter.
@@ -40,6 +41,7 @@ class Situation:
     counts: Counts = field(default_factory=lambda: Counts({}))
     retryable: int = 0
     changes: bool = False
+    keyless: bool = False
     searchable: int = 0
     wanted: ItemFilter = field(default_factory=ItemFilter)
     listed: int = 0

@@ -202,13 +202,28 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     more("--help", "-h", action="help", help="this text")
 
 
+UNKNOWN = "unrecognized arguments: "
+
+
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong with a call on one line."""
 
     def error(self, message: str) -> NoReturn:
-        line = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in message.removeprefix("argument "))
-        print(f"error: {line}. See batch-manager --help.".replace("..", "."), file=sys.stderr)
+        message = message.removeprefix("argument ") + self._meant(message)
+        line = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in message)
+        print(f"error: {line}. See batch-manager --help.".replace("..", ".").replace("?.", "?"), file=sys.stderr)
         sys.exit(2)
+
+    def _meant(self, message: str) -> str:
+        """The flag that may have been meant by one that there isn't."""
+        words = message.removeprefix(UNKNOWN).split()
+        if not message.startswith(UNKNOWN) or not words or not words[0].startswith("--"):
+            return ""
+        from difflib import get_close_matches
+
+        flag = words[0].partition("=")[0]
+        found = get_close_matches(flag, [one for one in self._option_string_actions if one.startswith("--")], 1)
+        return f"; did you mean {found[0]}?" if found else ""
 
 
 class _ActionFlag(argparse.Action):

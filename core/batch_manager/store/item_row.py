@@ -78,6 +78,18 @@ class ItemDetail:
         """The item's status."""
         return self.row.status
 
+    @property
+    def breaks(self) -> tuple[int, ...]:
+        """Characters of the text before each of its parts but the first."""
+        if len(self.parts) < 2:
+            return ()
+        whole, places, at, characters = self.text.encode("utf-8"), [], 0, 0
+        for part in self.parts[:-1]:
+            characters += len(whole[at : at + part.bytes].decode("utf-8", "replace"))
+            at += part.bytes
+            places.append(characters)
+        return tuple(places)
+
     def shares(self) -> tuple[tuple[str, int], ...]:
         """(section, tokens) of what is sent: name and purpose, documentation, columns, …
 

@@ -11,6 +11,7 @@ from textual.content import Content
 from textual.screen import ModalScreen, ScreenResultType
 from textual.widget import Widget
 
+from batch_manager_tui.advice import own_advice
 from batch_manager_tui.screens.settling import Settling
 from batch_manager_tui.widgets.key_line import KeyLine, Keys
 from batch_manager_tui.widgets.status_header import StatusHeader
@@ -116,6 +117,7 @@ class AppScreen(Settling[None]):
 
     def say(self, message: str, level: str = "info") -> None:
         """A one-line notice."""
+        message = own_advice(message, self.batch_app.keys.key)
         for line in self.query(KeyLine):  # none while the app closes
             line.say(message, level)
 

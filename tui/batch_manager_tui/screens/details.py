@@ -156,7 +156,7 @@ class DetailsScreen(PlaceScreen):
         sent = detail.row.problem is None
         self.entitle("#exact-text", "Exactly this text is sent" if sent else "This text can't be sent")
         text.border_subtitle = f"{count(len(detail.text), 'character')}"
-        text.show(detail.text)
+        text.show(detail.text, breaks=detail.breaks)
         self._show_facts()
         self._show_near([], [], "asking the index…" if _has_neighbours(detail, app) else "")
         await asyncio.sleep(REST)  # who turns pages quickly wants the next item, and not all about this one

@@ -169,6 +169,7 @@ class MainScreen(AppScreen):
         self.query_one("#cost", CostPanel).show(desk.cost_state())
         batches = self.query_one("#batches", BatchBars)
         batches.keys = (now.key("pause"), now.key("cancel"))
+        batches.key = self.batch_app.keys.key
         batches.show(desk.view)
         batches.show_idle(idle_lines(now, desk.unfinished, desk.runs, max(20, batches.line_width), desk.jobs))
         self.query_one(KeyLine).show_keys(self.footer())

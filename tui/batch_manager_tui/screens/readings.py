@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -30,7 +30,7 @@ PAUSE = 0.06
 RUN_PAUSE = 1.0
 """Seconds between two readings of the rows in sight while a run changes them."""
 
-FINDINGS_REST = 0.5
+FINDINGS_REST = 1.5
 """Seconds after the list was read in which nobody wants all texts to be gone through for their findings."""
 
 MOST_REASONS = 6
@@ -112,7 +112,7 @@ class Readings:
         other_list = self._listed is not None and self._listed != self._screen.desk.selection.wanted
         if await self._read_list():
             if not other_list and not self._screen.desk.view.active:  # texts may be others, not only what is shown
-                begin(self._screen, self._count_findings, exclusive=True, group="findings")
+                self._count_later()
             self._screen.batch_app.memory.keep_soon()
             self._screen.redraw()
             self._price()
@@ -164,14 +164,27 @@ class Readings:
         if not screen.gone:
             screen.query_one("#cost", CostPanel).show(screen.desk.cost_state())
 
+    def _count_later(self) -> None:
+        """Count the findings once nothing else has been done for a while: all texts are gone through for them."""
+        if (timer := self._pauses.pop("findings", None)) is not None:
+            timer.stop()
+        self._pauses["findings"] = self._screen.set_timer(FINDINGS_REST, self._count_now)
+
+    def _count_now(self) -> None:
+        app = self._screen.batch_app
+        typed = time.monotonic() - app.collector.stirred < FINDINGS_REST
+        if typed or app.screen is not self._screen or self._screen.desk.view.active:
+            self._count_later()
+        elif not self._screen.gone:
+            begin(self._screen, self._count_findings, exclusive=True, group="findings")
+
     async def _count_findings(self) -> None:
-        screen = self._screen
-        await asyncio.sleep(FINDINGS_REST)
+        screen, before = self._screen, self._screen.desk.findings
         try:
             await screen.desk.read_findings(screen.batch_app.back, screen.batch_app.keys.first)
         except BatchManagerError as error:
             self._complain(error)
-        if not screen.gone:
+        if screen.desk.findings != before and not screen.gone:
             screen.query_one("#cost", CostPanel).show(screen.desk.cost_state())
 
     def _preview(self) -> None:

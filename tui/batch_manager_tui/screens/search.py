@@ -207,7 +207,7 @@ class SearchScreen(PlaceScreen):
 
     async def _search(self, query: str, focus: bool = False, *, may_pay: bool) -> None:
         app = self.batch_app
-        box = self.query_one("#hits", Hits)
+        box, kept = self.query_one("#hits", Hits), self._keeps
         box.border_title = "Searching…"
         try:
             find = partial(
@@ -234,6 +234,12 @@ class SearchScreen(PlaceScreen):
         if focus and hits:
             box.focus()
         begin(self, partial(self._price, self.query_one("#query", Input).value), exclusive=True, group="price")
+        if kept != self._keeps:
+            self._kept_to()  # it was kept to something else while the answer was on its way
+
+    @property
+    def _keeps(self) -> tuple[str | None, ...]:
+        return self._kind, self._source, self._schema
 
     def _show(self, hits: list[SearchHit]) -> None:
         """These results, the best one's text; where there are none, what stands there and which key is next."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from textual.strip import Strip
 
 from batch_manager.events import BatchView, RunView
 from batch_manager.pricing import show_usd
+from batch_manager_tui.advice import own_advice
 from batch_manager_tui.display import cell_len, clip, clock, count, duration, fit, pad, shown, span, wrap
 from batch_manager_tui.widgets.key_line import notice_lines
 from batch_manager_tui.widgets.strips import Line, LineView, clip_line, strip_of
@@ -54,12 +56,14 @@ class BatchBars(LineView):
 
     Attributes:
         keys: The keys that go on with a paused run and cancel it.
+        key: The key of any command.
     """
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.view = RunView()
         self.keys = ("p", "x")
+        self.key: Callable[[str], str] = str
         self._idle: list[Line] = []
         self._put_by = 0
         self._head: list[Line] = []
@@ -111,7 +115,7 @@ class BatchBars(LineView):
         """The head's words wrap to the width, and shrink where there are few rows."""
         if self.shows_run:
             few = self.scrollable_content_region.height < FEW_ROWS
-            self._head = total_lines(self.view, max(10, self.line_width), few, self.keys)
+            self._head = total_lines(_advised(self.view, self.key), max(10, self.line_width), few, self.keys)
             if not few:
                 if any(self._rates) and self.view.active:
                     # The rate of this moment may be the highest so far; it is kept only once a second.
@@ -154,6 +158,11 @@ class BatchBars(LineView):
             if batch.state not in ("indexed", "failed", "stopped", "answered"):
                 return max(0, index - 1)
         return len(self.view.batches)
+
+
+def _advised(view: RunView, key: Callable[[str], str]) -> RunView:
+    """The run as the app tells it: with keys in the place of flags."""
+    return replace(view, next_step=own_advice(view.next_step, key)) if "--" in view.next_step else view
 
 
 def total_lines(view: RunView, width: int, few: bool = False, keys: tuple[str, str] = ("p", "x")) -> list[Line]:

@@ -54,6 +54,7 @@ def _first_run(now: Situation, width: int) -> list[Line]:
     if now.mode == "live":
         lines.append(_key(now.key("demo"), "look at the bundled sample first: no key, no network, $0"))
     lines.append([])
+    lines += _keyless(now, width)
     lines += [
         [(line, "soft")]
         for line in wrap("Nothing is sent anywhere before you have seen its price and pressed y.", width)
@@ -77,18 +78,28 @@ def idle_lines(
         lines += [[(line, "warning")] for line in wrap(words, width)]
         lines += [_key(now.key("start"), "goes on under its quote"), []]
     elif not now.busy:
+        lines += _keyless(now, width)
         lines += [[("No run yet." if not runs else "No run is under way.", "soft")]]
         if now.counts.total("pending"):
             lines.append(_key(now.key("start"), "shows the price, then asks"))
         elif now.retryable:
             lines.append(_key(now.key("retry"), "retries what failed"))
         elif now.counts.total("failed"):
-            lines.append(_key(now.key("failures"), "says why it failed, and what helps"))
+            lines.append(_key(now.key("failures"), "says why, and what helps"))
         lines.append([])
     if runs:
         lines.append([("Runs so far", "strong")])
         lines += [_run(run, width) for run in runs]
     return lines
+
+
+def _keyless(now: Situation, width: int) -> list[Line]:
+    """That nothing can be sent yet, and where it says what helps."""
+    if not now.keyless:
+        return []
+    words = "No OPENAI_API_KEY is set: prices need none, sending does."
+    lines: list[Line] = [[(line, "warning")] for line in wrap(words, width)]
+    return [*lines, _key(now.key("settings"), "says how to set it"), []]
 
 
 def _run(run: RunRow, width: int) -> Line:

@@ -178,13 +178,14 @@ class ItemList(LineView):
         """One item."""
         at_cursor = index == self.cursor
         base = self.get_component_rich_style("line--cursor") if at_cursor else self.ground
-        if index in self.ranged() and not at_cursor:
+        ranged = index in self.ranged()
+        if ranged and not at_cursor:
             base = self.ground + self.part("range")
         row = self.pages.row(index)
         if row is None:
             return strip_of([("   no longer there, or not readable", self.part("soft"))], width, base)
         columns = Columns.for_width(width, self.names_alone)
-        return strip_of(self._pieces(row, self._cut_name(index, row, columns), columns, at_cursor), width, base)
+        return strip_of(self._pieces(row, self._cut_name(index, row, columns), columns, at_cursor, ranged), width, base)
 
     def _cut_name(self, index: int, row: ItemRow, columns: Columns) -> str:
         """The name as it is shown: what doesn't fit is cut so that it is another than those beside it."""
@@ -195,13 +196,13 @@ class ItemList(LineView):
         beside = (self.pages.row(place) for place in places if place != index)
         return clip_apart(name, [shown(one.name) for one in beside if one is not None], width)
 
-    def _pieces(self, row: ItemRow, name: str, columns: Columns, at_cursor: bool) -> list[Piece]:
+    def _pieces(self, row: ItemRow, name: str, columns: Columns, at_cursor: bool, ranged: bool) -> list[Piece]:
         soft = self.part("soft")
         glyph, word = STATUS[row.status]
         marked = row.id in self.selection.marks
         kind = KIND[row.kind]
         pieces: list[Piece] = [
-            (" ● " if marked else "   ", self.part("accent")),
+            (("┃" if ranged else " ") + ("● " if marked else "  "), self.part("accent")),
             (fit(f"{glyph} {word}", columns.status), self.part(_STATUS_PARTS[row.status])),
             (fit(kind if columns.kind > 5 else kind[:3], columns.kind), soft),
             (fit(name, columns.name), Style(bold=at_cursor or marked or None)),

@@ -18,6 +18,9 @@ from batch_manager_tui.widgets.strips import strip_of
 STAYS = 6.0
 """Seconds that a notice stays when no key is pressed."""
 
+BESIDE = 3
+"""Cells between a notice and the keys beside it."""
+
 Keys = list[tuple[str, str, str]]
 """(command's id, key, label), in the order of their weight."""
 
@@ -92,22 +95,35 @@ class KeyLine(Widget):
         if self._notice:
             style = self.get_component_rich_style(f"key-line--{self._level}")
             lines = notice_lines(self._notice, width - 2)
-            return strip_of([(" " + lines[y] if y < len(lines) else "", style)], width, style)
+            said = " " + lines[y] if y < len(lines) else ""
+            if y < len(lines) - 1:
+                return strip_of([(said, style)], width, style)
+            # What has room beside it can still be clicked.
+            used = cell_len(said) + BESIDE
+            return strip_of(
+                [(said + " " * BESIDE, style), *self._key_pieces(_first_of(self._keys, width - used), used)],
+                width,
+                style,
+            )
+        return strip_of(self._key_pieces(_that_fit(self._keys, width), 0), width, self.rich_style)
+
+    def _key_pieces(self, keys: Keys, used: int) -> list[tuple[str, Style]]:
+        """These keys, from that cell on; their places are remembered."""
         key_style = self.get_component_rich_style("key-line--key")
         label_style = self.get_component_rich_style("key-line--label")
         pieces: list[tuple[str, Style]] = []
-        used = 0
-        for command, key, label in _that_fit(self._keys, width):
+        for command, key, label in keys:
             size = _size(key, label)
             self._places.append((used, used + size, command))
             pieces += [(f" {key}", key_style), (f" {label} ", label_style)]
             used += size
-        return strip_of(pieces, width, self.rich_style)
+        return pieces
 
     def on_click(self, event: events.Click) -> None:
         """Find the entry under the pointer; a click on a notice shows the keys again."""
+        places, last = self._places, event.y == self.size.height - 1
         self.clear()
-        for start, end, command in self._places:
+        for start, end, command in places if last else ():
             if start <= event.x < end:
                 self.post_message(self.Pressed(command))
 
@@ -131,6 +147,17 @@ def notice_lines(notice: str, width: int) -> list[str]:
 
 def _size(key: str, label: str) -> int:
     return cell_len(key) + cell_len(label) + 3
+
+
+def _first_of(keys: Keys, width: int) -> Keys:
+    """As many of the first as fit."""
+    first: Keys = []
+    for entry in keys:
+        width -= _size(entry[1], entry[2])
+        if width < 0:
+            break
+        first.append(entry)
+    return first
 
 
 def _that_fit(keys: Keys, width: int) -> Keys:

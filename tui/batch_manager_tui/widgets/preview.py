@@ -24,4 +24,4 @@ class Preview(TextPane):
             head = [[(line, "strong")] for line in wrap(shown(detail.row.name), width)]
             head += [*failure_lines(detail, width), []]
         self.border_subtitle = count(detail.row.tokens, "token") if detail.row.tokens else None
-        self.show(detail.text, head)
+        self.show(detail.text, head, detail.breaks)

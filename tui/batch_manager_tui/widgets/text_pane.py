@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from rich.style import Style
+from collections.abc import Sequence
+from itertools import pairwise
+
 from textual.strip import Strip
 
 from batch_manager_tui.display import count, wrap
@@ -23,17 +25,22 @@ class TextPane(LineView):
         super().__init__(id=id)
         self.source = ""
         self._head: list[Line] = []
+        self._breaks: Sequence[int] = ()
+        self._marks: set[int] = set()
         self._lines: list[str] = []
         self._laid_out = -1
 
-    def show(self, text: str, head: list[Line] | None = None) -> None:
+    def show(self, text: str, head: list[Line] | None = None, breaks: Sequence[int] = ()) -> None:
         """Show this text.
 
         Args:
             text: What to read.
             head: Lines above it.
+            breaks: Places, in characters, where another part begins, which is sent by itself; each is marked by a line
+                that is no part of the text.
         """
         self.source = text
+        self._breaks = breaks
         self._head = head or []
         self._laid_out = -1
         self.scroll_to(y=0, animate=False)
@@ -44,7 +51,13 @@ class TextPane(LineView):
         width = max(10, self.line_width - 1)
         if width != self._laid_out:
             self._laid_out = width
-            self._lines = wrap(self.source[:MOST], width)
+            self._lines, self._marks = [], set()
+            places = [0, *(place for place in self._breaks if place < MOST), min(MOST, len(self.source))]
+            for number, (start, end) in enumerate(pairwise(places), start=1):
+                if number > 1:
+                    self._marks.add(len(self._lines))
+                    self._lines.append(part_mark(number, len(self._breaks) + 1, width))
+                self._lines += wrap(self.source[start:end], width)
             if len(self.source) > MOST:
                 left = len(self.source) - MOST
                 self._lines += ["", f"… {count(left, 'more character')}; the whole text is sent."]
@@ -59,4 +72,11 @@ class TextPane(LineView):
         if index < len(self._head):
             pieces = [(text, self.part(name)) for text, name in clip_line(self._head[index], width)]
             return strip_of(pieces, width, self.ground)
-        return strip_of([(self._lines[index - len(self._head)], Style())], width, self.ground)
+        place = index - len(self._head)
+        return strip_of([(self._lines[place], self.part("soft" if place in self._marks else ""))], width, self.ground)
+
+
+def part_mark(number: int, parts: int, width: int) -> str:
+    """The line before another part of a text, which is sent as an input of its own. Pure."""
+    words = f"╌╌ part {number:,} of {parts:,} "
+    return words + "╌" * max(0, width - len(words))
