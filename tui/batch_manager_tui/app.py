@@ -240,13 +240,13 @@ class BatchManagerApp(App[None]):
         self.say(f"Theme: {self.theme}")
 
     def refresh_css(self, animate: bool = True) -> None:
-        """Other styles: read in one turn of the loop, and put on in the next, so that no key waits for both."""
+        """Other styles: read in one turn of the loop, and put on in a later one, so that no key waits for both."""
         if self.opened is None:
             super().refresh_css(animate)
             return
         self.stylesheet.set_variables(self.get_css_variables())
         self.stylesheet.reparse()
-        self.set_timer(TURN, partial(self._put_on, animate))
+        self.set_timer(3 * TURN, partial(self._put_on, animate))  # the notice is drawn first
 
     def _put_on(self, animate: bool) -> None:
         if isinstance(self.screen, Settling):
