@@ -10,6 +10,7 @@ from typing import Any
 
 from batch_manager.documents import Document, render
 from batch_manager.store.items import ItemFilter, ItemRow
+from batch_manager_tui.widgets.columns import ColumnHeads
 from batch_manager_tui.widgets.pages import KEPT, PAGE, RowPages
 
 from .conftest import table
@@ -87,6 +88,22 @@ async def test_the_mouse_does_it_too(
         await driver.pilot.click("#items", offset=(20, 3), times=2)
         await driver.settle()
         assert driver.front == "DetailsScreen"
+
+
+async def test_a_click_on_a_column_puts_the_list_in_its_order(
+    local: Callable[..., Any], drives: Callable[..., Any], tables: Callable[..., Any]
+) -> None:
+    async with drives(local(tables(10))) as driver:
+        wanted = lambda: driver.app.main.desk.selection.wanted  # noqa: E731
+        heads = driver.app.main.query_one(ColumnHeads)
+        line = driver.screen_text().splitlines()[heads.region.y]
+        for head, order in (("name", "name"), ("tokens", "tokens"), ("tokens", "added"), ("status", "status")):
+            await driver.pilot.click(offset=(line.index(head) + 1, heads.region.y))
+            await driver.settle()
+            assert wanted().sort == order
+        await driver.pilot.click(offset=(line.index("kind") + 1, heads.region.y))
+        await driver.settle()
+        assert wanted().kind == "table"
 
 
 async def test_details_show_exactly_what_is_sent(local: Callable[..., Any], drives: Callable[..., Any]) -> None:

@@ -58,6 +58,10 @@ class Selection:
         order: tuple[Sort, ...] = get_args(Sort)
         self.wanted = replace(self.wanted, sort=_after(order, self.wanted.sort))
 
+    def sort_by(self, sort: Sort) -> None:
+        """By this; as added when it is so already."""
+        self.wanted = replace(self.wanted, sort="added" if self.wanted.sort == sort else sort)
+
     def next_finding(self, found: Sequence[str]) -> None:
         """All, then one sort of finding after the other, of those that there are; and round again."""
         order: tuple[str | None, ...] = (None, *found)

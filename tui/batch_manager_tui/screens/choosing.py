@@ -15,6 +15,7 @@ from batch_manager.store.items import ItemFilter
 from batch_manager_tui.display import count, shown
 from batch_manager_tui.screens.doer import Doer
 from batch_manager_tui.undo import Skipped, Undo
+from batch_manager_tui.widgets.columns import Head
 from batch_manager_tui.widgets.filter_box import FilterBox
 from batch_manager_tui.widgets.words import FINDING, SORT
 from batch_manager_tui.workers import begin
@@ -126,9 +127,19 @@ class Choosing(Doer):
 
     def sort(self) -> None:
         """Next order."""
-        selection = self._screen.desk.selection
-        selection.next_sort()
-        self._screen.say(f"Order: {SORT[selection.wanted.sort]}")
+        self._screen.desk.selection.next_sort()
+        self._sorted()
+
+    def head(self, head: Head) -> None:
+        """A click on a column: the order by it, or as added; kinds are filtered rather than put in order."""
+        if head == "kind":
+            self.kind()
+            return
+        self._screen.desk.selection.sort_by(head)
+        self._sorted()
+
+    def _sorted(self) -> None:
+        self._screen.say(f"Order: {SORT[self._screen.desk.selection.wanted.sort]}")
         self._screen.reload()
 
     def clear(self) -> None:

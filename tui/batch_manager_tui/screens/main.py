@@ -281,6 +281,10 @@ class MainScreen(AppScreen):
         """The heads stand over their columns."""
         self.query_one(ColumnHeads).follow(message.names_alone)
 
+    def on_column_heads_pressed(self, message: ColumnHeads.Pressed) -> None:
+        """A click put the list in order."""
+        self.deeds.head(message.head)
+
     def on_item_list_marks_changed(self, message: ItemList.MarksChanged) -> None:
         """A click marked something."""
         self.deeds.clicked(message.item_id)

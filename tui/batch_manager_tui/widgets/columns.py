@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
+from textual import events
 from textual.content import Content
+from textual.message import Message
 from textual.widget import Widget
 
 from batch_manager_tui.display import fit
+
+Head = Literal["status", "kind", "name", "tokens"]
+"""A column that can be clicked."""
 
 MARK_CELLS = 3
 """Cells at the left that belong to the mark; a click there marks."""
@@ -41,6 +47,28 @@ class ColumnHeads(Widget):
     """The names of the columns, above the list."""
 
     names_alone = False
+
+    class Pressed(Message):
+        """A head was clicked."""
+
+        def __init__(self, head: Head) -> None:
+            super().__init__()
+            self.head: Head = head
+
+    def on_click(self, event: events.Click) -> None:
+        """Say which one."""
+        columns = Columns.for_width(self.size.width - 1, self.names_alone)
+        left = event.x - MARK_CELLS
+        heads: tuple[tuple[Head, int], ...] = (
+            ("status", columns.status),
+            ("kind", columns.kind),
+            ("name", columns.name),
+            ("tokens", columns.tokens),
+        )
+        for head, width in heads:
+            if 0 <= left < width:
+                self.post_message(self.Pressed(head))
+            left -= width
 
     def follow(self, names_alone: bool) -> None:
         """The list gives the notes' room to the names, or takes it back."""
