@@ -113,7 +113,8 @@ class Control:
     async def trouble(self, error: BatchManagerError) -> None:
         """Something outside is wrong. With somebody there the run pauses until it is cured; else it stops.
 
-        A worker waits for the store, and leaves what the server doesn't take from it to the others.
+        A worker waits for the store, and leaves what the server doesn't take from it to the others; but each try of
+        what may be billed costs, so a server that takes requests and answers none ends the run for all of them.
 
         Raises:
             StopRun: Nobody is there, or the run is stopped meanwhile.
@@ -122,6 +123,8 @@ class Control:
         if self._on_trouble == "raise":
             raise error
         if self._on_trouble == "wait" and isinstance(error, RequestRefused):
+            if error.refusal.maybe_billed:
+                raise self.stop(error.code, error.message, error.next_step)
             self.set_aside = True
             raise StopRun
         if self._on_trouble == "wait" and not isinstance(error, StoppedError):
