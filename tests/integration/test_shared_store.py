@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
@@ -270,6 +272,48 @@ class TestRescue:
         with pytest.raises(StoreError, match="another version of procrastinate") as caught:
             jobs.make_tables(database_of(store))
         assert caught.value.code == "queue_version" and caught.value.next_step
+
+
+def soon(reached: Callable[[], bool]) -> None:
+    """Wait until that is true."""
+    deadline = time.monotonic() + 30
+    while not reached():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+class TestJobThread:
+    def test_a_worker_that_ends_is_alive_as_long_as_a_request_of_its_is_out(
+        self, store: DocumentationStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(jobs, "HEARTBEAT", 0.1)
+        shared_run(store, tmp_path)
+        taken: list[int] = []
+        out: Future[None] = Future()
+
+        def accept(batch_id: int) -> Future[None]:
+            taken.append(batch_id)
+            return out
+
+        thread = jobs.JobThread(database_of(store).url, "one", 1, accept)
+        thread.start()
+        try:
+            soon(lambda: bool(taken))
+            thread.stop()
+            thread.join(1.0)  # its own heartbeats end at once
+            store.database.execute_sql(
+                "UPDATE procrastinate_workers SET last_heartbeat = last_heartbeat - interval '60 seconds'"
+            )
+            soon(lambda: jobs.workers_alive(store.database) == 1)
+            assert rescue(store) == 0
+        finally:
+            out.set_result(None)
+            thread.stop()
+            thread.join(30.0)
+        assert rows(store, "SELECT count(*) FROM procrastinate_workers") == [(0,)]
+
+    def test_one_that_was_never_started_is_over(self) -> None:
+        jobs.JobThread(NOWHERE, "one", 1, lambda batch_id: Future()).join(1.0)
 
 
 class TestRate:

@@ -23,6 +23,7 @@ from batch_manager.store.postgres import PostgresStore, connection_options
 
 if TYPE_CHECKING:
     import procrastinate
+    from procrastinate.worker import Worker
 
 QUEUE = "batch-manager"
 TASK = "batch_manager.send"
@@ -185,14 +186,17 @@ class JobThread:
         self._thread.start()
 
     def stop(self) -> None:
-        """Take no more; those that are under way come to their end. Returns at once."""
+        """Take no more; those that are under way come to their end. Returns at once; safe to call twice."""
+        if self._ending.is_set():
+            return
         self._ending.set()
         if self._loop is not None:
             self._loop.call_soon_threadsafe(lambda: self._worker and self._worker.cancel())
 
     def join(self, seconds: float) -> None:
-        """Wait for the end."""
-        self._thread.join(seconds)
+        """Wait for the end; one that was never started is over."""
+        if self._thread.ident is not None:
+            self._thread.join(seconds)
 
     def _work(self) -> None:
         asyncio.run(self._until_stopped())
@@ -215,7 +219,10 @@ class JobThread:
             await asyncio.sleep(0 if self._ending.is_set() else AGAIN)
 
     async def _run(self, app: procrastinate.App) -> None:
-        await app.run_worker_async(
+        from procrastinate.worker import Worker
+
+        worker = Worker(
+            app,
             queues=[QUEUE],
             name=self._name,
             concurrency=self._slots,
@@ -224,6 +231,11 @@ class JobThread:
             update_heartbeat_interval=HEARTBEAT,
             stalled_worker_timeout=STALE,
         )
+        beating = asyncio.create_task(_beat(app, worker))
+        try:
+            await worker.run()  # type: ignore[no-untyped-call]
+        finally:
+            beating.cancel()
 
     def _app(self) -> procrastinate.App:
         import procrastinate
@@ -239,6 +251,21 @@ class JobThread:
 
         app.task(name=TASK, queue=QUEUE)(send)
         return app
+
+
+async def _beat(app: procrastinate.App, worker: Worker) -> None:
+    """Say that a worker is alive, for as long as it has jobs.
+
+    It says so itself, but no more from when it is stopped or loses the server; what is under way takes longer, and
+    others would take that for left, and pay for it again.
+    """
+    while True:
+        await asyncio.sleep(HEARTBEAT)
+        if worker.worker_id is not None:
+            try:
+                await app.job_manager.update_heartbeat(worker.worker_id)
+            except Exception as error:
+                log.info("the queue doesn't hear that this worker is alive (%s)", type(error).__name__)
 
 
 def _newest_migration(folder: str) -> str:
