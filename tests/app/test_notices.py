@@ -83,7 +83,7 @@ async def test_a_key_beside_a_notice_can_be_clicked(local: Any, drives: Any, tab
 
 
 def test_the_app_names_its_keys_and_settings_where_the_engine_names_flags() -> None:
-    keys = {"check": "V", "check.repair": "r"}.__getitem__
+    keys = {"check": "V", "check.repair": "r", "rebuild": "R"}.__getitem__
     assert (
         own_advice("batch-manager --home /a --verify --repair puts it back.", keys) == "V, then r there, puts it back."
     )
@@ -91,6 +91,10 @@ def test_the_app_names_its_keys_and_settings_where_the_engine_names_flags() -> N
         "EMBEDDING_BATCH_SIZE=18 makes requests that fit."
     )
     assert own_advice("Set a key, or use --provider local.", keys) == "Set a key, or use EMBEDDING_PROVIDER=local."
+    assert own_advice("Finish it for $0: run --verify --repair.", keys) == "Finish it for $0: V, then r there."
+    assert own_advice("Rebuild it (R in the app, --rebuild-indexes, --verify --repair): it is put aside.", keys) == (
+        "Rebuild it (R; or V, then r there): it is put aside."
+    )
     assert own_advice("Nothing to change -- here.", keys) == "Nothing to change -- here."
 
 

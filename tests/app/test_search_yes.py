@@ -41,3 +41,16 @@ async def test_typing_searches_by_itself_where_it_stays_on_this_machine(local: A
     async with drives(workspace) as driver:
         await driver.press("S", *"words")
         await driver.until(lambda: driver.app.screen.query_one("#hits", Hits).current is not None)
+
+
+async def test_a_click_on_a_key_is_done_once(local: Any, drives: Any, tables: Any) -> None:
+    workspace = local(tables(3))
+    workspace.engine.start(workspace.engine.quote(Scope()))
+    assert workspace.engine.wait(60).indexed == 3
+    async with drives(workspace, size=(120, 40)) as driver:
+        await driver.press("S", *"words")
+        await driver.until(lambda: driver.app.screen.query_one("#hits", Hits).current is not None)
+        last = driver.screen_text().splitlines()[-1]
+        await driver.pilot.click(offset=(last.index(" kind") + 2, 39))
+        await driver.settle()
+        assert driver.app.screen.query_one("#hits", Hits).border_subtitle == "tables only"

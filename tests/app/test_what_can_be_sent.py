@@ -68,7 +68,7 @@ async def test_a_retry_that_cures_nothing_is_not_offered(opens: Any, drives: Any
         await driver.press("r")
         await driver.asked()
         assert driver.app.screen.quote.items == 1
-        assert "without what retrying won't cure: F says why" in plain(driver)
+        assert "what retrying won't cure is left out: F says why" in plain(driver)
         await driver.press("n", "j", "space", "r")
         assert driver.notice.startswith("None of the chosen items failed in a way that a retry may cure: F")
         assert driver.app.main.desk.heading == "1 failed of 1 marked"

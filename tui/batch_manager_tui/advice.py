@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-_CHECK = re.compile(r"(?:(?:run )?batch-manager(?: --(?:home \S+|demo|rehearse))* |run )?--verify --repair")
+_CHECK = re.compile(
+    r"(?:(?:run )?batch-manager(?: --(?:home \S+|demo|rehearse))* |run )?--verify --repair(?P<more>(?=\s+\w))?"
+)
+_BOTH = re.compile(r"\((\w+) in the app, --rebuild-indexes, --verify --repair\)")
 _SIZE = re.compile(r"--batch-size (\d+) \(EMBEDDING_BATCH_SIZE\)")
 _PROVIDER = re.compile(r"--provider (local|openai)")
 
@@ -19,6 +22,8 @@ def own_advice(words: str, key: Callable[[str], str]) -> str:
     """
     if "--" not in words:
         return words
-    words = _CHECK.sub(lambda _: f"{key('check')}, then {key('check.repair')} there,", words)
+    check = f"{key('check')}, then {key('check.repair')} there"
+    words = _BOTH.sub(lambda _: f"({key('rebuild')}; or {check})", words)
+    words = _CHECK.sub(lambda found: check + ("," if found["more"] is not None else ""), words)
     words = _SIZE.sub(r"EMBEDDING_BATCH_SIZE=\1", words)
     return _PROVIDER.sub(r"EMBEDDING_PROVIDER=\1", words)

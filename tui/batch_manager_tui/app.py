@@ -30,7 +30,7 @@ from batch_manager_tui.collector import REST, Collector
 from batch_manager_tui.opening import FIRST_STYLES, Opener, Opening
 from batch_manager_tui.screens.base import AppScreen
 from batch_manager_tui.screens.curtain import Curtain
-from batch_manager_tui.screens.settling import TURN, Settling
+from batch_manager_tui.screens.settling import Settling, in_a_turn
 from batch_manager_tui.terminal_title import TerminalTitle
 from batch_manager_tui.themes import DEFAULTS, THEMES
 from batch_manager_tui.workers import begin
@@ -246,7 +246,7 @@ class BatchManagerApp(App[None]):
             return
         self.stylesheet.set_variables(self.get_css_variables())
         self.stylesheet.reparse()
-        self.set_timer(3 * TURN, partial(self._put_on, animate))  # the notice is drawn first
+        in_a_turn(self, partial(self._put_on, animate), 3)  # the notice is drawn first
 
     def _put_on(self, animate: bool) -> None:
         if isinstance(self.screen, Settling):

@@ -189,7 +189,10 @@ class Desk:
 
     async def read_findings(self, back: BackRoom, keys: Mapping[str, str]) -> None:
         """Count the pending items that would make a wasted embedding; of a hundred thousand that takes seconds."""
-        number = await back.look(self._opened().store.items.with_findings, payable=True)
+        opened = self._opened()
+        number = await back.look(opened.store.items.with_findings, payable=True)
+        if opened is not self.workspace:
+            return  # another home was opened meanwhile
         have = "item has a finding" if number == 1 else "items have findings"
         self.findings = f"{number:,} pending {have}: {keys['lint']} shows {'it' if number == 1 else 'them'}."
         self.findings = self.findings if number else ""

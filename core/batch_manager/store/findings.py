@@ -121,7 +121,7 @@ def with_findings(database: Database, *, payable: bool = False) -> int:
     """
     codes = [code for code in CONDITIONS if not (payable and code in PROBLEMS)]
     any_of_them = " OR ".join(f"({condition(code, database.dialect)})" for code in codes)
-    which = "stage IN ('pending', 'answered') AND problem IS NULL" if payable else _KEPT
+    which = "stage = 'pending' AND problem IS NULL" if payable else _KEPT
     with translated():
         row = database.execute_sql(f"SELECT count(*) FROM item WHERE {which} AND ({any_of_them})").fetchone()
     return int(row[0])

@@ -26,7 +26,7 @@ class Deeds(Choosing, Bringing, Looking):
         """Price what failed, and ask."""
         selection = self._screen.desk.selection
         self._screen.readings.once_listed(
-            lambda: self._ask(selection.failed_scope(), "Retry what failed", self._hidden() or self._incurable())
+            lambda: self._ask(selection.failed_scope(), "Retry what failed", self._aside())
         )
 
     def rebuild(self) -> None:
@@ -38,11 +38,11 @@ class Deeds(Choosing, Bringing, Looking):
         hidden = selection.hidden
         return f"{hidden:,} of the {len(selection.marks):,} marked are hidden by the filter" if hidden else ""
 
-    def _incurable(self) -> str:
-        desk = self._screen.desk
-        if desk.retryable == desk.counts.total("failed"):
-            return ""
-        return f"without what retrying won't cure: {self._app.keys.key('failures')} says why"
+    def _aside(self) -> str:
+        desk, words = self._screen.desk, [self._hidden()]
+        if desk.retryable != desk.counts.total("failed"):
+            words.append(f"what retrying won't cure is left out: {self._app.keys.key('failures')} says why")
+        return "; ".join(word for word in words if word)
 
     def _ask(self, scope: Scope, title: str, aside: str = "") -> None:
         begin(self._screen, partial(ask_and_start, self._app, scope, title, aside), exclusive=True, group="spend")

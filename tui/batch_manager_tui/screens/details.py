@@ -162,9 +162,9 @@ class DetailsScreen(PlaceScreen):
         await asyncio.sleep(REST)  # who turns pages quickly wants the next item, and not all about this one
         await self._count_by_section(detail)
         await self._ask_what_was_meant(detail)
-        await self._ask_for_the_same_words(detail)
         await self._ask_for_its_request(detail)
         await self._ask_for_neighbours(detail)
+        await self._ask_for_the_same_words(detail)
 
     async def _count_by_section(self, detail: ItemDetail) -> None:
         if len(detail.text) <= SHORT:

@@ -48,6 +48,7 @@ class Readings:
         self._last_state = "idle"
         self._ended_run = 0
         self._listed: ItemFilter | None = None
+        self._uncounted = True
         self._once_listed: list[Callable[[], None]] = []
         self._half_price_looks = 0
 
@@ -109,9 +110,11 @@ class Readings:
         work()
 
     async def _reload(self) -> None:
-        other_list = self._listed is not None and self._listed != self._screen.desk.selection.wanted
+        # Texts may be others, not only what is shown of them; also when another list takes this one's place.
+        self._uncounted |= self._listed is None or self._listed == self._screen.desk.selection.wanted
         if await self._read_list():
-            if not other_list and not self._screen.desk.view.active:  # texts may be others, not only what is shown
+            if self._uncounted and not self._screen.desk.view.active:
+                self._uncounted = False
                 self._count_later()
             self._screen.batch_app.memory.keep_soon()
             self._screen.redraw()

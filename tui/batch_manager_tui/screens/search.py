@@ -53,6 +53,7 @@ class SearchScreen(PlaceScreen):
         self._asked = ""
         self._sought = ""
         self._stale = False
+        self._under_way = False
         self._free = False
         self._local = False
         self._told_where = False
@@ -110,6 +111,7 @@ class SearchScreen(PlaceScreen):
 
     def on_key_line_pressed(self, message: KeyLine.Pressed) -> None:
         """A click on a key; in the box, enter's is the question."""
+        message.prevent_default()  # Textual would do what the base does as well
         if message.command == "search.open" and self.query_one("#query").has_focus:
             self._ask(focus=True)
         else:
@@ -167,6 +169,8 @@ class SearchScreen(PlaceScreen):
         named = (("source", self._source), ("schema", self._schema))
         words = " · ".join([words, *(f"{noun} {shown(name)}" for noun, name in named if name is not None)])
         self.query_one("#hits", Hits).border_subtitle = Content(words)
+        if self._under_way:
+            return  # it is asked once more when its answer is there: to give it up would waste what it costs
         if self._asked:  # what is shown, whatever stands in the box by now: its vector is kept, so that nothing is paid
             self._stale = True
             begin(self, partial(self._search, self._asked, may_pay=False), exclusive=True, group="search")
@@ -194,12 +198,13 @@ class SearchScreen(PlaceScreen):
         if self._timer is not None:
             self._timer.stop()  # a search for what was typed would take the place of the one that enter asked for
         self._sought = query
+        self._under_way = True
         begin(self, partial(self._search, query, focus, may_pay=focus), exclusive=True, group="search")
 
     def _forget(self) -> None:
         """Nothing is asked any more."""
         self._asked = self._sought = ""
-        self._stale = False
+        self._stale = self._under_way = False
         begin(self, self._nothing, exclusive=True, group="search")  # an answer that is on its way comes to nothing
 
     async def _nothing(self) -> None:
@@ -227,6 +232,8 @@ class SearchScreen(PlaceScreen):
             return
         finally:
             box.border_title = NEAREST
+            if query == self._sought:
+                self._under_way = False
         if not self.query("#hits"):
             return  # left meanwhile
         self._asked, self._stale = query, False

@@ -7,16 +7,24 @@ what a key waits for, and all but the last are gone before they could be seen.
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from typing import ClassVar
 
-from textual.geometry import Region
+from textual.message_pump import MessagePump
 from textual.screen import Screen, ScreenResultType
 
 TURN = 0.01
 """Seconds until the loop has looked at what else there is."""
 
-ONE_CELL = Region(0, 0, 1, 1)
-"""What is asked to be drawn; the compositor remembers the rest of what is new."""
+
+def in_a_turn(node: MessagePump, work: Callable[[], None], turns: int = 1) -> None:
+    """Do this once the loop has looked at what else there is.
+
+    By the loop's own clock: a timer of Textual's that fires once forgets it when it begins late by its whole time, and a
+    screen would stay undrawn.
+    """
+    asyncio.get_running_loop().call_later(turns * TURN, node.call_later, work)
 
 
 class Settling(Screen[ScreenResultType]):
@@ -40,7 +48,7 @@ class Settling(Screen[ScreenResultType]):
         self._has_moved = self._has_moved or moved
         if not self._settling:
             self._settling = self.SETTLES
-            self.set_timer(TURN, self._settled)
+            in_a_turn(self, self._settled)
 
     def placed(self) -> None:
         """The parts have another place: what depends on their width can be made."""
@@ -54,7 +62,7 @@ class Settling(Screen[ScreenResultType]):
         if self._has_moved:
             self._has_moved = False
             self.placed()
-        self.refresh(ONE_CELL)
+        self.refresh()
 
     def _compositor_refresh(self) -> None:
         # Textual's own, for which it has no public name. What is to be drawn again stays noted where it is.

@@ -266,7 +266,7 @@ def batch_line(batch: BatchView, width: int) -> Line:
         line += bar(size, batch.indexed, batch.failed, batch.answered, batch.items) if size >= 4 else []
         size = size if size >= 4 else 0
         line.append((fit(clip((" " if size else "") + waits, room - size - 1), room - size), "warning"))
-    elif batch.worker and width < WITH_WORKER and room >= LEAST_WORKER:
+    elif batch.worker and width < WITH_WORKER and room >= LEAST_WORKER and (said or not batch.failed):
         # Where there is no room for both, who does it says more than a bar beside the figures.
         line.append((fit(clip(shown(batch.worker), room - 1), room), "soft"))
     else:
