@@ -21,8 +21,8 @@ TURN = 0.01
 def in_a_turn(node: MessagePump, work: Callable[[], None], turns: int = 1) -> None:
     """Do this once the loop has looked at what else there is.
 
-    By the loop's own clock: a timer of Textual's that fires once forgets it when it begins late by its whole time, and a
-    screen would stay undrawn.
+    By the loop's own clock: a timer of Textual's that fires once doesn't when it begins late by its whole time, and
+    a screen would stay undrawn.
     """
     asyncio.get_running_loop().call_later(turns * TURN, node.call_later, work)
 
