@@ -108,6 +108,7 @@ def pictured(snapshot: Any) -> Callable[..., None]:
                     lines += [f"== {size[0]}x{size[1]}", *rows_of(app)]
                     for theme in themes:
                         app.theme = theme
+                        await pilot.pause(0.15)  # it is put on a little later
                         await pilot.pause()
                         lines += [f"-- {theme}", *styles_of(app)]
             return "\n".join(lines) + "\n"

@@ -249,6 +249,8 @@ class BatchManagerApp(App[None]):
         in_a_turn(self, partial(self._put_on, animate), 3)  # the notice is drawn first
 
     def _put_on(self, animate: bool) -> None:
+        if not self.screen_stack:
+            return  # the app was closed meanwhile
         if isinstance(self.screen, Settling):
             self.screen.settle()
         self.stylesheet.update(self, animate=animate)  # and the screen in front

@@ -130,8 +130,10 @@ class Child:
                 self.process.kill()
 
     async def close(self) -> None:
-        """Close the pipe, which ends it; kill it when that takes too long."""
+        """Close the pipe, which ends it; kill it when that takes too long, and at once while it is still loading."""
         assert self.process.stdin is not None
+        if not self.ready.done():
+            self.kill()  # it has opened nothing yet, and would go on to load Chroma for seconds
         patience = CLOSE_WRITING_SECONDS if self.writing else CLOSE_SECONDS
         self.process.stdin.close()
         try:

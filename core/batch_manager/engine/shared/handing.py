@@ -27,6 +27,20 @@ def database_of(store: DocumentationStore) -> PostgresStore:
     return database
 
 
+def require_server(settings: Settings) -> None:
+    """Make sure that the store is where workers find it.
+
+    Raises:
+        UsageError: It is a file.
+    """
+    if settings.store_server is None:
+        raise UsageError(
+            "Workers share a store, and this one is a file.",
+            next_step="Put it on PostgreSQL (DOCUMENTATION_STORE_URL), or leave out --workers.",
+            code="not_shared",
+        )
+
+
 async def require_shareable(settings: Settings, store: DocumentationStore, vectors: VectorStore, quote: Quote) -> None:
     """Make what workers need before a run is agreed to: the queue, and an index that can take the vectors.
 
@@ -35,12 +49,7 @@ async def require_shareable(settings: Settings, store: DocumentationStore, vecto
         StoreError: The queue can't be made.
         VectorStoreError: Chroma doesn't answer, or the index has vectors of another size.
     """
-    if settings.store_server is None:
-        raise UsageError(
-            "Workers share a store, and this one is a file.",
-            next_step="Put it on PostgreSQL (DOCUMENTATION_STORE_URL), or leave out --workers.",
-            code="not_shared",
-        )
+    require_server(settings)
     jobs.make_tables(database_of(store))
     serving, size = vectors, quote.space.dimensions
     vectors = index_to_fill(store, serving)
