@@ -105,8 +105,8 @@ class AppScreen(Settling[None]):
 
     def _follow(self) -> None:
         if self.app.screen_stack:  # it is empty while the app closes
-            self.settle(moved=True)
             take_shape(self)
+            self.call_after_refresh(self.placed)
 
     def show_header(self) -> None:
         """Show what is in force."""
