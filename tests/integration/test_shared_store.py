@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from batch_manager.documents import Document
-from batch_manager.engine import Engine
+from batch_manager.embedding import Answer, Embedder
+from batch_manager.engine import Engine, control
 from batch_manager.engine.agreement import agree
+from batch_manager.engine.feeding import Packed
 from batch_manager.engine.quoting import limits_of
 from batch_manager.engine.shared import jobs
 from batch_manager.engine.shared.handing import database_of, pack_next, rescue
+from batch_manager.engine.shared.lanes import Lanes
+from batch_manager.engine.shared.queue import SharedQueue
+from batch_manager.errors import StoreError
 from batch_manager.packing import Limits
 from batch_manager.quote import Scope
 from batch_manager.settings import Settings
@@ -280,6 +287,70 @@ def soon(reached: Callable[[], bool]) -> None:
     while not reached():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+class Answering:
+    """An embedder that answers at once."""
+
+    async def embed(self, texts: Sequence[str], *, tried: int, expected_tokens: int) -> Answer:
+        return Answer([VECTOR] * len(texts), 4, None)
+
+
+def queue_of(store: DocumentationStore, tmp_path: Path) -> SharedQueue:
+    """A worker's, that answers what it sends by itself."""
+    settings = Settings(home=tmp_path, chroma_url=NOWHERE, batch_size=10)
+    lanes = Lanes(settings, store, cast("Embedder", Answering()), lambda event: None)
+    return SharedQueue(store, lanes, "one", lambda error: None)
+
+
+async def taken_from(queue: SharedQueue, batch_id: int) -> tuple[Packed, asyncio.Task[None]]:
+    job = asyncio.create_task(queue.accept(batch_id))
+    packed = await queue.take()
+    assert packed is not None
+    return packed, job
+
+
+class TestQueue:
+    async def test_a_run_is_not_over_because_the_store_was_away(
+        self, store: DocumentationStore, tmp_path: Path
+    ) -> None:
+        run_id = shared_run(store, tmp_path)
+        queue = queue_of(store, tmp_path)
+        first, second, _ = batch_ids(store)
+        packed, job = await taken_from(queue, first)
+        packed.control.stop("store_lost", "The connection was lost.", "")
+        await queue.over(packed, False)
+        await job
+        assert store.batches.run(run_id).state == "shared"
+        assert rows(store, "SELECT state FROM batch ORDER BY id")[0] == ("waiting",)
+
+        queue._rests_until = 0.0
+        packed, job = await taken_from(queue, second)
+        assert not packed.control.stopping
+        packed.control.stop("invalid_api_key", "The key is wrong.", "")
+        await queue.over(packed, False)
+        await job
+        assert store.batches.run(run_id).code == "invalid_api_key"
+
+    async def test_texts_that_cannot_be_read_for_a_moment_are_waited_for(
+        self, store: DocumentationStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(control, "TROUBLE_WAIT", 0.01)
+        shared_run(store, tmp_path)
+        queue = queue_of(store, tmp_path)
+        packed, job = await taken_from(queue, batch_ids(store)[0])
+        read, away = store.work.bodies, [True]
+
+        def bodies(text_ids: list[int]) -> dict[int, str]:
+            if away.pop() if away else False:
+                raise StoreError("The connection was lost.", code="store_lost")
+            return read(text_ids)
+
+        monkeypatch.setattr(store.work, "bodies", bodies)
+        await packed.sender.send(packed.batch, packed.inputs)
+        await queue.over(packed, True)
+        await job
+        assert rows(store, "SELECT state, answered FROM batch ORDER BY id")[0] == ("done", 10)
 
 
 class TestJobThread:

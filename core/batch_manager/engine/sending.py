@@ -121,10 +121,10 @@ class Sender:
         else:
             done &= await self._send(batch, right)
         if done:
-            self._learn(refusal, left, right)
+            await self._learn(refusal, left, right)
         return done
 
-    def _learn(self, refusal: Refusal, *halves: Sequence[Input]) -> None:
+    async def _learn(self, refusal: Refusal, *halves: Sequence[Input]) -> None:
         """Nothing in the batch was wrong, so it was too large for this server: what follows is smaller.
 
         Which ceiling it was, only the server's words can tell: of the other one nothing is learnt.
@@ -136,7 +136,7 @@ class Sender:
             limits = replace(self.limits, inputs=min(self.limits.inputs, max(len(half) for half in halves)))
         if limits != self.limits:
             self.limits = limits
-            self._books.learned(limits)
+            await self._control.persist(lambda: self._books.learned(limits), at_stake=False)
 
     async def _with_retries(self, batch: BatchProgress, inputs: Sequence[Input]) -> Refusal | None:
         """Try up to the agreed number of times; None when the answer is kept, else the last refusal."""
@@ -204,7 +204,8 @@ class Sender:
     async def _once(self, batch: BatchProgress, inputs: Sequence[Input], tried: int) -> None:
         """One request: wait for its turn, reserve its worst cost, send, keep the answer or note the refusal."""
         books = self._books
-        texts = books.store.work.bodies([one.text_id for one in inputs])
+        ids = [one.text_id for one in inputs]
+        texts = await self._control.persist(lambda: books.store.work.bodies(ids), at_stake=False)
         tokens = sum(one.tokens for one in inputs)
         ticket = await self._wait_for_turn(batch, inputs)
         batch.state, batch.waits_for = "sending", ""
@@ -291,7 +292,7 @@ class Sender:
             return
         if drift <= DRIFT or drift <= books.agreed_drift * DRIFT:
             return
-        books.agree_drift(drift)
+        await self._control.persist(lambda: books.agree_drift(drift), at_stake=False)
         batch.state, batch.waits_for = "waiting", "your word"
         await self._control.trouble(
             StoppedError(

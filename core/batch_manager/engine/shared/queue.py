@@ -18,6 +18,9 @@ from batch_manager.store.batches import Claim
 REST = 10.0
 """Seconds that a worker takes nothing after the server was gone for it; what it had is for the others meanwhile."""
 
+STORE_TROUBLE = "store"
+"""What the codes of the store's own troubles begin with."""
+
 T = TypeVar("T")
 
 
@@ -84,15 +87,18 @@ class SharedQueue(RequestQueue):
                 over.set_result(None)
 
     async def _stopped(self, lane: Lane, claim: Claim) -> None:
-        control = lane.control
-        if control.stopping and not lane.ended and not self._closed:
+        control, rests = lane.control, False
+        if control.stopping and not lane.ended and not self._closed and lane.progress.code.startswith(STORE_TROUBLE):
+            # The store failed this worker. The run isn't over for that: others go on, and so does a new lane here.
+            lane.ended = rests = True
+        elif control.stopping and not lane.ended and not self._closed:
             # Found here first: the account, the key, the cap. It ends the run for everyone.
             lane.ended = True
             reason, code, step = lane.progress.reason, lane.progress.code, lane.progress.next_step
             await self._kept(lambda: self._store.batches.end(lane.run_id, lane.end_state, reason, code, step))
-        rests = control.set_aside and not self._closed
+        if control.set_aside and not self._closed:
+            control.set_aside, rests = False, True
         if rests:
-            control.set_aside = False
             self._rests_until = time.monotonic() + REST
         await self._kept(lambda: give_back(self._store, claim, REST if rests else 0.0))
 
