@@ -23,7 +23,7 @@ from batch_manager.engine.shared import jobs
 from batch_manager.engine.shared.handing import database_of, pack_next, rescue
 from batch_manager.engine.shared.lanes import Lanes
 from batch_manager.engine.shared.queue import SharedQueue
-from batch_manager.errors import StoreError
+from batch_manager.errors import StoreError, UsageError
 from batch_manager.packing import Limits
 from batch_manager.quote import Scope
 from batch_manager.settings import Settings
@@ -205,6 +205,43 @@ class TestClaims:
         assert store.answers.mark_indexed(found) == ITEMS
         assert store.batches.complete(run_id) and not store.batches.complete(run_id)
         assert store.batches.run(run_id).state == "done"
+
+    def test_what_is_in_flight_of_a_run_that_was_ended_is_not_agreed_to_again(
+        self, store: DocumentationStore, tmp_path: Path
+    ) -> None:
+        run_id = shared_run(store, tmp_path)
+        claim = store.batches.claim(batch_ids(store)[0], "one")
+        assert claim is not None
+        worker = rows(
+            store, "INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - interval '10 s') RETURNING id"
+        )[0][0]
+        store.database.execute_sql(
+            "UPDATE procrastinate_jobs SET status = 'doing', worker_id = ? WHERE args = ?::jsonb",
+            (worker, f'{{"batch_id": {claim.batch_id}}}'),
+        )
+        request = sent(store, claim)
+        store.batches.end(run_id, "interrupted", "Stopped by you.")
+        with pytest.raises(UsageError, match=f"1 request of run {run_id} is still in flight") as caught:
+            shared_run(store, tmp_path)
+        assert caught.value.code == "in_flight" and caught.value.next_step
+        assert answered(store, claim, request, 100, 100)
+        assert shared_run(store, tmp_path) == run_id
+        assert rows(store, "SELECT count(*) FROM run_text WHERE state = 'planned'") == [(ITEMS - 10,)]
+
+    def test_what_a_dead_worker_had_in_flight_is_given_up_by_whoever_starts_again(
+        self, store: DocumentationStore, tmp_path: Path
+    ) -> None:
+        run_id = shared_run(store, tmp_path)
+        claim = store.batches.claim(batch_ids(store)[0], "one")
+        assert claim is not None
+        sent(store, claim)
+        store.database.execute_sql(
+            "UPDATE procrastinate_jobs SET status = 'doing' WHERE args = ?::jsonb",
+            (f'{{"batch_id": {claim.batch_id}}}',),
+        )
+        store.batches.end(run_id, "interrupted", "Stopped by you.")
+        assert shared_run(store, tmp_path) == run_id
+        assert rows(store, "SELECT state, cost_pico FROM request") == [("unknown", 100)]
 
 
 class TestMoney:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from batch_manager.engine.budget import Budget
-from batch_manager.errors import QuoteChanged
+from batch_manager.errors import QuoteChanged, UsageError
+from batch_manager.plural import counted
 from batch_manager.pricing import Price, to_pico
 from batch_manager.quote import Quote, Rest, Scope
 from batch_manager.store import DocumentationStore
@@ -35,6 +37,7 @@ def agree(store: DocumentationStore, quote: Quote, quote_again: Callable[[], Quo
 
     Raises:
         QuoteChanged: What would be sent is no longer what was agreed.
+        UsageError: Workers still have requests of a run out that was ended: what they bring would be paid for twice.
         StoreError: The store can't be written.
     """
     cap = None if quote.cap is None else to_pico(quote.cap)
@@ -47,6 +50,8 @@ def agree(store: DocumentationStore, quote: Quote, quote_again: Callable[[], Quo
                 next_step="Look at the new quote and say yes to that.",
             )
         space_id = store.answers.space_id(quote.space, make=True)
+        if store.on_server:
+            _refuse_in_flight(store, space_id)
         store.generations.begin(quote.space, space_id)
         if quote.lane == "now":
             rest = rest_of(store, quote.scope, space_id, quote.price, quote.who)
@@ -63,6 +68,22 @@ def agree(store: DocumentationStore, quote: Quote, quote_again: Callable[[], Quo
         store.ledger.end_run(unfinished.id, "replaced", unfinished.reason)
     totals = store.ledger.totals(run_id)
     return Agreed(run_id, space_id, Budget(cap, totals.billed_pico, totals.held_pico))
+
+
+def _refuse_in_flight(store: DocumentationStore, space_id: int) -> None:
+    if not store.batches.in_flight(space_id):
+        return
+    from batch_manager.engine.shared.handing import rescue
+
+    with contextlib.suppress(ImportError):  # the queue's library is for those who use workers
+        rescue(store)  # what dead workers had out is given up; there may be no worker that does so
+    for run_id, requests in store.batches.in_flight(space_id).items():
+        raise UsageError(
+            f"{counted(requests, 'request')} of run {run_id} {'is' if requests == 1 else 'are'} still in flight.",
+            next_step="Wait until workers have the answers, then start again; those of a dead worker are given up"
+            " after half a minute.",
+            code="in_flight",
+        )
 
 
 def rest_of(store: DocumentationStore, scope: Scope, space_id: int, price: Price, who: str) -> Rest | None:

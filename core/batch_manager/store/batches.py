@@ -114,6 +114,17 @@ class Batches:
             run_id,
         )
 
+    def in_flight(self, space_id: int) -> dict[int, int]:
+        """Requests that workers still have out for runs that are over, by run."""
+        with translated():
+            rows = self._db.execute_sql(
+                "SELECT q.run_id, count(*) FROM request q JOIN batch b ON b.run_id = q.run_id AND b.number = q.batch"
+                " JOIN run r ON r.id = q.run_id WHERE q.state = 'sent' AND b.state = 'taken' AND r.state != 'shared'"
+                " AND r.space_id = ? GROUP BY q.run_id ORDER BY q.run_id",
+                [space_id],
+            ).fetchall()
+        return dict(rows)
+
     # Packing
 
     def unpacked(self, run_id: int, most: int) -> list[Input]:
