@@ -17,9 +17,12 @@ from batch_manager.documents import Document
 from batch_manager.embedding import Answer, Embedder
 from batch_manager.engine import Engine, control
 from batch_manager.engine.agreement import agree
+from batch_manager.engine.budget import Budget
 from batch_manager.engine.feeding import Packed
+from batch_manager.engine.progress import Progress
 from batch_manager.engine.quoting import limits_of
-from batch_manager.engine.shared import jobs
+from batch_manager.engine.resuming import quote_of_run
+from batch_manager.engine.shared import jobs, watch
 from batch_manager.engine.shared.handing import database_of, pack_next, rescue
 from batch_manager.engine.shared.lanes import Lanes
 from batch_manager.engine.shared.queue import SharedQueue
@@ -29,7 +32,7 @@ from batch_manager.quote import Scope
 from batch_manager.settings import Settings
 from batch_manager.sources.collection import IterableSource
 from batch_manager.store import DocumentationStore
-from batch_manager.store.batches import Claim
+from batch_manager.store.batches import Claim, SharedRun
 from batch_manager.store.rates import Rates, Told
 from stores import StoreServer
 
@@ -388,6 +391,47 @@ class TestQueue:
         await queue.over(packed, True)
         await job
         assert rows(store, "SELECT state, answered FROM batch ORDER BY id")[0] == ("done", 10)
+
+
+class TestWatch:
+    async def test_an_end_that_the_store_did_not_hear_is_told_as_soon_as_it_is_back(
+        self, store: DocumentationStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(watch, "HEAR", 0.01)
+        monkeypatch.setattr(watch, "LOOK", 0.01)
+        run_id = shared_run(store, tmp_path)
+        settings = Settings(home=tmp_path, chroma_url=NOWHERE, batch_size=10)
+        progress = Progress(
+            run_id, quote_of_run(settings, store, store.batches.run(run_id)), Budget(None), 0.0, state="running"
+        )
+        control = watch.SharedControl(progress, lambda event: None, store)
+        watching = watch.Watch(control, store, limits_of(settings, store))
+        run, end, away = store.batches.run, store.batches.end, [True]
+
+        def lost(*_: object) -> None:
+            if away:
+                raise StoreError("The connection was lost.", code="store_lost")
+
+        def looked(run_id: int) -> SharedRun:
+            lost()
+            return run(run_id)
+
+        def ended(run_id: int, state: str, reason: str, code: str = "", next_step: str = "") -> bool:
+            lost()
+            return end(run_id, state, reason, code, next_step)
+
+        monkeypatch.setattr(store.batches, "run", looked)
+        monkeypatch.setattr(store.batches, "end", ended)
+        going = asyncio.create_task(watching.go())
+        await asyncio.sleep(0)
+        watching.cancel()
+        assert control.unheard
+        await asyncio.sleep(0.1)
+        assert not going.done() and run(run_id).state == "shared"
+        away.clear()
+        await asyncio.wait_for(going, 30)
+        assert not control.unheard and run(run_id).state == "interrupted"
+        assert progress.state == "interrupted"
 
 
 class TestJobThread:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -38,6 +39,7 @@ class SharedControl(Control):
     def __init__(self, progress: Progress, publish: Callable[[Any], None], store: DocumentationStore) -> None:
         super().__init__(progress, publish, "stop")
         self._store = store
+        self._unheard: Callable[[], object] | None = None
 
     def pause(self, reason: str, next_step: str, code: str = "") -> None:
         """See `Control`."""
@@ -64,11 +66,27 @@ class SharedControl(Control):
         else:
             super().resume()
 
+    @property
+    def unheard(self) -> bool:
+        """Whether the last that was asked hasn't reached the workers."""
+        return self._unheard is not None
+
+    def ask_again(self) -> None:
+        """Ask what the workers couldn't be told before.
+
+        Raises:
+            StoreError: They still can't.
+        """
+        if self._unheard is not None:
+            self._unheard()
+            self._unheard = None
+
     def _ask(self, ask: Callable[[], object]) -> None:
+        self._unheard = ask
         try:
-            ask()
+            self.ask_again()
         except StoreError as error:
-            self.notice(f"The workers couldn't be told: {error.message}", "error")
+            self.notice(f"The workers couldn't be told, and will be as soon as they can: {error.message}", "error")
 
 
 class Watch:
@@ -126,6 +144,8 @@ class Watch:
 
     def leave(self, who: str) -> None:
         """Watch no more; the workers go on."""
+        if self.control.unheard:
+            self.control.notice("What was asked last hasn't reached the workers: they go on as before.", "warning")
         self.control.remember("", "The watching ended; the workers go on.", "Start again to watch.")
         self._left.set()
 
@@ -154,10 +174,13 @@ class Watch:
     async def _look(self) -> RunState | None:
         """Take in how things stand; how the run ended, once it has."""
         try:
+            self.control.ask_again()
             return self._take_in()
         except StoreError as error:
             self.control.notice(f"{error.message} The workers go on by themselves.", "warning")
-            await self.control.sleep(HEAR)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(HEAR):  # one that is to end is watched too, until the workers have heard
+                    await self._left.wait()
             return None
 
     def _take_in(self) -> RunState | None:
