@@ -72,6 +72,10 @@ def batch_ids(store: DocumentationStore) -> list[int]:
     return [row[0] for row in store.database.execute_sql("SELECT id FROM batch ORDER BY id").fetchall()]
 
 
+def job_of(store: DocumentationStore, batch_id: int) -> int:
+    return int(store.database.execute_sql("SELECT queue_id FROM batch WHERE id = ?", (batch_id,)).fetchone()[0])
+
+
 def sent(store: DocumentationStore, claim: Claim, cost: int = 100) -> int:
     """A request of a claim, written down."""
     with store.transaction():
@@ -174,7 +178,7 @@ class TestClaims:
         assert zombie is not None
         lost = sent(store, zombie, 100)
         with store.transaction():
-            assert store.batches.rescue([first]) == [first]
+            assert store.batches.rescue([(first, job_of(store, first))]) == [first]
         assert rows(store, "SELECT state, code, cost_pico FROM request") == [("unknown", "no_answer", 100)]
         assert used(store) == 100, "what nobody knows of stays held"
         heir = store.batches.claim(first, "heir")
@@ -271,8 +275,37 @@ class TestMoney:
             assert store.batches.allow(three, 10) == "over"
         assert store.batches.claim(three.batch_id, "w") is None
 
+    def test_what_a_former_worker_left_open_keeps_nobody_waiting_at_the_cap(
+        self, store: DocumentationStore, tmp_path: Path
+    ) -> None:
+        shared_run(store, tmp_path, cap=Decimal("0.00000025"))
+        first = batch_ids(store)[0]
+        former = store.batches.claim(first, "former")
+        assert former is not None
+        sent(store, former, 200_000)
+        assert store.batches.give_back(former)
+        heir = store.batches.claim(first, "heir")
+        assert heir is not None
+        assert rows(store, "SELECT state, cost_pico FROM request") == [("unknown", 200_000)]
+        with store.transaction():
+            assert store.batches.allow(heir, 200_000) == "cap"
+
 
 class TestRescue:
+    def test_a_batch_that_has_another_job_by_now_stays_with_its_worker(
+        self, store: DocumentationStore, tmp_path: Path
+    ) -> None:
+        shared_run(store, tmp_path)
+        first = batch_ids(store)[0]
+        left = job_of(store, first)
+        store.database.execute_sql("UPDATE procrastinate_jobs SET status = 'doing' WHERE id = ?", (left,))
+        [(_, again)] = jobs.put(database_of(store), [first])
+        store.batches.queued([(first, again)])
+        claim = store.batches.claim(first, "alive")
+        assert claim is not None
+        assert rescue(store) == 0
+        assert rows(store, "SELECT state FROM batch ORDER BY id")[0] == ("taken",)
+
     def test_jobs_of_workers_without_a_heartbeat_are_put_in_anew(
         self, store: DocumentationStore, tmp_path: Path
     ) -> None:

@@ -35,7 +35,8 @@ DRIFT_REQUESTS = 10
 
 
 ROOM_WAIT = 0.05
-"""Seconds between two looks at whether requests in flight have left room under the cap."""
+SHARED_ROOM_WAIT = 0.5
+"""Seconds between two looks at whether requests in flight have left room under the cap; a worker asks the store."""
 
 
 class Sender:
@@ -245,7 +246,7 @@ class Sender:
                 return await self._control.persist(lambda: self._books.reserve(batch, inputs, tokens), at_stake=False)
             except NotNow as reason:
                 batch.waits_for = str(reason)
-                await self._control.sleep(ROOM_WAIT)
+                await self._control.sleep(SHARED_ROOM_WAIT)
                 await self._control.gate()
             except StoppedError as error:
                 batch.state, batch.waits_for = "waiting", "room in a budget"

@@ -178,6 +178,8 @@ class Batches:
             if not rows:
                 return None
             run_id, number, epoch = rows[0]
+            # Whoever had it before is gone: what it has out holds its money, and nobody waits for it to come in.
+            self._give_up(run_id, number, "Whoever sent it gave the batch back before the answer came.")
             space_id = self._count("SELECT space_id FROM run WHERE id = ?", [run_id])
             known = self._db.execute_sql(
                 "SELECT p.text_id FROM run_text p JOIN answer a ON a.text_id = p.text_id AND a.space_id = ?"
@@ -257,23 +259,23 @@ class Batches:
             claim.run_id,
         )
 
-    def rescue(self, batch_ids: Sequence[int]) -> list[int]:
+    def rescue(self, lost: Iterable[tuple[int, int]]) -> list[int]:
         """Batches whose worker is dead are for anyone again; inside the caller's transaction. Returns those that were.
 
         What it had in flight may be billed, so its money stays held.
+
+        Args:
+            lost: (batch, id of its job) of each; one that has another job by now is a living worker's.
         """
-        ids = json.dumps(list(batch_ids))
-        rows = self._db.execute_sql(
-            "UPDATE batch SET state = 'waiting', doing = 'waiting', waits_for = ''"
-            f" WHERE state = 'taken' AND id {AMONG} RETURNING id, run_id, number, worker",
-            [ids],
-        ).fetchall()
+        rows: list[Any] = []
+        for pair in lost:
+            rows += self._db.execute_sql(
+                "UPDATE batch SET state = 'waiting', doing = 'waiting', waits_for = ''"
+                " WHERE state = 'taken' AND id = ? AND queue_id = ? RETURNING id, run_id, number, worker",
+                pair,
+            ).fetchall()
         for _, run_id, number, worker in rows:
-            self._db.execute_sql(
-                "UPDATE request SET state = 'unknown', code = 'no_answer', message = ?, ended_at = ?"
-                " WHERE run_id = ? AND batch = ? AND state = 'sent'",
-                [f"The worker {worker} ended before the answer came.", now(), run_id, number],
-            )
+            self._give_up(run_id, number, f"The worker {worker} ended before the answer came.")
         return [row[0] for row in rows]
 
     def delivered(self, inputs: Mapping[tuple[int, int], int]) -> None:
@@ -296,6 +298,13 @@ class Batches:
                 values,
             ).fetchall()
         return [_shared_run(*row) for row in rows]
+
+    def _give_up(self, run_id: int, number: int, words: str) -> None:
+        self._db.execute_sql(
+            "UPDATE request SET state = 'unknown', code = 'no_answer', message = ?, ended_at = ?"
+            " WHERE run_id = ? AND batch = ? AND state = 'sent'",
+            [words, now(), run_id, number],
+        )
 
     def _tell(self, sql: str, values: list[Any], run_id: int) -> bool:
         """Change something that others wait to hear of."""

@@ -101,6 +101,6 @@ def rescue(store: DocumentationStore) -> int:
         if not lost:
             return 0
         store.batches.rescue(lost)
-        again = jobs.orphans(database)
+        again = [batch_id for batch_id, _ in jobs.orphans(database)]
         enqueue(store, again)
     return len(again)

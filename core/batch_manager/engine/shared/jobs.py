@@ -112,13 +112,13 @@ def put(database: PostgresStore, batch_ids: Sequence[int], *, seconds: float = 0
     return list(zip(batch_ids, ids, strict=True))
 
 
-def take_stale(database: PostgresStore) -> list[int]:
+def take_stale(database: PostgresStore) -> list[tuple[int, int]]:
     """Take the jobs of workers without a heartbeat out of the queue; inside the caller's transaction.
 
     They are put in anew rather than handed on: should such a worker be alive after all, it can end only what was its.
 
     Returns:
-        Their batches.
+        (batch, id of the job) of each.
     """
     from procrastinate import SyncPsycopgConnector, sql
 
@@ -135,16 +135,21 @@ def take_stale(database: PostgresStore) -> list[int]:
         connector.execute_query_all_with_connection(
             connection, sql.queries["finish_job"], job_id=row["id"], status="failed", delete_job=True
         )
-    return [int(row["args"]["batch_id"]) for row in stale]
+    return [(int(row["args"]["batch_id"]), int(row["id"])) for row in stale]
 
 
-def orphans(database: PostgresStore) -> list[int]:
-    """Batches of shared runs that aren't through and have no job; inside the caller's transaction."""
+def orphans(database: PostgresStore) -> list[tuple[int, int]]:
+    """Batches of shared runs that aren't through and have no job; inside the caller's transaction.
+
+    Returns:
+        (batch, id of the job that it had) of each.
+    """
     rows = database.execute_sql(
-        "SELECT b.id FROM batch b JOIN run r ON r.id = b.run_id WHERE r.state = 'shared' AND b.state != 'done'"
+        "SELECT b.id, coalesce(b.queue_id, 0) FROM batch b JOIN run r ON r.id = b.run_id"
+        " WHERE r.state = 'shared' AND b.state != 'done'"
         " AND NOT EXISTS (SELECT 1 FROM procrastinate_jobs j WHERE j.id = b.queue_id AND j.status IN ('todo', 'doing'))"
     ).fetchall()
-    return [row[0] for row in rows]
+    return [(row[0], row[1]) for row in rows]
 
 
 def workers_alive(database: Database) -> int:
