@@ -7,6 +7,7 @@ any of several workers (`shared_queue`). How one is sent and settled is the same
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ from batch_manager.errors import BatchManagerError
 from batch_manager.packing import Input
 
 log = logging.getLogger("batch_manager.engine")
+
+GIVE_BACK = 5.0
+"""Seconds that giving back a request may take which was given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,12 @@ async def _one(queue: RequestQueue, packed: Packed) -> None:
         done = True
     except StopRun:
         batch.stop()
+    except asyncio.CancelledError:
+        batch.stop()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GIVE_BACK):  # whoever cancels doesn't wait for a store that is away
+                await asyncio.shield(queue.over(packed, False))
+        raise
     except BatchManagerError as error:
         # Such as a store that can't keep answers: nothing more may be sent.
         batch.stop(error.code)
