@@ -138,7 +138,7 @@ def pace_of(ledger: Sequence[dict[str, Any]], rate: int, settling: float, burst:
             break
     steady = [entry for entry in ledger if entry["monotonic"] >= begin]
     through = [entry for entry in steady if entry["billed"]]
-    # Between the first and the last: what the first has used was saved before. A run that is too short has used nothing.
+    # Between the first and the last: what the first has used was saved before. Too short a run has used nothing.
     span = through[-1]["monotonic"] - through[0]["monotonic"] if through else 0.0
     used = sum(entry["tokens"] for entry in through[1:]) / (rate / 60 * span) if span else 0.0
     return Pace(used, len(steady), sum(entry["status"] == 429 for entry in steady))

@@ -129,8 +129,8 @@ class Engine:
 
         Raises:
             SettingError: No key.
-            UsageError: The index is of another model and only some items are meant, or a run is under way; or workers are
-                to do it, and the store is a file.
+            UsageError: The index is of another model and only some items are meant, or a run is under way; or workers
+                are to do it, and the store is a file.
         """
         if self._driver.run is not None:
             raise UsageError("A run is under way.", next_step="Wait for it, pause it or cancel it.", code="running")
