@@ -17,23 +17,31 @@ from batch_manager.documents import Document
 from batch_manager.embedding import Answer, Embedder
 from batch_manager.engine import Engine, control
 from batch_manager.engine.agreement import agree
+from batch_manager.engine.books import Books
 from batch_manager.engine.budget import Budget
+from batch_manager.engine.control import Control
+from batch_manager.engine.delivery import Delivery
 from batch_manager.engine.feeding import Packed
 from batch_manager.engine.progress import Progress
 from batch_manager.engine.quoting import limits_of
 from batch_manager.engine.resuming import quote_of_run
 from batch_manager.engine.shared import jobs, watch
+from batch_manager.engine.shared import worker as worker_module
 from batch_manager.engine.shared.handing import database_of, pack_next, rescue
 from batch_manager.engine.shared.lanes import Lanes
+from batch_manager.engine.shared.pace import SharedPace
 from batch_manager.engine.shared.queue import SharedQueue
-from batch_manager.errors import StoreError, UsageError
+from batch_manager.errors import StoreError, UsageError, VectorStoreError
 from batch_manager.packing import Limits
 from batch_manager.quote import Scope
 from batch_manager.settings import Settings
 from batch_manager.sources.collection import IterableSource
 from batch_manager.store import DocumentationStore
+from batch_manager.store.answers import Delivered
 from batch_manager.store.batches import Claim, SharedRun
+from batch_manager.store.postgres import PostgresStore
 from batch_manager.store.rates import Rates, Told
+from batch_manager.vectors import VectorStore
 from stores import StoreServer
 
 NOWHERE = "http://127.0.0.1:9"
@@ -354,6 +362,16 @@ class TestRescue:
         assert caught.value.code == "queue_version" and caught.value.next_step
 
 
+def cut(store: DocumentationStore) -> None:
+    """End the connection of a store at the server."""
+    pid = database_of(store).connection().info.backend_pid
+    other = PostgresStore(database_of(store).url)
+    other.execute_sql("SELECT pg_terminate_backend(?)", (pid,))
+    while other.execute_sql("SELECT 1 FROM pg_stat_activity WHERE pid = ?", (pid,)).fetchone():
+        time.sleep(0.01)
+    other.close()
+
+
 def soon(reached: Callable[[], bool]) -> None:
     """Wait until that is true."""
     deadline = time.monotonic() + 30
@@ -467,6 +485,82 @@ class TestWatch:
         assert progress.state == "interrupted"
 
 
+class TestLostConnections:
+    def test_a_turn_that_cannot_be_asked_for_is_the_stores_trouble(self, store: DocumentationStore) -> None:
+        assert store.database.take_turn()
+        cut(store)
+        with pytest.raises(StoreError) as caught:
+            store.database.end_turn()
+        assert caught.value.code == "store_lost"
+        assert store.database.take_turn(), "with a new connection"
+        cut(store)
+        with pytest.raises(StoreError):
+            store.database.take_turn()
+
+    @pytest.mark.parametrize("what", ["put", "take"])
+    def test_jobs_that_cannot_be_put_or_taken_are_the_stores_trouble(
+        self, store: DocumentationStore, tmp_path: Path, what: str
+    ) -> None:
+        shared_run(store, tmp_path)
+        database, first = database_of(store), batch_ids(store)[0]
+        with pytest.raises(StoreError) as caught, store.transaction():
+            cut(store)
+            if what == "put":
+                jobs.put(database, [first])
+            else:
+                jobs.take_stale(database)
+        assert caught.value.code == "store_lost"
+        assert len(batch_ids(store)) == 3
+
+    async def test_a_worker_outlives_a_fault_in_one_of_its_sides(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(worker_module, "TROUBLE", 0.0)
+        done: list[int] = []
+
+        async def work() -> None:
+            done.append(1)
+            if len(done) == 1:
+                raise ValueError("a fault")
+            if len(done) == 3:
+                raise asyncio.CancelledError
+
+        with pytest.raises(asyncio.CancelledError):
+            await worker_module._for_ever(work, 0.0)
+        assert len(done) == 3
+
+
+class TestDelivery:
+    async def test_a_run_that_waits_for_the_index_lets_others_deliver(
+        self, store: DocumentationStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        run_id = shared_run(store, tmp_path)
+        settings = Settings(home=tmp_path, chroma_url=NOWHERE, batch_size=10)
+        quote = quote_of_run(settings, store, store.batches.run(run_id))
+        paused = Control(Progress(run_id, quote, Budget(None), 0.0, state="running"), lambda event: None, "pause")
+        books = Books(run_id, store.batches.run(run_id).space_id, quote, store, paused)
+        delivery = Delivery(books, paused, cast("VectorStore", None))
+        troubles = [VectorStoreError("The disk is full.", code="vectors_disk_full")]
+
+        async def write(ids: list[int]) -> list[Delivered]:
+            if troubles:
+                raise troubles.pop()
+            return []
+
+        monkeypatch.setattr(delivery, "_write", write)
+        other = PostgresStore(database_of(store).url)
+        going = asyncio.create_task(delivery._deliver([1]))
+        try:
+            while paused.progress.state != "paused":
+                await asyncio.sleep(0.01)
+            assert other.take_turn()
+            other.end_turn()
+            paused.resume()
+            await going
+            assert other.take_turn(), "it was given back as often as it was taken"
+        finally:
+            going.cancel()
+            other.close()
+
+
 class TestJobThread:
     def test_a_worker_that_ends_is_alive_as_long_as_a_request_of_its_is_out(
         self, store: DocumentationStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -502,6 +596,14 @@ class TestJobThread:
 
 
 class TestRate:
+    def test_a_refusal_tells_no_limits(self, store: DocumentationStore) -> None:
+        pace = SharedPace(Rates(store.database, 1.0), "k", told=(None, None))
+        assert pace.wait(10, 0.0) == 0
+        pace.back(pace.leave(10, 0.0), None, 0.0, answered=False)
+        assert not Rates(store.database, 1.0).take("k", 10).granted
+        pace.back(2, None, 0.0)
+        assert Rates(store.database, 1.0).take("k", 10).granted
+
     def test_until_an_answer_tells_the_limits_one_request_leaves(self, store: DocumentationStore) -> None:
         one, two = Rates(store.database, 1.0), Rates(store.database, 1.0)
         one.open("k", None, None)

@@ -75,7 +75,7 @@ class Pace(Protocol):
     def leave(self, tokens: int, now: float) -> int:
         """A request leaves; returns a ticket for `back`."""
 
-    def back(self, ticket: int, limits: RateLimits | None, now: float) -> None:
+    def back(self, ticket: int, limits: RateLimits | None, now: float, *, answered: bool = True) -> None:
         """It came back, with or without an answer."""
 
     def slow_down(self, seconds: float, now: float) -> None:
@@ -116,7 +116,7 @@ class Pacer:
         self._in_flight[self._next] = _Flight(tokens, self._back)
         return self._next
 
-    def back(self, ticket: int, limits: RateLimits | None, now: float) -> None:
+    def back(self, ticket: int, limits: RateLimits | None, now: float, *, answered: bool = True) -> None:
         """It came back, with or without an answer."""
         flight = self._in_flight.pop(ticket, None)
         if flight is None:

@@ -156,23 +156,27 @@ class Delivery:
 
     async def _deliver(self, ids: list[int]) -> None:
         """Write these items' rows, however often that takes, and mark the items."""
+        try:
+            await self._in_turn(ids)
+        except VectorStoreError as error:
+            others = self._mending.locked()
+            async with self._mending:  # what ails one write ails the next: it is told and mended once
+                await self._again(ids, None if others else error)
+        self._arrived.set()
+
+    async def _in_turn(self, ids: list[int]) -> None:
+        """Write and mark while no other process does; one that waits for its trouble to end keeps nobody from it."""
         database = self._books.store.database
         while not await self._control.persist(database.take_turn, at_stake=False):
             await self._control.sleep(TURN_WAIT)
         try:
-            try:
-                delivered = await self._write(ids)
-            except VectorStoreError as error:
-                others = self._mending.locked()
-                async with self._mending:  # what ails one write ails the next: it is told and mended once
-                    delivered = await self._write_again(ids, None if others else error)
+            delivered = await self._write(ids)
             await self._control.persist(lambda: self._books.delivered(delivered, len(ids), time.monotonic()))
         finally:
             with contextlib.suppress(Exception):  # a connection that is lost has given it back
                 database.end_turn()
-        self._arrived.set()
 
-    async def _write_again(self, ids: list[int], error: VectorStoreError | None) -> list[Delivered]:
+    async def _again(self, ids: list[int], error: VectorStoreError | None) -> None:
         tried = 0
         while True:
             if error is not None:
@@ -184,7 +188,7 @@ class Delivery:
                     self._control.notice(f"{error.message} Trying again.", "warning")
                     await self._control.sleep(0.5 * tried)
             try:
-                return await self._write(ids)
+                return await self._in_turn(ids)
             except VectorStoreError as again:
                 error = again
 

@@ -211,7 +211,7 @@ class Sender:
         ticket = await self._wait_for_turn(batch, inputs)
         batch.state, batch.waits_for = "sending", ""
         batch.tries += 1
-        limits = None
+        limits, answered = None, False
         try:
             reservation = await self._reserve(batch, inputs, tokens)
             sent = time.monotonic()
@@ -226,12 +226,12 @@ class Sender:
             except asyncio.CancelledError:
                 books.refused(reservation, GIVEN_UP, time.monotonic() - sent)
                 raise
-            limits, seconds = answer.limits, time.monotonic() - sent
+            limits, answered, seconds = answer.limits, True, time.monotonic() - sent
             # It is paid for and lives only here, so a store that is full or busy is tried for long.
             await self._control.persist(lambda: books.answered(reservation, batch, inputs, answer, seconds))
             self._wake()
         finally:
-            self._pacer.back(ticket, limits, time.monotonic())
+            self._pacer.back(ticket, limits, time.monotonic(), answered=answered)
             self._show_limits()
         await self._check_drift(batch, answer)
         told = self._pacer.tokens.per_minute

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from batch_manager.errors import StoreError
 from batch_manager.settings import is_well_written, shown_url
+from batch_manager.store.database import translated
 from batch_manager.store.orm import as_peewees, peewee
 from batch_manager.store.postgres_dialect import POSTGRES, placed
 
@@ -110,14 +111,14 @@ class PostgresStore(peewee.Database):
 
     def take_turn(self) -> bool:
         """See `dialect.Database`; it can be taken several times, and is free when it was given back as often."""
-        with as_peewees:
+        with translated(), as_peewees:
             connection = self.connection()
             row = connection.execute("SELECT pg_try_advisory_lock(%s)", (DELIVERY_LOCK + self.schema_id,)).fetchone()
         return row is not None and bool(row[0])
 
     def end_turn(self) -> None:
         """See `dialect.Database`; a connection that was lost has given it back."""
-        with as_peewees:
+        with translated(), as_peewees:
             connection = self.connection()
             connection.execute("SELECT pg_advisory_unlock(%s)", (DELIVERY_LOCK + self.schema_id,))
 

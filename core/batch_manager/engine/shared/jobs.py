@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import json
 import logging
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from batch_manager.engine.control import log
@@ -20,6 +21,7 @@ from batch_manager.errors import StoreError
 from batch_manager.store.database import translated
 from batch_manager.store.dialect import AMONG, Database
 from batch_manager.store.postgres import PostgresStore, connection_options
+from batch_manager.store.server_errors import server_error
 
 if TYPE_CHECKING:
     import procrastinate
@@ -102,7 +104,8 @@ def put(database: PostgresStore, batch_ids: Sequence[int], *, seconds: float = 0
         Job(queue=QUEUE, lock=None, queueing_lock=None, task_name=TASK, task_kwargs={"batch_id": batch_id})
         for batch_id in batch_ids
     ]
-    made = JobManager(SyncPsycopgConnector()).batch_defer_jobs(jobs, connection=database.connection())
+    with _stores_own():
+        made = JobManager(SyncPsycopgConnector()).batch_defer_jobs(jobs, connection=database.connection())
     ids = [int(job.id or 0) for job in made]
     if seconds:  # by the server's clock: this machine's may be wrong
         database.execute_sql(
@@ -124,17 +127,18 @@ def take_stale(database: PostgresStore) -> list[tuple[int, int]]:
 
     connector = SyncPsycopgConnector()
     connection = database.connection()
-    stale = connector.execute_query_all_with_connection(
-        connection,
-        sql.queries["select_stalled_jobs_by_heartbeat"],
-        queue=QUEUE,
-        task_name=TASK,
-        seconds_since_heartbeat=STALE,
-    )
-    for row in stale:
-        connector.execute_query_all_with_connection(
-            connection, sql.queries["finish_job"], job_id=row["id"], status="failed", delete_job=True
+    with _stores_own():
+        stale = connector.execute_query_all_with_connection(
+            connection,
+            sql.queries["select_stalled_jobs_by_heartbeat"],
+            queue=QUEUE,
+            task_name=TASK,
+            seconds_since_heartbeat=STALE,
         )
+        for row in stale:
+            connector.execute_query_all_with_connection(
+                connection, sql.queries["finish_job"], job_id=row["id"], status="failed", delete_job=True
+            )
     return [(int(row["args"]["batch_id"]), int(row["id"])) for row in stale]
 
 
@@ -271,6 +275,17 @@ async def _beat(app: procrastinate.App, worker: Worker) -> None:
                 await app.job_manager.update_heartbeat(worker.worker_id)
             except Exception as error:
                 log.info("the queue doesn't hear that this worker is alive (%s)", type(error).__name__)
+
+
+@contextlib.contextmanager
+def _stores_own() -> Iterator[None]:
+    """Turn the queue's errors into the store's: they share a connection."""
+    from procrastinate.exceptions import ConnectorException
+
+    try:
+        yield
+    except ConnectorException as error:
+        raise server_error(error.__cause__ or error) from None
 
 
 def _newest_migration(folder: str) -> str:

@@ -70,8 +70,10 @@ class SharedPace(Pace):
         self._leaves_at = None
         return next(self._tickets)
 
-    def back(self, ticket: int, limits: RateLimits | None, now: float) -> None:
-        """See `Pace`."""
+    def back(self, ticket: int, limits: RateLimits | None, now: float, *, answered: bool = True) -> None:
+        """See `Pace`; only an answer can tell that there are no limits."""
+        if not answered:
+            return
         try:
             if limits is not None:
                 self._rates.learn(

@@ -164,11 +164,14 @@ class Worker:
 
 
 async def _for_ever(work: Callable[[], Awaitable[None]], seconds: float) -> None:
-    """Do it again and again; trouble of the store or of Chroma is for the next time."""
+    """Do it again and again; trouble of the store or of Chroma is for the next time, and so is a fault of ours."""
     while True:
         try:
             await work()
             await asyncio.sleep(seconds)
         except BatchManagerError as error:
             log.warning("%s", error.message)
+            await asyncio.sleep(TROUBLE)
+        except Exception:
+            log.exception("a part of the worker broke, and goes on")
             await asyncio.sleep(TROUBLE)
