@@ -8,6 +8,7 @@ import signal
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from servers import running_postgres
 from stores import StoreServer, instead_of_sqlite
@@ -23,6 +24,10 @@ def pytest_configure() -> None:
     """What a script starts with `&` ignores Ctrl-C, and so would all that the tests start, which send it."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+
+# A busy machine is no reason to fail: neither the time of an example is judged, nor that of making it up.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 STORES = ("sqlite", "postgresql")
 ASKED = STORES if os.environ.get("ALL_ON_POSTGRESQL") else STORES[:1]

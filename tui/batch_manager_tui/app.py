@@ -251,11 +251,11 @@ class BatchManagerApp(App[None]):
     def _put_on(self, animate: bool) -> None:
         if not self.screen_stack:
             return  # the app was closed meanwhile
-        if isinstance(self.screen, Settling):
-            self.screen.settle()
         self.stylesheet.update(self, animate=animate)  # and the screen in front
         for screen in self.screen_stack[:-1]:
             self.stylesheet.update(screen, animate=animate)
+        if isinstance(self.screen, Settling):
+            self.screen.settle()  # it is drawn in a turn of its own
         self.screen.refresh(layout=True)
 
     def _rest(self) -> None:
