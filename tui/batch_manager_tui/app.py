@@ -252,11 +252,15 @@ class BatchManagerApp(App[None]):
         if not self.screen_stack:
             return  # the app was closed meanwhile
         self.stylesheet.update(self, animate=animate)  # and the screen in front
-        for screen in self.screen_stack[:-1]:
-            self.stylesheet.update(screen, animate=animate)
         if isinstance(self.screen, Settling):
             self.screen.settle()  # it is drawn in a turn of its own
         self.screen.refresh(layout=True)
+        for turn, screen in enumerate(self.screen_stack[:-1], start=3):
+            in_a_turn(self, partial(self._put_on_below, screen, animate), turn)
+
+    def _put_on_below(self, screen: Screen[object], animate: bool) -> None:
+        if screen in self.screen_stack:
+            self.stylesheet.update(screen, animate=animate)
 
     def _rest(self) -> None:
         if self.screen is self._main:
