@@ -12,8 +12,9 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
@@ -37,9 +38,39 @@ def missing(reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
+@dataclass(frozen=True)
+class Postgres:
+    """A PostgreSQL server that can be ended, and started again on the same port and the same data.
+
+    Attributes:
+        url: Its URL, without a database.
+        run: Runs one of its programs on its data.
+        starting: What `pg_ctl` is told to start it.
+    """
+
+    url: str
+    run: Callable[..., None]
+    starting: tuple[str, ...]
+
+    def start(self) -> None:
+        """Start it, and wait until it takes connections."""
+        self.run("pg_ctl", *self.starting, "start")
+
+    def stop(self) -> None:
+        """End it as a crash would: without a word to whoever is connected, and nothing put in order."""
+        self.run("pg_ctl", "-m", "immediate", "stop")
+
+
 @contextmanager
 def running_postgres() -> Iterator[str]:
     """A PostgreSQL with passwords; gives its URL without a database."""
+    with postgres_server() as server:
+        yield server.url
+
+
+@contextmanager
+def postgres_server() -> Iterator[Postgres]:
+    """The same, for who ends it and starts it again; it has to run in the end."""
     need("psycopg")
     binaries = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda one: float(one.parent.name))
     found = shutil.which("initdb")
@@ -66,11 +97,13 @@ def running_postgres() -> Iterator[str]:
             *("-E", "UTF8", "--locale=C", "--no-sync"),
         )
         options = f"-c listen_addresses=127.0.0.1 -p {port} -c unix_socket_directories='' -c fsync=off"
-        run("pg_ctl", "-l", str(home / "log"), "-w", "-o", options, "start")
+        url = f"postgresql://ann:{IN_URL}@127.0.0.1:{port}"
+        server = Postgres(url, run, ("-l", str(home / "log"), "-w", "-o", options))
+        server.start()
         try:
-            yield f"postgresql://ann:{IN_URL}@127.0.0.1:{port}"
+            yield server
         finally:
-            run("pg_ctl", "-m", "immediate", "stop")
+            server.stop()
 
 
 @contextmanager

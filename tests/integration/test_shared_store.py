@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
@@ -17,9 +18,9 @@ from batch_manager.documents import Document
 from batch_manager.embedding import Answer, Embedder
 from batch_manager.engine import Engine, control
 from batch_manager.engine.agreement import agree
-from batch_manager.engine.books import Books
+from batch_manager.engine.books import CAP_REACHED, Books
 from batch_manager.engine.budget import Budget
-from batch_manager.engine.control import Control
+from batch_manager.engine.control import Control, StopRun
 from batch_manager.engine.delivery import Delivery
 from batch_manager.engine.feeding import Packed
 from batch_manager.engine.progress import Progress
@@ -27,6 +28,7 @@ from batch_manager.engine.quoting import limits_of
 from batch_manager.engine.resuming import quote_of_run
 from batch_manager.engine.shared import jobs, watch
 from batch_manager.engine.shared import worker as worker_module
+from batch_manager.engine.shared.books import SharedBooks
 from batch_manager.engine.shared.handing import database_of, pack_next, rescue
 from batch_manager.engine.shared.lanes import Lanes
 from batch_manager.engine.shared.pace import SharedPace
@@ -298,6 +300,36 @@ class TestMoney:
         with store.transaction():
             assert store.batches.allow(heir, 200_000) == "cap"
 
+    def test_nobody_waits_for_a_request_of_which_it_was_never_confirmed_that_it_was_written_down(
+        self, store: DocumentationStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        run_id = shared_run(store, tmp_path, cap=Decimal("0.00000025"))
+        claim = store.batches.claim(batch_ids(store)[0], "w")
+        assert claim is not None
+        quote = quote_of_run(Settings(home=tmp_path, chroma_url=NOWHERE), store, store.batches.run(run_id))
+        progress = Progress(run_id, quote, Budget(None), time.monotonic(), state="running")
+        control = Control(progress, lambda _: None, "wait")
+        books = SharedBooks(run_id, store.batches.run(run_id).space_id, quote, store, control)
+        books.claims[claim.number] = claim
+        batch = progress.batch(claim.number, len(claim.inputs), 8)
+        transaction = store.transaction
+
+        @contextlib.contextmanager
+        def unconfirmed() -> Iterator[None]:
+            with transaction():
+                yield
+            raise StoreError("The connection was lost.", code="store_lost")
+
+        with monkeypatch.context() as lost:
+            lost.setattr(store, "transaction", unconfirmed)
+            with pytest.raises(StoreError):
+                books.reserve(batch, claim.inputs, 8)
+        with pytest.raises(StopRun):  # there is room for one of them only, and no answer comes that makes more
+            books.reserve(batch, claim.inputs, 8)
+        assert progress.code == CAP_REACHED
+        assert rows(store, "SELECT state, code, cost_pico FROM request") == [("unknown", "no_answer", 160_000)]
+        assert used(store) == 160_000, "held, as of all that are unknown"
+
 
 class TestRescue:
     def test_a_batch_that_has_another_job_by_now_stays_with_its_worker(
@@ -354,8 +386,6 @@ class TestRescue:
         assert rescue(store) == 0
 
     def test_another_version_of_the_queue_is_refused(self, store: DocumentationStore) -> None:
-        from batch_manager.errors import StoreError
-
         store.set_note(jobs.SCHEMA_NOTE, "99.00.00_01_pre_something.sql")
         with pytest.raises(StoreError, match="another version of procrastinate") as caught:
             jobs.make_tables(database_of(store))

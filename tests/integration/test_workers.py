@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -30,8 +31,10 @@ from batch_manager.store.postgres_schema import VERSION
 from batch_manager.workspace import Workspace
 from chroma_server import ChromaServer
 from command import PAYING_KEY, Command, Done, ends, tables
+from network import Network
 from scanning import IN_URL, PASSWORD
-from stores import StoreServer
+from servers import postgres_server
+from stores import Databases, StoreServer
 
 BATCH, CONCURRENCY = 10, 2
 KILLS = int(os.environ.get("WORKER_KILLS", "3"))
@@ -98,6 +101,10 @@ class Team:
     def sent(self) -> list[str]:
         """The hash of each text that was answered, as often as it was."""
         return [digest for call in self.server.ledger() if call["status"] == 200 for digest in call["hashes"]]
+
+    def billed(self) -> Decimal:
+        """USD of all that the server has charged for."""
+        return Decimal(self.server.totals()["billed_tokens"]) * Decimal("0.02") / 1_000_000
 
     def end(self) -> None:
         for one in self.workers:
@@ -274,8 +281,7 @@ def test_the_cap_stops_all_of_them(team: Team) -> None:
         view = engine.wait(120)
         assert (view.state, view.code) == ("stopped", "cap_reached"), view
         assert workspace.cap is not None and view.billed <= workspace.cap
-        billed = Decimal(team.server.totals()["billed_tokens"]) * Decimal("0.02") / 1_000_000
-        assert Decimal(0) < billed <= workspace.cap
+        assert Decimal(0) < team.billed() <= workspace.cap
 
 
 def test_a_quota_that_is_used_up_stops_all_of_them_and_it_goes_on_later(team: Team) -> None:
@@ -292,16 +298,36 @@ def test_a_quota_that_is_used_up_stops_all_of_them_and_it_goes_on_later(team: Te
     assert len(sent) == len(set(sent)) == 200
 
 
-def test_the_days_budget_holds_for_all_of_them_together(team: Team) -> None:
+def test_the_days_budget_stops_all_of_them_and_they_go_on_under_the_same_yes(team: Team) -> None:
     team.bring(200)
     day = Decimal("0.00003")
-    for name in ("ann", "bob"):
-        team.worker(name, EMBEDDING_MAX_COST_PER_DAY=str(day))
-    done = team.command("--batch-index", "--yes", "--workers")
+    poor = [team.worker(name, EMBEDDING_MAX_COST_PER_DAY=str(day)) for name in ("ann", "bob")]
+    done = team.command("--batch-index", "--yes", "--json", "--workers")
     assert done.code == 4, done.err
-    assert "budget" in done.err
-    billed = Decimal(team.server.totals()["billed_tokens"]) * Decimal("0.02") / 1_000_000
-    assert Decimal(0) < billed <= day
+    assert "The day's budget of $0.00003 is reached" in done.err
+    assert "EMBEDDING_MAX_COST_PER_DAY" in done.err and "start the workers again" in done.err
+    assert {failure["code"] for failure in done.json["failures"]} == {"budget_reached"}
+    kept = set(team.sent())
+    assert 0 < len(kept) < 200
+    assert team.billed() <= day
+    with team.store() as store:
+        assert store.ledger.spent() <= day
+        run = store.ledger.unfinished()
+        assert run is not None and "budget" in run.reason
+    for worker in poor:
+        worker.send_signal(signal.SIGTERM)
+    for worker in poor:
+        well(ends(worker))
+
+    for name in ("cid", "dan"):
+        team.worker(name, EMBEDDING_MAX_COST_PER_DAY="1")
+    done = team.command("--batch-index", "--yes", "--workers")
+    assert done.code == 0, done.err
+    sent = team.sent()
+    assert len(sent) == len(set(sent)) == 200
+    with team.store() as store:
+        assert [(one.id, one.state) for one in store.ledger.runs()] == [(run.id, "done")], "the same run"
+        assert store.items.counts().total("indexed") == 200
 
 
 def test_a_worker_with_other_settings_refuses_and_nothing_is_lost(team: Team) -> None:
@@ -358,6 +384,95 @@ def test_a_store_that_goes_away_and_comes_back_is_gone_on_with(team: Team, store
     sent = team.sent()
     assert len(set(sent)) == 300
     assert len(sent) - 300 <= 2 * CONCURRENCY * BATCH
+
+
+def test_postgresql_that_crashes_and_starts_again_is_gone_on_with_and_the_money_is_right(team: Team) -> None:
+    team.server.set_options(latency_ms=300.0)
+    with postgres_server() as server:
+        team.command = team.command.but(DOCUMENTATION_STORE_URL=Databases(StoreServer(server.url)).make("template0"))
+        team.bring(400)
+        price = team.command("--estimate-costs", "--json").json["total_estimated_cost"]
+        cap = (Decimal(str(price)) * Decimal("1.2")).quantize(Decimal("0.00000001"))
+        workers = [team.worker(name) for name in ("ann", "bob")]
+        planner = team.command.start("--batch-index", "--yes", "--json", "--workers", "--max-cost", f"{cap:f}")
+        while len(team.sent()) < 60:
+            assert planner.poll() is None
+            time.sleep(0.05)
+        # Some batches wait for their next try when it goes away, others for their answer.
+        team.server.set_faults([{"fault": "status", "status": 500, "rate": 0.5, "retry_after": 2.0}])
+        while team.server.totals()["by_status"].get("500", 0) < 2:
+            assert planner.poll() is None
+            time.sleep(0.02)
+        time.sleep(0.5)
+        server.stop()
+        team.server.set_faults([])
+        time.sleep(2.5)
+        before = len(set(team.sent()))
+        server.start()
+        assert before < 400, "it was in the middle"
+        done = ends(planner, timeout=120)
+        assert done.code == 0, done.err
+        sent = team.sent()
+        assert len(set(sent)) == 400
+        assert len(sent) - 400 <= len(workers) * CONCURRENCY * BATCH
+        status = team.command("--status", "--json").json
+        assert (status["tables"]["indexed"], status["vectors"]["tables"]) == (400, 400)
+        with team.store() as store:
+            assert team.billed() <= store.ledger.spent() <= cap
+            runs = store.database.execute_sql(
+                "SELECT state, used_pico - (SELECT sum(cost_pico) FROM request WHERE run_id = run.id) FROM run"
+            )
+            assert runs.fetchall() == [("done", 0)], "what the run's row counts is what its requests cost"
+        for worker in workers:
+            worker.send_signal(signal.SIGTERM)
+        for worker in workers:
+            well(ends(worker))
+
+
+def test_a_network_that_is_cut_costs_at_most_what_was_in_flight_and_each_of_that_is_told(team: Team) -> None:
+    # All send to one address, which is a part of what was agreed, so both workers are behind the one line.
+    team.server.set_options(latency_ms=1000.0)
+    port = urlsplit(team.server.base_url).port
+    assert port is not None
+    network = Network(port)
+    try:
+        team.command = team.command.but(
+            OPENAI_BASE_URL=f"http://127.0.0.1:{network.port}/v1", EMBEDDING_MAX_RETRIES="1"
+        )
+        team.bring(120)
+        workers = [team.worker(name) for name in ("ann", "bob")]
+        planner = team.command.start("--batch-index", "--yes", "--json", "--workers")
+        while not (team.server.totals()["requests"] > 4 and any(not call["finished"] for call in team.server.ledger())):
+            assert planner.poll() is None
+            time.sleep(0.02)
+        network.cut()
+        team.server.set_options(latency_ms=100.0)
+        time.sleep(2)
+        before = team.server.totals()["requests"]
+        network.mend()
+        done = ends(planner, timeout=100)
+        assert done.code == 0, done.err
+        assert team.server.totals()["requests"] > before, "it was in the middle"
+        sent = team.sent()
+        assert len(set(sent)) == 120
+        assert len(sent) - 120 <= len(workers) * CONCURRENCY * BATCH
+        with team.store() as store:
+            unknown = store.database.execute_sql(
+                "SELECT code, cost_pico > 0 FROM request WHERE state = 'unknown'"
+            ).fetchall()
+            print(f"{len(unknown)} unknown, {len(sent) - 120} texts sent again")
+            assert 0 < len(unknown) <= len(workers) * CONCURRENCY
+            assert set(unknown) == {("connection_lost", True)}
+            assert store.ledger.held() > 0
+            assert team.billed() <= store.ledger.spent()
+            assert store.items.counts().total("indexed") == 120
+        assert "held: answers that never came" in team.command("--status").out
+        for worker in workers:
+            worker.send_signal(signal.SIGTERM)
+        for worker in workers:
+            assert "can't be reached" in well(ends(worker)).err
+    finally:
+        network.close()
 
 
 @pytest.mark.soak

@@ -259,6 +259,13 @@ class Batches:
             claim.run_id,
         )
 
+    def give_up(self, claim: Claim) -> None:
+        """Await no request of a batch any longer, as long as the batch is this claim's; its money stays held."""
+        mine = "SELECT count(*) FROM batch WHERE id = ? AND epoch = ? AND state = 'taken'"
+        with translated(), self._db.atomic("IMMEDIATE"):
+            if self._count(mine, [claim.batch_id, claim.epoch]):
+                self._give_up(claim.run_id, claim.number, "The store went away while it was written down.")
+
     def rescue(self, lost: Iterable[tuple[int, int]]) -> list[int]:
         """Batches whose worker is dead are for anyone again; inside the caller's transaction. Returns those that were.
 

@@ -8,11 +8,13 @@ from batch_manager.embedding import Answer
 from batch_manager.engine.books import CAP_REACHED, Books, NotNow, Reservation
 from batch_manager.engine.control import Control, StopRun
 from batch_manager.engine.progress import BatchProgress
-from batch_manager.errors import Refusal
+from batch_manager.errors import Refusal, StoppedError, StoreError
 from batch_manager.packing import Input
 from batch_manager.quote import Quote
 from batch_manager.store import DocumentationStore
 from batch_manager.store.batches import Allowed, Claim
+
+EACH_WORKERS = "A worker keeps the budget that it was started with: start the workers again as well."
 
 
 class Superseded(StopRun):
@@ -38,6 +40,7 @@ class SharedBooks(Books):
         """
         super().__init__(run_id, space_id, quote, store, control)
         self.claims: dict[int, Claim] = {}
+        self._unconfirmed: set[int] = set()
 
     def waits_for_room(self, tokens: int) -> bool:
         """The store says so when the request is written down."""
@@ -49,10 +52,14 @@ class SharedBooks(Books):
         Raises:
             NotNow: The run is paused, or the cap has no room until a request in flight is settled.
             StopRun: The batch is another worker's, or nothing more may be sent.
+            StoppedError: It doesn't fit into this worker's budget of a day or a month.
             StoreError: The store can't be written; nothing may be sent.
         """
         claim = self.claims[batch.number]
         cost = self._worst_cost(tokens)
+        if batch.number in self._unconfirmed:
+            self.store.batches.give_up(claim)
+            self._unconfirmed.discard(batch.number)
         try:
             with self.store.transaction():
                 allowed = self.store.batches.allow(claim, cost)
@@ -62,6 +69,13 @@ class SharedBooks(Books):
         except _Refused as refused:
             self._say_no(refused.outcome, inputs)
             raise AssertionError("it always raises") from None
+        except StoppedError as error:
+            raise StoppedError(error.message, next_step=f"{error.next_step} {EACH_WORKERS}", code=error.code) from None
+        except StoreError:
+            # The server may have written it down, and only the word of that be lost. Nobody sends such a request, and
+            # whoever waits for room under the cap would wait for its answer for ever.
+            self._unconfirmed.add(batch.number)
+            raise
         self._left_now(cost)
         return Reservation(request_id, tokens, cost)
 
