@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from batch_manager.engine.shared.jobs import workers_alive
 from batch_manager.events import RunView
 from batch_manager.quote import Scope
 from batch_manager.rehearsal import RehearsalOptions, RehearsalServer
@@ -257,6 +258,11 @@ def test_hosts_whose_clocks_differ_share_the_rate_and_refuse_nothing(team: Team,
     paths = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
     team.worker("ann")
     team.worker("ahead", PYTHONPATH=paths)
+    with team.store() as store:
+        end = time.monotonic() + 60
+        while workers_alive(store.database) < 2:
+            assert time.monotonic() < end
+            time.sleep(0.1)
     done = team.command("--batch-index", "--yes", "--workers")
     assert done.code == 0, done.err
     assert "by ann" in done.err and "by ahead" in done.err
