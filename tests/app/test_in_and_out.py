@@ -421,3 +421,13 @@ async def test_a_yes_to_what_is_gone_is_one_for_its_own_place(
         await driver.press("backspace", "x", "enter")
         await driver.press("enter")
     assert agreed == [("one.db", False), ("one.db", True), ("one.dx", False), ("one.dx", True)]
+
+
+async def test_a_path_of_nobodys_home_is_told(
+    local: Callable[..., Any], drives: Callable[..., Any], tables: Any
+) -> None:
+    async with drives(local(tables(2))) as driver:
+        await driver.press("e", "ctrl+u", *"~nobody_is_called_that/a", "enter")
+        await driver.settle()
+        assert driver.front == "TakeIn"
+        assert "nobody_is_called_that" in driver.screen_text()

@@ -9,14 +9,14 @@ from textual.binding import Binding
 from textual.containers import Vertical
 from textual.widgets import Input
 
-from batch_manager_tui.display import wrap
-from batch_manager_tui.screens.base import AppModal, TooSmall
+from batch_manager_tui.screens.base import TooSmall
+from batch_manager_tui.screens.telling import Telling
 from batch_manager_tui.widgets.box import Box
 from batch_manager_tui.widgets.choices import Choices
 from batch_manager_tui.widgets.strips import Lines
 
 
-class AskLine(AppModal[str | None]):
+class AskLine(Telling[str | None]):
     """One question, one line."""
 
     BINDINGS: ClassVar = [Binding("escape", "close", "close", show=False)]
@@ -34,9 +34,8 @@ class AskLine(AppModal[str | None]):
             value: What was typed before.
             refused: Why that can't be taken.
         """
-        super().__init__()
-        self._title, self._hint, self._placeholder, self._secret = title, hint, placeholder, secret
-        self._value, self._refused = value, refused
+        super().__init__(*((refused, "error") if refused else (hint,)))
+        self._title, self._placeholder, self._secret, self._value = title, placeholder, secret, value
 
     def compose(self) -> ComposeResult:
         """Hint, box, keys."""
@@ -52,12 +51,7 @@ class AskLine(AppModal[str | None]):
     def on_mount(self) -> None:
         """Begin in the box."""
         super().on_mount()
-        self.query_one("#words", Lines).can_focus = False
         self.query_one("#line", Input).focus()
-
-    def placed(self) -> None:
-        """The words follow the width."""
-        self._show()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """That is the answer."""
@@ -71,10 +65,3 @@ class AskLine(AppModal[str | None]):
     def action_close(self) -> None:
         """No answer."""
         self.dismiss(None)
-
-    def _show(self) -> None:
-        words = self.query_one("#words", Lines)
-        said, part = (self._refused, "error") if self._refused else (self._hint, "soft")
-        lines = wrap(said, max(20, words.line_width))
-        words.styles.height = len(lines)
-        words.show_lines([[(line, part)] for line in lines])

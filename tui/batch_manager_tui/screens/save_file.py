@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -15,8 +14,9 @@ from textual.widgets import Input
 
 from batch_manager.errors import BatchManagerError, InputError
 from batch_manager.sources.shown import expanded
-from batch_manager_tui.display import home_path, wrap
-from batch_manager_tui.screens.base import AppModal, TooSmall
+from batch_manager_tui.display import home_path
+from batch_manager_tui.screens.base import TooSmall
+from batch_manager_tui.screens.telling import Telling, is_taken
 from batch_manager_tui.widgets.box import Box
 from batch_manager_tui.widgets.choices import Choices
 from batch_manager_tui.widgets.strips import Lines
@@ -34,16 +34,15 @@ class Written:
     place: str
 
 
-class SaveFile(AppModal[Written | None]):
+class SaveFile(Telling[Written | None]):
     """Answers with what was written, or None."""
 
     BINDINGS: ClassVar = [Binding("escape", "close", "close", show=False)]
 
     def __init__(self, title: str, hint: str, path: str, write: Write) -> None:
-        super().__init__()
+        super().__init__(hint)
         self._title, self._path, self._write = title, path, write
         self._asked_again = ""
-        self._told = (hint, "soft")
 
     def compose(self) -> ComposeResult:
         """Hint, box, keys."""
@@ -57,20 +56,15 @@ class SaveFile(AppModal[Written | None]):
     def on_mount(self) -> None:
         """Begin in the box."""
         super().on_mount()
-        self.query_one("#words", Lines).can_focus = False
         self.query_one("#place", Input).focus()
-
-    def placed(self) -> None:
-        """The words follow the width."""
-        self._tell(*self._told)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Write; a file that is there is only written over when it is asked for twice."""
         event.stop()
         place = event.value.strip()
-        if place and place != self._asked_again and _exists(place):
+        if place and place != self._asked_again and is_taken(place):
             self._asked_again = place
-            self._tell("This file is there already. Enter again writes over it.", "warning")
+            self.tell("This file is there already. Enter again writes over it.", "warning")
             return
         begin(self, partial(self._save, place), exclusive=True, group="save")
 
@@ -92,21 +86,7 @@ class SaveFile(AppModal[Written | None]):
                 raise InputError("No file was named.", next_step="Type the path of the file to write.")
             written = await self.batch_app.back.do(self._write, place)
         except BatchManagerError as error:
-            self._tell(str(error), "error")
+            self.tell(str(error), "error")
             return
         if self.is_attached:
             self.dismiss(Written(written, home_path(expanded(place).absolute())))
-
-    def _tell(self, text: str, part: str = "") -> None:
-        self._told = (text, part)
-        for words in self.query("#words").results(Lines):
-            lines = wrap(text, max(20, words.line_width))
-            words.styles.height = len(lines)
-            words.show_lines([[(line, part)] for line in lines])
-
-
-def _exists(place: str) -> bool:
-    try:
-        return Path(place).expanduser().exists()
-    except (OSError, RuntimeError, ValueError):
-        return False  # the writing itself will say what is wrong with it

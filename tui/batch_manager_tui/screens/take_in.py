@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from textual import events
@@ -18,7 +17,8 @@ from batch_manager.sources import Source
 from batch_manager.sources.watch import Watch
 from batch_manager.store.intake import Brought
 from batch_manager_tui.display import count, wrap
-from batch_manager_tui.screens.base import AppModal, TooSmall
+from batch_manager_tui.screens.base import TooSmall
+from batch_manager_tui.screens.telling import Telling, is_taken
 from batch_manager_tui.widgets.box import Box
 from batch_manager_tui.widgets.choices import Choice, Choices
 from batch_manager_tui.widgets.source_lines import doubt_lines
@@ -47,7 +47,7 @@ class Prompt:
     value: str = ""
 
 
-class TakeIn(AppModal[str | None]):
+class TakeIn(Telling[str | None]):
     """Asks for a place, does the work beside the app's thread, shows what came of it.
 
     It answers with None; the work goes on when it is closed. At each step it offers the keys that do something then.
@@ -60,7 +60,7 @@ class TakeIn(AppModal[str | None]):
     ]
 
     def __init__(self, what: What, prompt: Prompt) -> None:
-        super().__init__()
+        super().__init__(prompt.hint)
         self._what: What = what
         self._prompt = prompt
         self._asked_again = ""
@@ -68,7 +68,6 @@ class TakeIn(AppModal[str | None]):
         self._place = ""
         self._watch: Watch | None = None
         self._done = False
-        self._told = (prompt.hint, "soft")
 
     def compose(self) -> ComposeResult:
         """Title, box, what happens."""
@@ -82,34 +81,13 @@ class TakeIn(AppModal[str | None]):
     def on_mount(self) -> None:
         """Begin in the box."""
         super().on_mount()
-        self.query_one("#words", Lines).can_focus = False
         self.query_one("#place", Input).focus()
-
-    def placed(self) -> None:
-        """What was told follows the width; what was found is longer, and stays as it is."""
-        if any(self._told):
-            self.tell(*self._told)
-
-    def tell(self, words: str, part: str = "") -> None:
-        """Say one thing; the work goes on when there is nobody to say it to."""
-        if not self.is_attached:
-            return
-        width = self.query_one("#words", Lines).line_width
-        self.show_lines([[(line, part)] for line in wrap(words, max(20, width))])
-        self._told = (words, part)
-
-    def show_lines(self, lines: list[Line]) -> None:
-        """Say more."""
-        self._told = ("", "")
-        words = self.query_one("#words", Lines)
-        words.styles.height = min(len(lines), 12)
-        words.show_lines(lines)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Go; a file that is there is only written over when it is asked for twice."""
         event.stop()
         place = event.value.strip()
-        if self._what == "export" and place and place != self._asked_again and _exists(place):
+        if self._what == "export" and place and place != self._asked_again and is_taken(place):
             self._asked_again = place
             self.tell("This file is there already. Enter again writes over it.", "warning")
             return
@@ -311,10 +289,3 @@ def _brought(workspace: Workspace, source: Source, watch: Watch, agree_gone: boo
     if brought.gone:
         workspace.engine.index.sweep()
     return brought
-
-
-def _exists(place: str) -> bool:
-    try:
-        return Path(place).expanduser().exists()
-    except (OSError, ValueError):
-        return False  # the writing itself will say what is wrong with it
