@@ -8,11 +8,11 @@ from batch_manager.engine.check import Checked
 from batch_manager.half_price import waiting_words
 from batch_manager.pricing import show_usd
 from batch_manager_tui.display import count, fit, pad, shown, wrap
+from batch_manager_tui.widgets.guide import keyed
 from batch_manager_tui.widgets.strips import Line
 
 LABEL = 18
 NUMBER = 9
-KEY_CELLS = 5
 
 UNTRUE = (
     ("missing", "indexed by the store's word, not in Chroma"),
@@ -74,7 +74,7 @@ def check_lines(checked: Checked, keys: Mapping[str, str], width: int, *, repair
             lines += _row("mended", report.repaired, "now, for $0", width, "success")
             lines += _row("pending again", report.pending, "no answer is kept to mend it from", width)
     if report.untrue and not repaired:
-        lines += [[], [(pad(keys["check.repair"], KEY_CELLS), "accent"), ("mends what costs nothing", "")]]
+        lines += [[], keyed(keys["check.repair"], "mends what costs nothing")]
     if report.names:
         lines += [
             [],

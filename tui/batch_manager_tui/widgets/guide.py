@@ -34,9 +34,9 @@ def empty_lines(now: Situation, width: int) -> list[Line]:
             lines.append([(f"{label} {value}", "soft")])
     lines += [
         [],
-        _key(now.key("clear"), "shows all again"),
-        _key(now.key("status"), "next status"),
-        _key(now.key("kind"), "next kind"),
+        keyed(now.key("clear"), "shows all again"),
+        keyed(now.key("status"), "next status"),
+        keyed(now.key("kind"), "next kind"),
     ]
     return lines
 
@@ -48,11 +48,11 @@ def _first_run(now: Situation, width: int) -> list[Line]:
     lines += [[(line, "")] for line in wrap(words, width)]
     lines += [
         [],
-        _key(now.key("scan"), "scan a database"),
-        _key(now.key("import"), "import a file: JSON Lines, CSV, dbt, tbls"),
+        keyed(now.key("scan"), "scan a database"),
+        keyed(now.key("import"), "import a file: JSON Lines, CSV, dbt, tbls"),
     ]
     if now.mode == "live":
-        lines.append(_key(now.key("demo"), "look at the bundled sample first: no key, no network, $0"))
+        lines.append(keyed(now.key("demo"), "look at the bundled sample first: no key, no network, $0"))
     lines.append([])
     lines += _keyless(now, width)
     lines += [
@@ -69,23 +69,23 @@ def idle_lines(
     lines: list[Line] = []
     if jobs:
         lines += [[("At half the price", "strong")], *(job_line(job, width) for job in jobs)]
-        lines += [_key(now.key("half_price"), "cancels, or indexes now"), []]
+        lines += [keyed(now.key("half_price"), "cancels, or indexes now"), []]
     if now.busy:
         lines += [[(line, "warning")] for line in wrap(now.busy, width)]
         lines.append([])
     if unfinished is not None:
         words = f"Run {unfinished.id} was interrupted; what was paid for is kept."
         lines += [[(line, "warning")] for line in wrap(words, width)]
-        lines += [_key(now.key("start"), "goes on under its quote"), []]
+        lines += [keyed(now.key("start"), "goes on under its quote"), []]
     elif not now.busy:
         lines += _keyless(now, width)
         lines += [[("No run yet." if not runs else "No run is under way.", "soft")]]
         if now.counts.total("pending"):
-            lines.append(_key(now.key("start"), "shows the price, then asks"))
+            lines.append(keyed(now.key("start"), "shows the price, then asks"))
         elif now.retryable:
-            lines.append(_key(now.key("retry"), "retries what failed"))
+            lines.append(keyed(now.key("retry"), "retries what failed"))
         elif now.counts.total("failed"):
-            lines.append(_key(now.key("failures"), "says why, and what helps"))
+            lines.append(keyed(now.key("failures"), "says why, and what helps"))
         lines.append([])
     if runs:
         lines.append([("Runs so far", "strong")])
@@ -99,7 +99,7 @@ def _keyless(now: Situation, width: int) -> list[Line]:
         return []
     words = "No OPENAI_API_KEY is set: prices need none, sending does."
     lines: list[Line] = [[(line, "warning")] for line in wrap(words, width)]
-    return [*lines, _key(now.key("settings"), "says how to set it"), []]
+    return [*lines, keyed(now.key("settings"), "says how to set it"), []]
 
 
 def _run(run: RunRow, width: int) -> Line:
@@ -121,5 +121,6 @@ def _run(run: RunRow, width: int) -> Line:
     return line
 
 
-def _key(key: str, words: str) -> Line:
-    return [(pad(key, KEY_CELLS), "accent"), (words, "")]
+def keyed(key: str, words: str, cells: int = KEY_CELLS) -> Line:
+    """A key, and what it does; the words begin at that cell."""
+    return [(pad(key, cells), "accent"), (words, "")]

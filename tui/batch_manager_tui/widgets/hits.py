@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.binding import Binding
 from textual.widgets import Input
 
-from batch_manager_tui.display import clip, fit, pad, shown, wrap
+from batch_manager_tui.display import clip, fit, shown, wrap
 from batch_manager_tui.widgets.box import Box
+from batch_manager_tui.widgets.guide import keyed
 from batch_manager_tui.widgets.pick_list import PickList
 from batch_manager_tui.widgets.strips import Line, Make
 from batch_manager_tui.widgets.words import KIND
@@ -60,7 +61,7 @@ def unasked(keys: Mapping[str, str], local: bool, width: int) -> list[Line]:
     how = "results come as you type, for $0" if local else "sends it, for the price beside it"
     lines: list[Line] = [[("Nothing is asked yet.", "strong")], []]
     lines += [[(line, "")] for line in wrap("Type what you look for, in plain words.", width)]
-    return [*lines, [], [(how, "")] if local else _key(keys["search.open"], how), *_keepers(keys)]
+    return [*lines, [], [(how, "")] if local else keyed(keys["search.open"], how, KEY_CELLS), *_keepers(keys)]
 
 
 def nothing_near(keys: Mapping[str, str], kept: bool, width: int) -> list[Line]:
@@ -73,16 +74,12 @@ def nothing_near(keys: Mapping[str, str], kept: bool, width: int) -> list[Line]:
     """
     why = "Nothing of what the search is kept to is near that." if kept else "Nothing is near that."
     lines: list[Line] = [[(line, "strong")] for line in wrap(why, width)]
-    return [*lines, [], _key(keys["filter"], "ask something else"), *_keepers(keys)]
+    return [*lines, [], keyed(keys["filter"], "ask something else", KEY_CELLS), *_keepers(keys)]
 
 
 def _keepers(keys: Mapping[str, str]) -> list[Line]:
     what = (("kind", "another kind"), ("source", "another source"), ("schema", "another schema"))
-    return [_key(keys[f"search.{name}"], words) for name, words in what]
-
-
-def _key(key: str, words: str) -> Line:
-    return [(pad(key, KEY_CELLS), "accent"), (words, "")]
+    return [keyed(keys[f"search.{name}"], words, KEY_CELLS) for name, words in what]
 
 
 def hit_line(hit: SearchHit, width: int) -> Line:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from textual.content import Content
 
 from batch_manager_tui.situation import PANES, Pane
-
-STARTS = 3
-"""Cells from a pane's left edge to its title."""
+from batch_manager_tui.widgets.tab_titles import BETWEEN, STARTS
 
 _TITLES = (("1", "Items"), ("2", "Cost"), ("3", "Batches"))
 
@@ -18,11 +16,11 @@ def pane_title(name: str, more: str = "", tabs: bool = False) -> Content:
     for key, title in _TITLES:
         if title == name:
             parts += [(f"{key} ", "$soft"), (title, "bold"), (f"  {more}" if more else "", "$warning")]
-            parts.append((" ─ ", "$soft"))
+            parts.append((BETWEEN, "$soft"))
         elif tabs:
-            parts.append((f"{key} {title} ─ ", "$soft"))
+            parts.append((f"{key} {title}{BETWEEN}", "$soft"))
     last, style = parts.pop()
-    return Content.assemble(*parts, (last.removesuffix(" ─ "), style))
+    return Content.assemble(*parts, (last.removesuffix(BETWEEN), style))
 
 
 def pane_at(title: str, cell: int) -> Pane | None:
