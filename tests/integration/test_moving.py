@@ -7,7 +7,6 @@ import json
 import signal
 import sqlite3
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +32,6 @@ from stores import StoreServer
 
 NOWHERE = "http://127.0.0.1:9"
 """A Chroma server that is named and never asked."""
-
-
-@pytest.fixture
-def bare(store_server: StoreServer) -> Iterator[str]:
-    """A database with nothing in it."""
-    with store_server.databases() as databases:
-        yield databases.make("template0")
 
 
 def documents(count: int, words: str = "What the business knows") -> str:

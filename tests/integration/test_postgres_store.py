@@ -49,21 +49,6 @@ def url(store_server: StoreServer) -> Iterator[str]:
         yield databases.make()
 
 
-@pytest.fixture
-def bare(store_server: StoreServer) -> Iterator[str]:
-    """A database with nothing in it."""
-    with store_server.databases() as databases:
-        yield databases.make("template0")
-
-
-@pytest.fixture(scope="module")
-def chroma(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    server = ChromaServer(tmp_path_factory.mktemp("chroma"))
-    server.start()
-    yield f"http://127.0.0.1:{server.port}"
-    server.stop()
-
-
 def settings_of(home: Path, url: str) -> Settings:
     return Settings(home=home, store_url=url, chroma_url=NOWHERE)
 

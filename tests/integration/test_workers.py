@@ -45,14 +45,6 @@ pytestmark = pytest.mark.timeout(300 + 6 * KILLS)  # a worker that was killed is
 
 
 @pytest.fixture(scope="module")
-def chroma(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    server = ChromaServer(tmp_path_factory.mktemp("chroma"))
-    server.start()
-    yield f"http://127.0.0.1:{server.port}"
-    server.stop()
-
-
-@pytest.fixture(scope="module")
 def billing() -> Iterator[RehearsalServer]:
     unlimited: dict[str, Any] = {"requests_per_minute": None, "tokens_per_minute": None, "rate_headers": False}
     with RehearsalServer.start(RehearsalOptions(seed=7, key=PAYING_KEY, **unlimited)) as running:
