@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import ClassVar
 
 from textual import events
@@ -171,7 +172,7 @@ class MainScreen(AppScreen):
         batches.keys = (now.key("pause"), now.key("cancel"))
         batches.key = self.batch_app.keys.key
         batches.show(desk.view)
-        batches.show_idle(idle_lines(now, desk.unfinished, desk.runs, max(20, batches.line_width), desk.jobs))
+        batches.show_idle(partial(idle_lines, now, desk.unfinished, desk.runs, jobs=desk.jobs))
         self.query_one(KeyLine).show_keys(self.footer())
 
     def _entitle(self, pane: str, words: Content, where: str = "border_title") -> None:

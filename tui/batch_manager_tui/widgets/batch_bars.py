@@ -13,7 +13,7 @@ from batch_manager.pricing import show_usd
 from batch_manager_tui.advice import own_advice
 from batch_manager_tui.display import cell_len, clip, clock, count, duration, fit, pad, shown, span, wrap
 from batch_manager_tui.widgets.key_line import notice_lines
-from batch_manager_tui.widgets.strips import Line, LineView, clip_line, strip_of
+from batch_manager_tui.widgets.strips import LEAST_WIDTH, Line, LineView, Make, clip_line, strip_of
 from batch_manager_tui.widgets.words import ALL_FAILED, BATCH, RUN
 
 _BATCH_PARTS = {
@@ -65,6 +65,7 @@ class BatchBars(LineView):
         self.keys = ("p", "x")
         self.key: Callable[[str], str] = str
         self._idle: list[Line] = []
+        self._make_idle: Make = lambda _: []
         self._put_by = 0
         self._head: list[Line] = []
         self._note = ""
@@ -105,15 +106,17 @@ class BatchBars(LineView):
         """The latest word of the engine; it stands under the total while the run goes on."""
         self._note = message
 
-    def show_idle(self, lines: list[Line]) -> None:
-        """What to show while there was no run yet, or something else was done after it."""
-        self._idle = lines
+    def show_idle(self, make: Make) -> None:
+        """What to show while there was no run yet, or something else was done after it; made for the pane's width."""
+        self._make_idle = make
         if not self.shows_run:
             self._lay_out()
 
     def fit_lines(self) -> None:
-        """The head's words wrap to the width, and shrink where there are few rows."""
-        if self.shows_run:
+        """Words wrap to the width; a run's shrink where there are few rows."""
+        if not self.shows_run:
+            self._idle = self._make_idle(max(LEAST_WIDTH, self.line_width))
+        else:
             few = self.scrollable_content_region.height < FEW_ROWS
             self._head = total_lines(_advised(self.view, self.key), max(10, self.line_width), few, self.keys)
             if not few:
