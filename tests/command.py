@@ -121,6 +121,7 @@ class Command:
     def at_terminal(self, *arguments: str, stdout: bool = False) -> Iterator[Terminal]:
         """Run it with stdin and stderr (and stdout, when asked) on a pseudo terminal."""
         ours, theirs = pty.openpty()
+        modes = termios.tcgetattr(ours)  # a busy machine may look again only when the app has changed them
 
         def take_terminal() -> None:
             os.setsid()
@@ -136,7 +137,7 @@ class Command:
             preexec_fn=take_terminal,
         )
         os.close(theirs)
-        terminal = Terminal(process, ours)
+        terminal = Terminal(process, ours, modes)
         try:
             yield terminal
         finally:
@@ -150,10 +151,15 @@ class Command:
 
 @dataclass
 class Terminal:
-    """The other end of a pseudo terminal."""
+    """The other end of a pseudo terminal.
+
+    Attributes:
+        modes: The terminal's, before the program began.
+    """
 
     process: subprocess.Popen[bytes]
     descriptor: int
+    modes: list[Any]
     seen: str = ""
 
     def wait_for(self, words: str, timeout: float = TIMEOUT) -> None:

@@ -28,14 +28,13 @@ def app_of(terminal: Terminal) -> int:
 
 def test_an_app_that_was_killed_gives_the_terminal_back_and_says_so(command: Command) -> None:
     with command.at_terminal("--provider", "local", stdout=True) as terminal:
-        before = termios.tcgetattr(terminal.descriptor)
         terminal.wait_for("users_orders_fk")
-        assert termios.tcgetattr(terminal.descriptor) != before
+        assert termios.tcgetattr(terminal.descriptor) != terminal.modes
         os.kill(app_of(terminal), signal.SIGKILL)
         done = terminal.end()
         assert done.code == 128 + signal.SIGKILL
         assert "The app's process was killed (SIGKILL); what was paid for is kept." in done.err
-        assert "\x1b[?1049l" in done.err and termios.tcgetattr(terminal.descriptor) == before
+        assert "\x1b[?1049l" in done.err and termios.tcgetattr(terminal.descriptor) == terminal.modes
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=lambda one: one.name)
