@@ -10,6 +10,7 @@ when the import's speed is below 0.6 of it.
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import sqlite3
 import statistics
@@ -24,6 +25,7 @@ sys.path.insert(0, str(HERE))
 
 import corpus  # noqa: E402
 
+from batch_manager.cli import COLLECTOR  # noqa: E402
 from batch_manager.settings import Settings  # noqa: E402
 from batch_manager.sources.jsonl import JsonlSource  # noqa: E402
 from batch_manager.store import DocumentationStore  # noqa: E402
@@ -72,6 +74,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     count, rounds = (300, 1) if given.tiny else (given.documents, given.rounds)
+    gc.set_threshold(*COLLECTOR)  # as the command does
     encoding()
     pairs = []
     with tempfile.TemporaryDirectory() as folder:

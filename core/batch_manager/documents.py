@@ -8,8 +8,10 @@ joins the two, so that neither erases the other.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from json.encoder import encode_basestring_ascii
 from typing import Any, Literal
 
 from batch_manager.facts import (
@@ -37,6 +39,7 @@ __all__ = [
     "Rendered",
     "from_payload",
     "merge",
+    "payload_text",
     "render",
     "text_hash",
     "to_payload",
@@ -206,6 +209,30 @@ def to_payload(document: Document) -> dict[str, Any]:
     return payload
 
 
+def payload_text(document: Document) -> str:
+    """The document's payload as JSON, to the byte as `json.dumps` writes it.
+
+    Its escapes keep lone surrogates, which a database could not hold otherwise. It is what a reading is compared by,
+    so that another way of writing it would make every item another one.
+    """
+    members = (
+        f'"{key}": {_quoted(value) if isinstance(value, str) else json.dumps(value)}'
+        for key, value in to_payload(document).items()
+    )
+    return "{" + ", ".join(members) + "}"
+
+
+_PLAIN = bytes(set(range(0x20, 0x7F)) - set(b'"\\'))
+"""Characters that stand for themselves in JSON."""
+
+
+def _quoted(text: str) -> str:
+    """A text in JSON. Most have nothing to escape, which is seen several times as fast as it is escaped."""
+    if text.isascii() and not text.encode().translate(None, _PLAIN):
+        return f'"{text}"'
+    return encode_basestring_ascii(text)
+
+
 def from_payload(payload: Mapping[str, Any]) -> Document:
     """Read a document in the import format's shape.
 
@@ -218,7 +245,7 @@ def from_payload(payload: Mapping[str, Any]) -> Document:
     name = payload.get("name")
     if not isinstance(name, str) or not name.strip():
         raise ValueError("name is missing or not a text")
-    if not text_hash(name):
+    if not (name.isascii() or text_hash(name)):
         raise ValueError("name has a lone surrogate")
     schema = payload.get("schema") or {}
     if not isinstance(schema, Mapping):

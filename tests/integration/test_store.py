@@ -198,6 +198,25 @@ class TestIntake:
         assert (again.new, again.changed, again.unchanged) == (0, 0, 2)
         assert store.items.counts().total("indexed") == 2
 
+    def test_lines_for_one_item_may_stand_far_apart(self, store: DocumentationStore, tmp_path: Path) -> None:
+        """Further than what is read and counted at a time, and closer."""
+        file = tmp_path / "docs.jsonl"
+        twice = {1, 400, 501, 1_001, 2_600}
+        names = ["users" if number in twice else f"t{number}" for number in range(1, 2_601)]
+        lines = [{"name": name, "documentation": f"Line {number}."} for number, name in enumerate(names, start=1)]
+        file.write_text("\n".join(map(json.dumps, lines)))
+        brought = store.items.bring(JsonlSource(file))
+        assert (brought.new, brought.read) == (2_596, 2_596)
+        pairs = [(1, 400), (400, 501), (501, 1_001), (1_001, 2_600)]
+        assert list(brought.warnings) == [
+            f"table 'users' stands twice: line {earlier} and line {later}; the later one counts."
+            for earlier, later in pairs
+        ]
+        assert text_of(store, "users") == "users\nLine 2600."
+        assert text_of(store, "t2599") == "t2599\nLine 2599."
+        rows = store.items.rows(store.items.ids())
+        assert (len(rows), all(row.parts == 1 and row.tokens for row in rows)) == (2_596, True)
+
     def test_kinds_have_names_of_their_own(self, store: DocumentationStore) -> None:
         brought = bring(store, table("a", "x"), Document("relationship", "a", documentation="y"))
         assert (brought.new, brought.warnings) == (2, ())

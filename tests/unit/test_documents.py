@@ -16,6 +16,7 @@ from batch_manager.documents import (
     Document,
     from_payload,
     merge,
+    payload_text,
     render,
     text_hash,
     to_payload,
@@ -91,6 +92,11 @@ documents = tables | relationships
 def test_a_document_survives_the_import_format(document: Document) -> None:
     assert from_payload(to_payload(document)) == document
     assert from_payload(json.loads(json.dumps(to_payload(document)))) == document
+
+
+@given(documents)
+def test_a_payload_is_written_as_json_writes_it(document: Document) -> None:
+    assert payload_text(document) == json.dumps(to_payload(document))
 
 
 @given(documents)

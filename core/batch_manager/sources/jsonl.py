@@ -79,22 +79,23 @@ def split(chunks: Iterable[bytes]) -> Iterator[Line]:
     held = bytearray()
     too_long = False
     for chunk in chunks:
-        start = 0
-        while (end := chunk.find(b"\n", start)) >= 0:
-            if too_long or len(held) + end - start > MAX_LINE:
+        *ended, rest = chunk.split(b"\n")
+        for piece in ended:
+            if too_long or len(held) + len(piece) > MAX_LINE:
                 yield number, None
-            else:
-                held += chunk[start:end]
+            elif held:
+                held += piece
                 yield number, bytes(held)
+            else:
+                yield number, piece
             held = bytearray()
             too_long = False
             number += 1
-            start = end + 1
-        too_long = too_long or len(held) + len(chunk) - start > MAX_LINE
+        too_long = too_long or len(held) + len(rest) > MAX_LINE
         if too_long:
             held = bytearray()
         else:
-            held += chunk[start:]
+            held += rest
     if too_long:
         yield number, None
     elif held:

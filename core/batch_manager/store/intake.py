@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 from batch_manager.documents import Document, Kind, from_payload
 from batch_manager.errors import DeclinedError
@@ -13,12 +13,12 @@ from batch_manager.sources import Source, Unreadable
 from batch_manager.sources.watch import Watch
 from batch_manager.store.database import now, translated
 from batch_manager.store.departures import Whole, check, depart, departing, schemas_of
-from batch_manager.store.dialect import Database, Dialect
+from batch_manager.store.dialect import Database
 from batch_manager.store.differences import difference
-from batch_manager.store.former import keep_former
 from batch_manager.store.names import Names
 from batch_manager.store.staging import Staging
 from batch_manager.store.strangers import NONE, StrangeColumns, Strangers, departing_words, strangers_of
+from batch_manager.store.taking import fates_of, take_in
 
 What = Literal["new", "changed", "gone"]
 
@@ -104,13 +104,13 @@ def bring(
             if scope:
                 check(database, scope, agreed=agree_gone)  # an error takes back what was remembered
         brought = _compared(database, source, names, staging)
-        side = _side(source)
+        fates = fates_of(database)
         values = {"title": source.title, "key": source.key, "at": now()}
         for bounds in _chunks(database):
             if watch.stopped:
                 raise _halfway()
             with database.atomic("IMMEDIATE"):
-                _take_in(database, side, {**values, **bounds})
+                take_in(database, _side(source), fates, {**values, **bounds})
         brought = _with_departing(database, brought, scope)
         gone = depart(database, scope) if scope else []
         staging.clear()
@@ -236,75 +236,3 @@ def _chunks(database: Database) -> Iterator[dict[str, int]]:
             return
         yield {"above": last, "to": row[0]}
         last = row[0]
-
-
-_HERE = "s.seq > :above AND s.seq <= :to"
-
-_SIZES = ", ".join(
-    f"(SELECT coalesce({sized}, 0) FROM staged_part p WHERE p.seq = s.seq)"
-    for sized in ("sum(p.tokens)", "sum(p.bytes)", "count(*)")
-)
-
-
-def _take_in(database: Database, side: str, values: dict[str, Any]) -> None:
-    """Keep a chunk of what is staged; inside the caller's transaction."""
-    for statement in _statements(side, database.dialect):
-        database.execute_sql(statement, values)
-
-
-def _statements(side: str, dialect: Dialect) -> Iterator[str]:
-    """What keeps a chunk, in order; `side` is the column of `brought` that the source speaks for. Pure."""
-    # Words belong to a name, whoever brings them; structure belongs to its source.
-    owned, key, owner = ("origin,", ":key,", "origin = :key,") if side == "structure" else ("", "", "")
-    # What was paid for is kept, so an item that is back costs nothing.
-    yield f"UPDATE item SET stage = 'pending' WHERE id IN (SELECT s.item_id FROM staged s WHERE {_HERE} AND s.back)"
-    yield (
-        "UPDATE staged AS s SET item_id = (SELECT coalesce(max(id), 0) FROM item) + seq - :above"
-        f" WHERE {_HERE} AND s.fate = 'new'"
-    )
-    yield (
-        f"INSERT INTO item (id, kind, name, {side}_from, {side}_at, {owned} purpose, schema, text_hash, layout,"
-        f" problem, tokens, bytes, parts, changed_at) SELECT s.item_id, s.kind, s.name, :title, :at, {key} s.purpose,"
-        f" s.schema, s.text_hash, s.layout, s.problem, {_SIZES}, :at"
-        f" FROM staged s WHERE {_HERE} AND s.fate = 'new' ORDER BY s.seq"
-    )
-    yield (
-        f"UPDATE item SET {side}_from = :title, {side}_at = :at, {owner} purpose = s.purpose, schema = s.schema"
-        f" FROM staged s WHERE s.item_id = item.id AND {_HERE} AND s.fate IN ('changed', 'reworded')"
-    )
-    yield from keep_former(f"SELECT s.item_id, s.seq FROM staged s WHERE {_HERE} AND s.fate = 'changed'", dialect)
-    yield (
-        "UPDATE item SET text_hash = s.text_hash, layout = s.layout, problem = s.problem, changed_at = :at,"
-        f" (tokens, bytes, parts) = (SELECT {_SIZES})"
-        f" FROM staged s WHERE s.item_id = item.id AND {_HERE} AND s.fate = 'changed'"
-    )
-    yield (
-        # One that is skipped stays so; but it is another text's failure that it would come back with.
-        "UPDATE item SET stage = CASE stage WHEN 'skipped' THEN stage ELSE 'pending' END,"
-        " code = NULL, message = NULL, next_step = NULL, tries = 0 WHERE stage != 'gone'"
-        f" AND id IN (SELECT s.item_id FROM staged s WHERE {_HERE} AND s.fate = 'changed')"
-    )
-    yield (
-        f"INSERT INTO brought (item_id, {side}) SELECT s.item_id, s.payload FROM staged s"
-        f" WHERE {_HERE} AND s.fate != 'same' ORDER BY s.seq"
-        f" ON CONFLICT (item_id) DO UPDATE SET {side} = excluded.{side}"
-    )
-    yield (
-        "INSERT INTO text (hash, body, tokens, bytes) SELECT p.hash, p.body, p.tokens, p.bytes"
-        f" FROM staged s JOIN staged_part p ON p.seq = s.seq WHERE {_HERE} ORDER BY p.seq, p.no ON CONFLICT DO NOTHING"
-    )
-    yield (f"DELETE FROM part WHERE item_id IN (SELECT s.item_id FROM staged s WHERE {_HERE} AND s.fate = 'changed')")
-    yield (
-        "INSERT INTO part (item_id, no, text_id) SELECT s.item_id, p.no, t.id FROM staged s"
-        " JOIN staged_part p ON p.seq = s.seq JOIN text t ON t.hash = p.hash"
-        f" WHERE {_HERE} ORDER BY s.seq, p.no"
-    )
-    yield (
-        "DELETE FROM word_index WHERE rowid IN"
-        f" (SELECT s.item_id FROM staged s WHERE {_HERE} AND s.fate IN ('changed', 'reworded'))"
-    )
-    yield (
-        "INSERT INTO word_index (rowid, name, purpose)"
-        f" SELECT s.item_id, {dialect.words('s.name_words')}, {dialect.words('s.purpose')} FROM staged s"
-        f" WHERE {_HERE} AND s.fate != 'same' ORDER BY s.seq"
-    )

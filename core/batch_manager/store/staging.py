@@ -10,22 +10,21 @@ import json
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
-from batch_manager.documents import Document, from_payload, merge, render, text_hash, to_payload
+from batch_manager.documents import Document, from_payload, merge, payload_text, render
 from batch_manager.ellipsis import cut
 from batch_manager.sources import Found, Source, Unreadable
 from batch_manager.sources.watch import Watch
-from batch_manager.store.dialect import Database, Differs
+from batch_manager.store.dialect import Database
 from batch_manager.store.names import Names
 from batch_manager.store.places import schema_of
+from batch_manager.store.staged import Fate, Row, empty, lay_ready
 from batch_manager.store.strangers import StrangeColumns
 from batch_manager.store.words import words_of
 from batch_manager.tokens import split_texts
-
-Fate = Literal["new", "changed", "reworded", "same"]
-"""What becomes of an item: `reworded` has other words that make the same text, so there is nothing to send."""
 
 Key = tuple[str, str]
 """An item's kind and name."""
@@ -45,44 +44,14 @@ LONG = 60
 KEPT_MESSAGES = 200
 """Bad lines and warnings that are kept whole; more of them are only counted."""
 
-TABLES = (
-    # Where SQLite is built to write zeros over what is deleted, that is a tenth of an import; nobody sees this file.
-    Differs("PRAGMA temp.secure_delete = 0"),
-    """
-    CREATE TEMP TABLE IF NOT EXISTS staged (
-        seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL, place TEXT NOT NULL, fate TEXT NOT NULL,
-        item_id INTEGER, back INTEGER NOT NULL, payload TEXT NOT NULL, purpose TEXT NOT NULL, name_words TEXT NOT NULL,
-        schema TEXT NOT NULL, text_hash TEXT, layout INTEGER, problem TEXT, UNIQUE (kind, name)
-    )
-    """,
-    """
-    CREATE TEMP TABLE IF NOT EXISTS staged_part (
-        seq INTEGER NOT NULL, no INTEGER NOT NULL, hash TEXT NOT NULL, tokens INTEGER NOT NULL, bytes INTEGER NOT NULL,
-        body TEXT NOT NULL, PRIMARY KEY (seq, no)
-    ) WITHOUT ROWID
-    """,
-    "DELETE FROM staged",
-    "DELETE FROM staged_part",
-)
 
+@dataclass(slots=True)
+class _Chunk:
+    """Documents that were compared, while the tokens of their texts are counted; texts are by `seq`."""
 
-class _Row(NamedTuple):
-    """A row of `staged`."""
-
-    seq: int
-    kind: str
-    name: str
-    place: str
-    fate: Fate
-    item_id: int | None
-    back: bool
-    payload: str
-    purpose: str = ""
-    name_words: str = ""
-    schema: str = ""
-    text_hash: str | None = None
-    layout: int | None = None
-    problem: str | None = None
+    rows: dict[Key, Row]
+    texts: dict[int, str]
+    counts: Future[list[list[tuple[str, int]]]] | None = None
 
 
 class Staging:
@@ -102,7 +71,7 @@ class Staging:
         self._source = source
         self._side = "structure" if source.brings == "structure" else "words"
         self._seq = 0
-        self._counting: deque[tuple[dict[int, tuple[str, str]], Future[list[list[tuple[str, int]]]]]] = deque()
+        self._counting: deque[_Chunk] = deque()
         self.bad: list[Unreadable] = []
         self.bad_count = 0
         self.warnings: list[str] = []
@@ -120,33 +89,28 @@ class Staging:
             InputError: The source as a whole can't be read.
             DeclinedError: The watch was told to stop.
         """
-        self._empty()
+        empty(self._db)
         entries = iter(self._source.read())
         done = 0
         with ThreadPoolExecutor(1, "batch-manager-counter") as counter:
             while chunk := list(islice(entries, CHUNK)):
                 found = self._sort_out(chunk)
                 with self._db.atomic():
-                    texts = self._lay_ready(found)
-                    if texts:
+                    compared = self._compare(found)
+                    if compared.texts:
                         # The counting needs no interpreter lock, so it goes on while the next chunk is read.
-                        future = counter.submit(split_texts, [text for text, _ in texts.values()])
-                        self._counting.append((texts, future))
-                    self._take_counts(AHEAD)
+                        compared.counts = counter.submit(split_texts, list(compared.texts.values()))
+                    self._counting.append(compared)
+                    self._lay_ready(AHEAD)
                 done += len(found)
                 if found:
                     watch.step(f"{done:,} read")
             with self._db.atomic():
-                self._take_counts(0)
+                self._lay_ready(0)
 
     def clear(self) -> None:
         """Nothing is laid ready any more."""
-        self._empty()
-
-    def _empty(self) -> None:
-        for statement in TABLES:
-            for one in self._db.dialect.ddl(statement):
-                self._db.execute_sql(one)
+        empty(self._db)
 
     def _sort_out(self, chunk: Sequence[Found | Unreadable]) -> list[Found]:
         found = []
@@ -177,42 +141,39 @@ class Staging:
         if len(self.bad) < KEPT_MESSAGES:
             self.bad.append(entry)
 
-    def _lay_ready(self, found: Sequence[Found]) -> dict[int, tuple[str, str]]:
-        """Stage these; returns the texts to be counted with their hashes, by `seq`."""
-        rows: dict[Key, _Row] = {}
-        texts: dict[int, tuple[str, str]] = {}
+    def _compare(self, found: Sequence[Found]) -> _Chunk:
+        """What becomes of these."""
+        chunk = _Chunk({}, {})
+        rows = chunk.rows
         documents = [self._names.told_apart(entry.document) for entry in found]
         keys = list({(document.kind, document.name) for document in documents})
-        places: dict[Key, str] = {(kind, name): place for kind, name, place in self._staged(keys)}
+        places = self._places(keys)
         kept = self._kept(keys)
         for entry, document in zip(found, documents, strict=True):
             key = (document.kind, document.name)
             if key in places:
                 self._warn(key, places[key], entry.where)
             if key in rows:
-                texts.pop(rows.pop(key).seq, None)
+                chunk.texts.pop(rows.pop(key).seq, None)
             places[key] = entry.where
             self._seq += 1
             row, text = self._judge(self._seq, document, entry.where, kept.get(key))
             rows[key] = row
             if text is not None:
-                texts[row.seq] = (text, row.text_hash or "")
-        marks = ", ".join("?" for _ in _Row._fields)
-        # Of two lines for one item the later one counts.
-        self._db.execute_many(
-            f"INSERT INTO staged ({', '.join(_Row._fields)}) VALUES ({marks}) ON CONFLICT (kind, name) DO UPDATE SET"
-            f" {', '.join(f'{name} = excluded.{name}' for name in _Row._fields)}",
-            rows.values(),
-        )
-        return texts
+                chunk.texts[row.seq] = text
+        return chunk
 
-    def _staged(self, keys: Sequence[Key]) -> list[tuple[str, str, str]]:
-        """(kind, name, place) of those of these that an earlier chunk has."""
+    def _places(self, keys: Sequence[Key]) -> dict[Key, str]:
+        """Where those of these stood that an earlier chunk has."""
         if self._seq == 0:
-            return []
-        return self._in_groups(
+            return {}
+        staged = self._in_groups(
             f"SELECT kind, name, place FROM asked {self._db.dialect.join} staged ON kind = k AND name = n", keys
         )
+        places: dict[Key, str] = {(kind, name): place for kind, name, place in staged}
+        for chunk in self._counting:
+            places.update((key, chunk.rows[key].place) for key in keys if key in chunk.rows)
+        return places
 
     def _kept(self, keys: Sequence[Key]) -> dict[Key, tuple[Any, ...]]:
         """What the store has of these: id, stage, hash of the text, problem, this side's payload, the other's."""
@@ -239,10 +200,9 @@ class Staging:
         if len(self.warnings) < KEPT_MESSAGES:
             self.warnings.append(f"{key[0]} {key[1]!r} stands twice: {earlier} and {later}; the later one counts.")
 
-    def _judge(self, seq: int, document: Document, place: str, kept: tuple[Any, ...] | None) -> tuple[_Row, str | None]:
+    def _judge(self, seq: int, document: Document, place: str, kept: tuple[Any, ...] | None) -> tuple[Row, str | None]:
         """Compare a document with the item of its name; with the text when it has to be counted."""
-        # ASCII escapes keep lone surrogates, which SQLite could not hold otherwise.
-        payload = json.dumps(to_payload(document))
+        payload = payload_text(document)
         item_id, stage, digest, problem, mine, theirs = kept or (None, "", None, None, None, None)
         if self._side == "words":
             self.strange_columns.look(document.name, theirs, payload)
@@ -251,7 +211,7 @@ class Staging:
         # Words alone don't bring back what its database no longer has.
         back = stage == "gone" and (self._side == "structure" or theirs is None)
         if mine == payload:
-            return _Row(seq, document.kind, document.name, place, "same", item_id, back, payload), None
+            return Row(seq, document.kind, document.name, place, "same", item_id, back, payload), None
         whole = document
         if theirs:
             their = from_payload(json.loads(theirs))
@@ -260,7 +220,7 @@ class Staging:
         fate: Fate = "changed" if kept else "new"
         if kept and (digest, problem) == (rendered.hash, rendered.problem):
             fate = "reworded"
-        row = _Row(
+        row = Row(
             seq,
             document.kind,
             document.name,
@@ -279,15 +239,9 @@ class Staging:
         )
         return row, None if fate == "reworded" or rendered.problem else rendered.text
 
-    def _take_counts(self, ahead: int) -> None:
-        """Stage the parts that are counted, until so many chunks are still under way."""
+    def _lay_ready(self, ahead: int) -> None:
+        """Stage what is counted, in the order in which it came, until so many chunks are still under way."""
         while len(self._counting) > ahead:
-            texts, future = self._counting.popleft()
-            self._db.execute_many(
-                "INSERT INTO staged_part (seq, no, hash, body, tokens, bytes) VALUES (?, ?, ?, ?, ?, ?)",
-                (
-                    (seq, no, whole if len(parts) == 1 else text_hash(body), body, tokens, len(body.encode()))
-                    for (seq, (_, whole)), parts in zip(texts.items(), future.result(), strict=True)
-                    for no, (body, tokens) in enumerate(parts, start=1)
-                ),
-            )
+            chunk = self._counting.popleft()
+            parts = dict(zip(chunk.texts, chunk.counts.result(), strict=True)) if chunk.counts else {}
+            lay_ready(self._db, chunk.rows.values(), parts)

@@ -38,7 +38,8 @@ class WordHit:
 
 def words_of(text: str) -> list[str]:
     """The words of a name or a query, in lower case: `CustomerOrders`, `customer_orders` → customer, orders. Pure."""
-    return [word.lower() for word in _WORD.findall(_CAMEL.sub(" ", text))]
+    apart = text if text.islower() else _CAMEL.sub(" ", text)
+    return [word.lower() for word in _WORD.findall(apart)]
 
 
 def stem_of(word: str) -> str:
