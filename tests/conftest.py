@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+from chroma_server import ChromaServer
 from servers import running_postgres
 from stores import StoreServer, instead_of_sqlite
 
@@ -61,3 +62,19 @@ def _on(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iter
         pytest.skip("about the store's file")
     with instead_of_sqlite(request.getfixturevalue("store_server"), monkeypatch):
         yield "postgresql"
+
+
+@pytest.fixture
+def bare(store_server: StoreServer) -> Iterator[str]:
+    """A database with nothing in it."""
+    with store_server.databases() as databases:
+        yield databases.make("template0")
+
+
+@pytest.fixture(scope="module")
+def chroma(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a Chroma server, one for all tests of a file."""
+    server = ChromaServer(tmp_path_factory.mktemp("chroma"))
+    server.start()
+    yield f"http://127.0.0.1:{server.port}"
+    server.stop()

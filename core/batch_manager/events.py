@@ -45,6 +45,25 @@ class BatchView:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkerView:
+    """What one of several workers has done of a run.
+
+    Attributes:
+        name: The worker's.
+        at_work: Batches that it has now.
+        batches_done: Batches that it has brought through.
+        answered: Inputs of its batches that are paid for; `indexed` of them are in the index, `failed` others failed.
+    """
+
+    name: str
+    at_work: int
+    batches_done: int
+    answered: int
+    indexed: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
 class LimitsView:
     """The account's limits as the server last told; None where it said nothing."""
 
@@ -73,6 +92,7 @@ class RunView:
         eta_reason: Why it jumped a moment ago, in plain words; empty when it didn't.
         seconds: Since it started, to its end or to now, without pauses.
         delivering: Paid answers that wait for Chroma.
+        workers: Who has done what, by name, where several workers do the run; empty else.
     """
 
     sequence: int = 0
@@ -102,6 +122,7 @@ class RunView:
     eta: tuple[float, float] | None = None
     eta_reason: str = ""
     delivering: int = 0
+    workers: tuple[WorkerView, ...] = ()
 
     @property
     def all_failed(self) -> bool:

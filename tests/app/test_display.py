@@ -10,10 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from batch_manager.events import BatchView
+from batch_manager.events import BatchView, RunView, WorkerView
 from batch_manager_tui.display import clip, clip_apart, clip_middle, clock, count, duration, fit, shown, span, wrap
-from batch_manager_tui.widgets.batch_bars import batch_line, flow
+from batch_manager_tui.widgets.bars import flow
+from batch_manager_tui.widgets.batch_bars import batch_line
 from batch_manager_tui.widgets.columns import MARK_CELLS, Columns
+from batch_manager_tui.widgets.worker_lanes import LANES, lane_lines
 
 TEXTS = st.text(st.characters(codec=None), max_size=60)
 
@@ -165,3 +167,17 @@ def test_a_batch_names_its_worker_where_there_are_several(width: int) -> None:
     words = "".join(text for text, _ in batch_line(batch, width))
     assert "ann" in words and "\x1b" not in words and cell_len(words) == width
     assert ("───" in words) == (width >= 80), "a bar as well where there is room for both"
+
+
+@pytest.mark.parametrize("width", [38, 44, 60, 80, 118])
+def test_each_worker_has_a_lane(width: int) -> None:
+    workers = [WorkerView(f"host-{n}\x1b[31m.example.com-{4000 + n}", n % 2, n, 10 * n, 8 * n, 1) for n in range(12)]
+    view = RunView(items=1_000, workers=tuple(workers))
+    lines = ["".join(text for text, _ in line) for line in lane_lines(view, width)]
+    assert len(lines) == LANES + 1 and lines[-1] == "and 4 other workers"
+    for line in lines[:-1]:
+        assert "\x1b" not in line and cell_len(line) <= width
+        assert "at work" in line or "waits" in line
+        assert ("of 1,000" in line) == (width >= 60)
+    assert sum("at work" in line for line in lines) == 6, "those at work come first"
+    assert any("4011" in line and "111" in line for line in lines), "the end of a name tells hosts' processes apart"

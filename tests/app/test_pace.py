@@ -9,7 +9,8 @@ import pytest
 
 from batch_manager.events import LimitsView, RunView
 from batch_manager_tui.display import cell_len
-from batch_manager_tui.widgets.batch_bars import PAID, SAMPLES, SPARKS, BatchBars, bar, rate_line, total_lines
+from batch_manager_tui.widgets.bars import PAID, SPARKS, bar, rate_line
+from batch_manager_tui.widgets.batch_bars import SAMPLES, BatchBars, total_lines
 from batch_manager_tui.widgets.cost_lines import money_lines
 
 RUNNING = RunView(run_id=1, state="running", items=200, indexed=80, limits=LimitsView(300_000, 287_000, 300, 12))

@@ -9,9 +9,7 @@ from pathlib import Path
 import pytest
 
 from batch_manager.rehearsal import RehearsalOptions, RehearsalServer
-from chroma_server import ChromaServer
 from command import PAYING_KEY, THREE, Command, jsonl
-from stores import StoreServer
 
 
 @pytest.fixture(scope="session")
@@ -40,19 +38,3 @@ def command(tmp_path: Path, server: RehearsalServer, _imported: Path) -> Command
     """A home with three documents, whose provider is the server."""
     shutil.copytree(_imported, tmp_path / "home")
     return Command(tmp_path / "home", {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": PAYING_KEY})
-
-
-@pytest.fixture
-def bare(store_server: StoreServer) -> Iterator[str]:
-    """A database with nothing in it."""
-    with store_server.databases() as databases:
-        yield databases.make("template0")
-
-
-@pytest.fixture(scope="module")
-def chroma(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a Chroma server, one for all tests of a file."""
-    server = ChromaServer(tmp_path_factory.mktemp("chroma"))
-    server.start()
-    yield f"http://127.0.0.1:{server.port}"
-    server.stop()

@@ -27,12 +27,14 @@ from batch_manager.engine.progress import Progress
 from batch_manager.engine.quoting import limits_of
 from batch_manager.engine.resuming import quote_of_run
 from batch_manager.engine.shared import jobs, watch
+from batch_manager.engine.shared import rescue as rescue_module
 from batch_manager.engine.shared import worker as worker_module
 from batch_manager.engine.shared.books import SharedBooks
-from batch_manager.engine.shared.handing import database_of, pack_next, rescue
+from batch_manager.engine.shared.handing import database_of, pack_next
 from batch_manager.engine.shared.lanes import Lanes
 from batch_manager.engine.shared.pace import SharedPace
 from batch_manager.engine.shared.queue import SharedQueue
+from batch_manager.engine.shared.rescue import Rescuer, rescue
 from batch_manager.errors import StoreError, UsageError, VectorStoreError
 from batch_manager.packing import Limits
 from batch_manager.quote import Scope
@@ -84,6 +86,11 @@ def batch_ids(store: DocumentationStore) -> list[int]:
 
 def job_of(store: DocumentationStore, batch_id: int) -> int:
     return int(store.database.execute_sql("SELECT queue_id FROM batch WHERE id = ?", (batch_id,)).fetchone()[0])
+
+
+def claimed(store: DocumentationStore, batch_id: int, worker: str) -> Claim | None:
+    """A batch, claimed by whoever has its job."""
+    return store.batches.claim(batch_id, job_of(store, batch_id), worker)
 
 
 def sent(store: DocumentationStore, claim: Claim, cost: int = 100) -> int:
@@ -146,7 +153,7 @@ class TestHandingOver:
         self, store: DocumentationStore, tmp_path: Path
     ) -> None:
         shared_run(store, tmp_path)
-        claim = store.batches.claim(batch_ids(store)[0], "one")
+        claim = claimed(store, batch_ids(store)[0], "one")
         assert claim is not None
         sent(store, claim)
         assert Engine(Settings(home=tmp_path, chroma_url=NOWHERE), store).quote(Scope()).nothing_to_do
@@ -159,11 +166,11 @@ class TestClaims:
     def test_a_batch_is_one_workers(self, store: DocumentationStore, tmp_path: Path) -> None:
         shared_run(store, tmp_path)
         first = batch_ids(store)[0]
-        claim = store.batches.claim(first, "one")
+        claim = claimed(store, first, "one")
         assert claim is not None and len(claim.inputs) == 10 and claim.epoch == 1
-        assert store.batches.claim(first, "two") is None
+        assert claimed(store, first, "two") is None
         store.batches.give_back(claim)
-        again = store.batches.claim(first, "two")
+        again = claimed(store, first, "two")
         assert again is not None and again.epoch == 2
 
     def test_what_was_answered_meanwhile_is_not_sent_again(self, store: DocumentationStore, tmp_path: Path) -> None:
@@ -175,7 +182,7 @@ class TestClaims:
             store.database.execute_sql(
                 "INSERT INTO answer (text_id, space_id, vector) VALUES (?, ?, ?)", (text_id, space_id, VECTOR)
             )
-        claim = store.batches.claim(first, "one")
+        claim = claimed(store, first, "one")
         assert claim is not None and [one.text_id for one in claim.inputs] == ids[4:]
         assert store.watched.stages(run_id) == {"answered": 4, "pending": ITEMS - 4}
 
@@ -184,14 +191,14 @@ class TestClaims:
     ) -> None:
         shared_run(store, tmp_path)
         first = batch_ids(store)[0]
-        zombie = store.batches.claim(first, "zombie")
+        zombie = claimed(store, first, "zombie")
         assert zombie is not None
         lost = sent(store, zombie, 100)
         with store.transaction():
             assert store.batches.rescue([(first, job_of(store, first))]) == [first]
         assert rows(store, "SELECT state, code, cost_pico FROM request") == [("unknown", "no_answer", 100)]
         assert used(store) == 100, "what nobody knows of stays held"
-        heir = store.batches.claim(first, "heir")
+        heir = claimed(store, first, "heir")
         assert heir is not None and heir.epoch == zombie.epoch + 1
         with store.transaction():
             assert store.batches.allow(zombie, 100) == "lost"
@@ -212,7 +219,7 @@ class TestClaims:
     def test_a_run_is_done_when_all_of_it_is_in_the_index(self, store: DocumentationStore, tmp_path: Path) -> None:
         run_id = shared_run(store, tmp_path)
         for one in batch_ids(store):
-            claim = store.batches.claim(one, "one")
+            claim = claimed(store, one, "one")
             assert claim is not None
             assert answered(store, claim, sent(store, claim), 100, 100)
             assert not store.batches.complete(run_id)
@@ -227,7 +234,7 @@ class TestClaims:
         self, store: DocumentationStore, tmp_path: Path
     ) -> None:
         run_id = shared_run(store, tmp_path)
-        claim = store.batches.claim(batch_ids(store)[0], "one")
+        claim = claimed(store, batch_ids(store)[0], "one")
         assert claim is not None
         worker = rows(
             store, "INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - interval '10 s') RETURNING id"
@@ -249,7 +256,7 @@ class TestClaims:
         self, store: DocumentationStore, tmp_path: Path
     ) -> None:
         run_id = shared_run(store, tmp_path)
-        claim = store.batches.claim(batch_ids(store)[0], "one")
+        claim = claimed(store, batch_ids(store)[0], "one")
         assert claim is not None
         sent(store, claim)
         store.database.execute_sql(
@@ -264,7 +271,7 @@ class TestClaims:
 class TestMoney:
     def test_the_cap_is_one_rows(self, store: DocumentationStore, tmp_path: Path) -> None:
         run_id = shared_run(store, tmp_path, cap=Decimal("0.00000025"))  # 250,000 picodollars
-        one, two, three = (store.batches.claim(batch_id, "w") for batch_id in batch_ids(store))
+        one, two, three = (claimed(store, batch_id, "w") for batch_id in batch_ids(store))
         assert one is not None and two is not None and three is not None
         first = sent(store, one, 150_000)
         with store.transaction():
@@ -283,18 +290,18 @@ class TestMoney:
         assert not store.batches.end(run_id, "done", "")
         with store.transaction():
             assert store.batches.allow(three, 10) == "over"
-        assert store.batches.claim(three.batch_id, "w") is None
+        assert claimed(store, three.batch_id, "w") is None
 
     def test_what_a_former_worker_left_open_keeps_nobody_waiting_at_the_cap(
         self, store: DocumentationStore, tmp_path: Path
     ) -> None:
         shared_run(store, tmp_path, cap=Decimal("0.00000025"))
         first = batch_ids(store)[0]
-        former = store.batches.claim(first, "former")
+        former = claimed(store, first, "former")
         assert former is not None
         sent(store, former, 200_000)
         assert store.batches.give_back(former)
-        heir = store.batches.claim(first, "heir")
+        heir = claimed(store, first, "heir")
         assert heir is not None
         assert rows(store, "SELECT state, cost_pico FROM request") == [("unknown", 200_000)]
         with store.transaction():
@@ -304,7 +311,7 @@ class TestMoney:
         self, store: DocumentationStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         run_id = shared_run(store, tmp_path, cap=Decimal("0.00000025"))
-        claim = store.batches.claim(batch_ids(store)[0], "w")
+        claim = claimed(store, batch_ids(store)[0], "w")
         assert claim is not None
         quote = quote_of_run(Settings(home=tmp_path, chroma_url=NOWHERE), store, store.batches.run(run_id))
         progress = Progress(run_id, quote, Budget(None), time.monotonic(), state="running")
@@ -332,6 +339,20 @@ class TestMoney:
 
 
 class TestRescue:
+    def test_a_worker_that_stood_still_before_its_claim_has_none(
+        self, store: DocumentationStore, tmp_path: Path
+    ) -> None:
+        shared_run(store, tmp_path)
+        first = batch_ids(store)[0]
+        left = job_of(store, first)
+        store.database.execute_sql("UPDATE procrastinate_jobs SET status = 'doing' WHERE id = ?", (left,))
+        assert rescue(store) == 1
+        assert store.batches.claim(first, left, "frozen") is None
+        heir = claimed(store, first, "heir")
+        assert heir is not None
+        assert rescue(store) == 0, "its job is the batch's"
+        assert store.batches.finish(heir)
+
     def test_a_batch_that_has_another_job_by_now_stays_with_its_worker(
         self, store: DocumentationStore, tmp_path: Path
     ) -> None:
@@ -341,7 +362,7 @@ class TestRescue:
         store.database.execute_sql("UPDATE procrastinate_jobs SET status = 'doing' WHERE id = ?", (left,))
         [(_, again)] = jobs.put(database_of(store), [first])
         store.batches.queued([(first, again)])
-        claim = store.batches.claim(first, "alive")
+        claim = claimed(store, first, "alive")
         assert claim is not None
         assert rescue(store) == 0
         assert rows(store, "SELECT state FROM batch ORDER BY id")[0] == ("taken",)
@@ -365,7 +386,7 @@ class TestRescue:
                 "UPDATE procrastinate_jobs SET status = 'doing', worker_id = ? WHERE args = ?::jsonb",
                 (worker, f'{{"batch_id": {batch_id}}}'),
             )
-            assert store.batches.claim(batch_id, f"w{worker}") is not None
+            assert claimed(store, batch_id, f"w{worker}") is not None
         before = dict(rows(store, "SELECT id, queue_id FROM batch"))
         assert rescue(store) == 1
         after = dict(rows(store, "SELECT id, queue_id FROM batch"))
@@ -377,6 +398,26 @@ class TestRescue:
             (third, "waiting"),
         ]
         assert rescue(store) == 0
+
+    def test_after_the_server_was_away_everybody_has_time_to_be_heard_again(
+        self, store: DocumentationStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(jobs, "STALE", 1.0)
+        monkeypatch.setattr(rescue_module, "GAP", 0.5)
+        shared_run(store, tmp_path)
+        execute = store.database.execute_sql
+        [(worker,)] = rows(store, "INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now()) RETURNING id")
+        first = batch_ids(store)[0]
+        execute(
+            "UPDATE procrastinate_jobs SET status = 'doing', worker_id = ? WHERE id = ?", (worker, job_of(store, first))
+        )
+        assert claimed(store, first, "alive") is not None
+        rescuer = Rescuer(store)
+        assert rescuer.look() == 0
+        time.sleep(1.1)  # nobody was heard meanwhile, this one neither
+        assert rescuer.look() == 0, "it isn't known to be dead"
+        assert rows(store, "SELECT state FROM batch ORDER BY id")[0] == ("taken",)
+        soon(lambda: rescuer.look() == 1)  # who isn't heard again is
 
     def test_a_batch_without_a_job_gets_one(self, store: DocumentationStore, tmp_path: Path) -> None:
         shared_run(store, tmp_path)
@@ -425,7 +466,7 @@ def queue_of(store: DocumentationStore, tmp_path: Path) -> SharedQueue:
 
 
 async def taken_from(queue: SharedQueue, batch_id: int) -> tuple[Packed, asyncio.Task[None]]:
-    job = asyncio.create_task(queue.accept(batch_id))
+    job = asyncio.create_task(queue.accept(batch_id, job_of(queue._store, batch_id)))
     packed = await queue.take()
     assert packed is not None
     return packed, job
@@ -600,7 +641,7 @@ class TestJobThread:
         taken: list[int] = []
         out: Future[None] = Future()
 
-        def accept(batch_id: int) -> Future[None]:
+        def accept(batch_id: int, job_id: int) -> Future[None]:
             taken.append(batch_id)
             return out
 
@@ -622,7 +663,7 @@ class TestJobThread:
         assert rows(store, "SELECT count(*) FROM procrastinate_workers") == [(0,)]
 
     def test_one_that_was_never_started_is_over(self) -> None:
-        jobs.JobThread(NOWHERE, "one", 1, lambda batch_id: Future()).join(1.0)
+        jobs.JobThread(NOWHERE, "one", 1, lambda batch_id, job_id: Future()).join(1.0)
 
 
 class TestRate:

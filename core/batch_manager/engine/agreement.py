@@ -73,7 +73,7 @@ def agree(store: DocumentationStore, quote: Quote, quote_again: Callable[[], Quo
 def _refuse_in_flight(store: DocumentationStore, space_id: int) -> None:
     if not store.batches.in_flight(space_id):
         return
-    from batch_manager.engine.shared.handing import rescue
+    from batch_manager.engine.shared.rescue import rescue
 
     with contextlib.suppress(ImportError):  # the queue's library is for those who use workers
         rescue(store)  # what dead workers had out is given up; there may be no worker that does so

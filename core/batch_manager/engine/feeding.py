@@ -1,7 +1,7 @@
 """Feeding: packed requests come from a queue, and up to N of them are at work at a time.
 
 Where they come from is the queue's business: this process packs its own (`own_queue`), or takes what was packed for
-any of several workers (`shared_queue`). How one is sent and settled is the same.
+any of several workers (`shared.queue`). How one is sent and settled is the same.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from batch_manager.engine.budget import Budget
 from batch_manager.engine.eta import EtaWatch, Stage, Waiting, allowed_seconds, range_of
-from batch_manager.events import BatchState, BatchView, LimitsView, RunState, RunView
+from batch_manager.events import BatchState, BatchView, LimitsView, RunState, RunView, WorkerView
 from batch_manager.pricing import from_pico
 from batch_manager.quote import Quote
 
@@ -111,6 +111,7 @@ class Progress:
     billed_pico: int = 0
     batches_done: int = 0
     delivering: int = 0
+    workers: tuple[WorkerView, ...] = ()
     limits: LimitsView = field(default_factory=LimitsView)
     batches: dict[int, BatchProgress] = field(default_factory=dict)
     ended: float | None = None
@@ -208,6 +209,7 @@ class Progress:
             eta=eta,
             eta_reason=self._watch.reason(eta, self._slowest, going, now),
             delivering=self.delivering,
+            workers=self.workers,
         )
 
     def _shown(self, now: float) -> tuple[BatchView, ...]:

@@ -91,8 +91,9 @@ class Batches:
         return self._runs("r.id = ?", [run_id])[0]
 
     def ask(self, run_id: int, asked: Asked) -> None:
-        """Pause a run, or let it go on; every worker hears of it."""
-        self._tell("UPDATE run SET asked = ? WHERE id = ? AND state = 'shared'", [asked, run_id], run_id)
+        """Pause a run, or let it go on; every worker hears of it. Who only looks may do that, and end it, as well."""
+        asking = "UPDATE run SET asked = ? WHERE id = ? AND state = 'shared'"
+        self._tell(asking, [asked, run_id], run_id, self._db.telling)
 
     def end(self, run_id: int, state: str, reason: str, code: str = "", next_step: str = "") -> bool:
         """End a run for every worker; False when it was over before. What is in flight comes in all the same."""
@@ -101,6 +102,7 @@ class Batches:
             " WHERE id = ? AND state = 'shared'",
             [state, reason, code, next_step, now(), run_id],
             run_id,
+            self._db.telling,
         )
 
     def complete(self, run_id: int) -> bool:
@@ -163,17 +165,23 @@ class Batches:
 
     # A worker's steps
 
-    def claim(self, batch_id: int, worker: str) -> Claim | None:
+    def claim(self, batch_id: int, queue_id: int, worker: str) -> Claim | None:
         """Take a batch; None when it is another's, done, or of a run that is over.
 
         What was answered meanwhile, for whichever run, isn't sent again.
+
+        Args:
+            batch_id: The batch.
+            queue_id: The job that brought it. A batch that has another one by now is for whoever takes that: this
+                worker stood still for so long that it was given up.
+            worker: Who takes it.
         """
         with translated(), self._db.atomic("IMMEDIATE"):
             rows = self._db.execute_sql(
                 "UPDATE batch SET state = 'taken', epoch = epoch + 1, worker = ?, doing = 'waiting', waits_for = '',"
-                " taken_at = ?, ended_at = NULL WHERE id = ? AND state = 'waiting'"
+                " taken_at = ?, ended_at = NULL WHERE id = ? AND queue_id = ? AND state = 'waiting'"
                 " AND run_id IN (SELECT id FROM run WHERE state = 'shared') RETURNING run_id, number, epoch",
-                [worker, now(), batch_id],
+                [worker, now(), batch_id, queue_id],
             ).fetchall()
             if not rows:
                 return None
@@ -313,9 +321,9 @@ class Batches:
             [words, now(), run_id, number],
         )
 
-    def _tell(self, sql: str, values: list[Any], run_id: int) -> bool:
-        """Change something that others wait to hear of."""
-        with translated(), self._db.atomic("IMMEDIATE"):
+    def _tell(self, sql: str, values: list[Any], run_id: int, kind: str = "IMMEDIATE") -> bool:
+        """Change something that others wait to hear of, in a transaction of that kind."""
+        with translated(), self._db.atomic(kind):
             changed = self._change(sql, values)
             if changed:
                 self._db.notify(f"run:{run_id}")

@@ -97,6 +97,9 @@ class Database(Protocol):
     def dialect(self) -> Dialect:
         """What this engine says differently."""
 
+    telling: str
+    """The kind of a transaction in which whoever only looks may tell workers something as well."""
+
     absent: bool
     """It wasn't there when it was looked at on its server, and may have been made since."""
 

@@ -58,6 +58,7 @@ class PostgresStore(peewee.Database):
     """
 
     dialect = POSTGRES
+    telling = "TELLING"
     absent = False
 
     def __init__(self, url: str, *, looking: bool = False) -> None:
@@ -92,10 +93,13 @@ class PostgresStore(peewee.Database):
             yield from cursor.execute(placed(sql), params)
 
     def begin(self, lock_type: str | None = None) -> None:
-        """Begin a transaction; an `IMMEDIATE` one waits for its turn."""
-        turn = f"; SELECT pg_advisory_xact_lock({TURN_LOCK + self.schema_id})" if lock_type == "IMMEDIATE" else ""
+        """Begin a transaction; an `IMMEDIATE` one waits for its turn, and so does one that is `telling`."""
         with as_peewees:
-            self.cursor().execute(f"BEGIN{turn}")
+            cursor = self.cursor()  # whose connection knows the schema, and so the key
+        mode = " READ WRITE" if lock_type == self.telling else ""
+        turn = f"; SELECT pg_advisory_xact_lock({TURN_LOCK + self.schema_id})" if lock_type else ""
+        with as_peewees:
+            cursor.execute(f"BEGIN{mode}{turn}")
 
     def rollback(self) -> None:
         """Take the transaction back; with a connection that is lost the server has done so."""

@@ -13,6 +13,7 @@ class SqliteStore(peewee.SqliteDatabase):
     """See `dialect.Database`."""
 
     dialect = SQLITE
+    telling = "IMMEDIATE"
     absent = False
 
     def has_writer(self) -> bool | None:

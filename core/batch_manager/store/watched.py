@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from batch_manager.documents import Kind
+from batch_manager.events import WorkerView
 from batch_manager.store.database import translated
 from batch_manager.store.dialect import Database
 
@@ -56,6 +57,16 @@ class Watched:
             [run_id, SHOWN],
         )
         return [BatchRow(*row) for row in reversed(rows)]
+
+    def workers(self, run_id: int) -> list[WorkerView]:
+        """Who has taken batches of a run, and what came of them, by name."""
+        rows = self._rows(
+            "SELECT worker, count(*) FILTER (WHERE state = 'taken'), count(*) FILTER (WHERE state = 'done'),"
+            " sum(answered), sum(least(delivered, answered)), sum(failed)"
+            " FROM batch WHERE run_id = ? AND epoch > 0 GROUP BY worker ORDER BY worker",
+            [run_id],
+        )
+        return [WorkerView(name, *map(int, counts)) for name, *counts in rows]
 
     def batches_done(self, run_id: int) -> int:
         """Batches of a run that are through."""

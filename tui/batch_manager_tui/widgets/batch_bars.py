@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 from textual.strip import Strip
@@ -12,9 +12,11 @@ from batch_manager.events import BatchView, RunView
 from batch_manager.pricing import show_usd
 from batch_manager_tui.advice import own_advice
 from batch_manager_tui.display import cell_len, clip, clock, count, duration, fit, pad, shown, span, wrap
+from batch_manager_tui.widgets.bars import DOT, bar, flow, rate_line
 from batch_manager_tui.widgets.key_line import notice_lines
 from batch_manager_tui.widgets.strips import LEAST_WIDTH, Line, LineView, Make, clip_line, strip_of
 from batch_manager_tui.widgets.words import ALL_FAILED, BATCH, RUN
+from batch_manager_tui.widgets.worker_lanes import lane_lines
 
 _BATCH_PARTS = {
     "waiting": "soft",
@@ -28,11 +30,6 @@ _BATCH_PARTS = {
 }
 _RUN_PARTS = {"done": "success", "stopped": "error", "paused": "warning", "interrupted": "warning"}
 
-
-DOT = " · "
-PAID = "╍"
-"""What is paid for and not in the index yet: not as full as what is, without colours too."""
-SPARKS = "▁▂▃▄▅▆▇█"
 
 SAMPLES = 60
 """Rates that are kept, one a second."""
@@ -126,6 +123,8 @@ class BatchBars(LineView):
                     self._head.append(rate_line(rates, max(10, self.line_width)))
                 if self._note and self.view.active:
                     self._head += [[(line, "soft")] for line in notice_lines("→ " + self._note, self.line_width)]
+                if self.view.workers:
+                    self._head += [[], *lane_lines(self.view, max(10, self.line_width))]
                 self._head.append([])
         super().fit_lines()
 
@@ -216,29 +215,6 @@ def total_lines(view: RunView, width: int, few: bool = False, keys: tuple[str, s
     return lines
 
 
-def flow(pieces: Sequence[tuple[str, str]], width: int) -> list[Line]:
-    """Pieces with dots between them, broken into lines at the dots. Pure."""
-    lines: list[Line] = []
-    used = 0
-    for text, part in pieces:
-        if lines and used + cell_len(DOT + text) <= width:
-            lines[-1] += [(DOT, "soft"), (text, part)]
-            used += cell_len(DOT + text)
-        else:
-            lines.append([(text, part)])
-            used = cell_len(text)
-    return lines
-
-
-def rate_line(rates: Sequence[float], width: int) -> Line:
-    """The rate over the last minute, a column a second, with its highest. Pure."""
-    most = max(rates)
-    words = f" {most:,.1f} docs/s at most"
-    shown_rates = rates[-max(1, width - len(words) - 6) :]
-    columns = "".join(SPARKS[min(7, int(rate * 8 / most))] if rate and most else " " for rate in shown_rates)
-    return [("rate  ", "soft"), (columns, "accent"), (words, "soft")]
-
-
 def batch_line(batch: BatchView, width: int) -> Line:
     """One batch: number, state, bar or what it waits for, items, tokens, tries, seconds."""
     glyph, word = BATCH[batch.state]
@@ -280,22 +256,6 @@ def batch_line(batch: BatchView, width: int) -> Line:
         line.append((pad(failed, room - max(0, size)), "error"))
     line.append((figures, "soft" if batch.state in ("waiting", "stopped") else ""))
     return line
-
-
-def bar(width: int, indexed: int, failed: int, answered: int, total: int) -> Line:
-    """A bar: what is indexed, what is answered but not yet there, what failed, what is left."""
-    if total <= 0:
-        return [("─" * width, "soft")]
-    solid = min(width, indexed * width // total)
-    half = max(0, min(width, answered * width // total) - solid)
-    # One that failed of many is still to be seen.
-    lost = min(width - solid - half, max(1, failed * width // total)) if failed else 0
-    return [
-        ("━" * solid, "accent"),
-        (PAID * half, "success"),
-        ("━" * lost, "error"),
-        ("─" * (width - solid - half - lost), "soft"),
-    ]
 
 
 def _pace(view: RunView) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from batch_manager.half_price import JobView
 from batch_manager.pricing import show_usd
 from batch_manager_tui.display import fit, shown, when, wrap
-from batch_manager_tui.widgets.batch_bars import bar
+from batch_manager_tui.widgets.bars import bar
 from batch_manager_tui.widgets.cost_lines import labelled
 from batch_manager_tui.widgets.strips import Line
 

@@ -91,16 +91,3 @@ def give_back(store: DocumentationStore, claim: Claim, seconds: float = 0.0) -> 
     with store.transaction():
         if store.batches.give_back(claim):
             enqueue(store, [claim.batch_id], seconds)
-
-
-def rescue(store: DocumentationStore) -> int:
-    """Put what dead workers had into the queue again, and what has no job; returns how many batches."""
-    database = database_of(store)
-    with store.transaction():
-        lost = [*jobs.take_stale(database), *jobs.orphans(database)]
-        if not lost:
-            return 0
-        store.batches.rescue(lost)
-        again = [batch_id for batch_id, _ in jobs.orphans(database)]
-        enqueue(store, again)
-    return len(again)

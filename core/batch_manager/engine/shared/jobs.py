@@ -34,6 +34,10 @@ HEARTBEAT = 5.0
 STALE = 30.0
 """Seconds between two heartbeats, and without one until a worker counts as dead."""
 
+FORGOTTEN = 86_400.0
+"""Seconds without a heartbeat until a worker is struck off the list. Its jobs are nobody's from then on, so it is long
+after they were rescued: whoever is back first after an outage must not strike off those that aren't yet."""
+
 AGAIN = 1.0
 """Seconds until a queue that was lost is looked for again."""
 
@@ -171,7 +175,7 @@ class JobThread:
     """Takes jobs, up to N at a time, and hands their batches to the engine."""
 
     def __init__(
-        self, url: str, name: str, slots: int, accept: Callable[[int], concurrent.futures.Future[None]]
+        self, url: str, name: str, slots: int, accept: Callable[[int, int], concurrent.futures.Future[None]]
     ) -> None:
         """Nothing is started yet.
 
@@ -179,7 +183,7 @@ class JobThread:
             url: The store's.
             name: The worker's.
             slots: Jobs at a time.
-            accept: Takes a batch; what it returns is done when the batch is over for this worker.
+            accept: Takes a batch and the id of its job; what it returns is done when the batch is over for this worker.
         """
         self._url = url
         self._name = name
@@ -238,7 +242,7 @@ class JobThread:
             install_signal_handlers=False,
             delete_jobs="always",
             update_heartbeat_interval=HEARTBEAT,
-            stalled_worker_timeout=STALE,
+            stalled_worker_timeout=FORGOTTEN,
         )
         beating = asyncio.create_task(_beat(app, worker))
         try:
@@ -255,10 +259,10 @@ class JobThread:
         )
         app = procrastinate.App(connector=connector)
 
-        async def send(batch_id: int) -> None:
-            await asyncio.wrap_future(self._accept(batch_id))
+        async def send(context: procrastinate.JobContext, batch_id: int) -> None:
+            await asyncio.wrap_future(self._accept(batch_id, context.job.id or 0))
 
-        app.task(name=TASK, queue=QUEUE)(send)
+        app.task(name=TASK, queue=QUEUE, pass_context=True)(send)
         return app
 
 

@@ -40,17 +40,17 @@ class SharedQueue(RequestQueue):
         self._lanes = lanes
         self._name = name
         self._fail = fail
-        self._brought: asyncio.Queue[tuple[int, asyncio.Future[None]] | None] = asyncio.Queue()
+        self._brought: asyncio.Queue[tuple[int, int, asyncio.Future[None]] | None] = asyncio.Queue()
         self._under_way: dict[tuple[int, int], tuple[Claim, asyncio.Future[None]]] = {}
         self._rests_until = 0.0
         self._closed = False
 
-    async def accept(self, batch_id: int) -> None:
-        """Do a batch; returns when it is over for this worker."""
+    async def accept(self, batch_id: int, queue_id: int) -> None:
+        """Do a batch that a job brought; returns when it is over for this worker."""
         over = asyncio.get_running_loop().create_future()
         if self._closed:
             return
-        await self._brought.put((batch_id, over))
+        await self._brought.put((batch_id, queue_id, over))
         await over
 
     def close(self) -> None:
@@ -65,7 +65,7 @@ class SharedQueue(RequestQueue):
             brought = await self._brought.get()
             if brought is None or self._closed:
                 if brought is not None:
-                    brought[1].set_result(None)
+                    brought[2].set_result(None)
                 self._leave_rest()
                 return None
             packed = await self._claimed(*brought)
@@ -102,8 +102,8 @@ class SharedQueue(RequestQueue):
             self._rests_until = time.monotonic() + REST
         await self._kept(lambda: give_back(self._store, claim, REST if rests else 0.0))
 
-    async def _claimed(self, batch_id: int, over: asyncio.Future[None]) -> Packed | None:
-        claim = await self._kept(lambda: self._store.batches.claim(batch_id, self._name))
+    async def _claimed(self, batch_id: int, queue_id: int, over: asyncio.Future[None]) -> Packed | None:
+        claim = await self._kept(lambda: self._store.batches.claim(batch_id, queue_id, self._name))
         if claim is None:
             over.set_result(None)
             return None
@@ -130,7 +130,7 @@ class SharedQueue(RequestQueue):
             brought = self._brought.get_nowait()
             if brought is not None:
                 # Never claimed. Its job ends, and whoever looks for batches without one puts it in again.
-                brought[1].set_result(None)
+                brought[2].set_result(None)
 
     async def _kept(self, write: Callable[[], T]) -> T:
         """Write to the store, however long it is away: nothing of a claim may be forgotten."""

@@ -197,7 +197,8 @@ class Watch:
         progress.estimated_pico = progress.quote.price.pico(totals.tokens_estimated)
         progress.billed_pico = progress.budget.billed = totals.billed_pico
         progress.budget.held = totals.held_pico
-        progress.batches_done = store.watched.batches_done(run.id)
+        progress.workers = tuple(store.watched.workers(run.id))
+        progress.batches_done = sum(worker.batches_done for worker in progress.workers)
         for row in store.watched.latest(run.id):
             self._batch(row)
         for one in store.watched.failed_since(run.id, self._failed_upto):

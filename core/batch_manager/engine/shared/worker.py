@@ -10,9 +10,10 @@ from batch_manager.engine.control import log
 from batch_manager.engine.feeding import Feeder
 from batch_manager.engine.quoting import limits_of
 from batch_manager.engine.shared import jobs
-from batch_manager.engine.shared.handing import database_of, pack_next, rescue
+from batch_manager.engine.shared.handing import database_of, pack_next
 from batch_manager.engine.shared.lanes import Lanes
 from batch_manager.engine.shared.queue import SharedQueue
+from batch_manager.engine.shared.rescue import Rescuer
 from batch_manager.engine.shared.wire import Wire
 from batch_manager.errors import BatchManagerError, UsageError
 
@@ -72,7 +73,7 @@ class Worker:
             database_of(store).url,
             self._name,
             engine.settings.concurrency,
-            lambda batch_id: asyncio.run_coroutine_threadsafe(queue.accept(batch_id), loop),
+            lambda batch_id, job_id: asyncio.run_coroutine_threadsafe(queue.accept(batch_id, job_id), loop),
         )
         sides = [asyncio.create_task(side) for side in (self._listen(), self._keep(), self._say(), self._deliver())]
         try:
@@ -125,11 +126,13 @@ class Worker:
             await wire.close()
 
     async def _keep(self) -> None:
+        rescuer = Rescuer(self._engine.store)
+
         async def keep() -> None:
             store = self._engine.store
             for run in store.batches.runs():
                 pack_next(store, run.id, limits_of(self._engine.settings, store))
-            if found := rescue(store):
+            if found := rescuer.look():
                 self._engine.notice(f"Batches of workers that are gone are in the queue again: {found:,}.", "warning")
 
         await _for_ever(keep, KEEP)

@@ -1,0 +1,126 @@
+"""A run of several workers in the app: real workers, a real PostgreSQL, a real Chroma server, driven by keys."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from batch_manager.quote import Scope
+from batch_manager.rehearsal import RehearsalOptions, RehearsalServer
+from batch_manager.settings import load_settings
+from batch_manager.workspace import Workspace
+from command import PAYING_KEY, Command
+from stores import StoreServer
+
+ITEMS, BATCH = 160, 10
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture
+def server() -> Iterator[RehearsalServer]:
+    unlimited: dict[str, Any] = {"requests_per_minute": None, "tokens_per_minute": None, "rate_headers": False}
+    with RehearsalServer.start(RehearsalOptions(seed=7, key=PAYING_KEY, latency_ms=400.0, **unlimited)) as running:
+        yield running
+
+
+@pytest.fixture
+def values(tmp_path: Path, store_server: StoreServer, chroma: str, server: RehearsalServer) -> Iterator[dict[str, str]]:
+    """The environment of everybody in the team."""
+    with store_server.databases() as databases:
+        yield {
+            "BATCH_MANAGER_HOME": str(tmp_path / "home"),
+            "DOCUMENTATION_STORE_URL": databases.make("template0"),
+            "CHROMA_URL": chroma,
+            "OPENAI_API_KEY": PAYING_KEY,
+            "OPENAI_BASE_URL": server.base_url,
+            "OPENAI_EMBEDDING_DIMENSIONS": "16",
+            "EMBEDDING_BATCH_SIZE": str(BATCH),
+            "EMBEDDING_CONCURRENCY": "2",
+            "EMBEDDING_QUEUE": "workers",
+        }
+
+
+@pytest.fixture
+def worker(tmp_path: Path, values: dict[str, str]) -> Iterator[Callable[[str], None]]:
+    """Starts workers."""
+    command = Command(tmp_path / "home", {key: value for key, value in values.items() if key != "BATCH_MANAGER_HOME"})
+    started: list[subprocess.Popen[bytes]] = []
+    yield lambda name: started.append(command.but(WORKER_NAME=name).start("--worker"))
+    for one in started:
+        one.kill()
+        one.communicate()
+
+
+def sent(server: RehearsalServer) -> list[str]:
+    """The hash of each text that was answered, as often as it was."""
+    return [digest for call in server.ledger() if call["status"] == 200 for digest in call["hashes"]]
+
+
+async def test_a_run_of_workers_by_keys(
+    opens: Any, drives: Any, tables: Any, values: dict[str, str], worker: Any, server: RehearsalServer, tmp_path: Path
+) -> None:
+    workspace = opens(tables(ITEMS), **values)
+    async with drives(workspace) as driver:
+        await driver.press("i")
+        await driver.asked()
+        await driver.press("y")
+        await driver.until(lambda: "No worker is there" in driver.screen_text())
+        assert not sent(server)
+        worker("ann")
+        worker("bob\x1b[31m")
+        engine = workspace.engine
+        await driver.until(lambda: len(engine.view().workers) == 2, 60)
+        await driver.until(lambda: "ann " in driver.screen_text() and "at work" in driver.screen_text())
+        assert "\x1b" not in driver.screen_text()
+
+        # Somebody else opens the app meanwhile, sees the same and may stop it; what they are told names who plans.
+        theirs = Workspace.open(load_settings(values, {}, tmp_path), look_when_busy=True)
+        try:
+            async with drives(theirs, (80, 24)) as other:
+                await other.until(lambda: other.app.main.desk.view.state == "running")
+                await other.press("p")
+                await driver.until(lambda: engine.view().state == "paused")
+                time.sleep(1.0)  # what was in flight comes in
+                before = len(sent(server))
+                await driver.pilot.pause(1.5)
+                assert len(sent(server)) == before < ITEMS, "nobody sends"
+                await driver.press("p")
+                await other.until(lambda: other.app.main.desk.view.state == "running")
+                await other.press("x")
+                await driver.until(lambda: engine.view().state == "interrupted", 60)
+        finally:
+            theirs.close()
+        kept = len(sent(server))
+        assert 0 < kept < ITEMS
+
+        await driver.settle()
+        await driver.press("i")
+        await driver.asked()
+        await driver.press("y")
+        await driver.until(lambda: engine.view().state == "done", 120)
+        await driver.settle()
+        words = driver.screen_text()
+        assert "160 of 160 indexed" in words and "ann " in words
+    assert len(sent(server)) == len(set(sent(server))) == ITEMS
+
+
+async def test_who_only_looks_sees_a_run_that_begins_later(
+    opens: Any, drives: Any, tables: Any, values: dict[str, str], worker: Any, server: RehearsalServer, tmp_path: Path
+) -> None:
+    mine = opens(tables(ITEMS), **values)
+    theirs = Workspace.open(load_settings(values, {}, tmp_path), look_when_busy=True)
+    try:
+        async with drives(theirs, (60, 18)) as other:
+            assert theirs.busy is not None
+            worker("ann")
+            mine.engine.start(mine.quote(Scope()))
+            await other.until(lambda: other.app.main.desk.view.state == "running")
+            await other.until(lambda: other.app.main.desk.view.indexed == ITEMS, 90)
+    finally:
+        theirs.close()
