@@ -129,3 +129,19 @@ async def test_another_part_of_a_long_text_begins_behind_a_mark(local: Any, driv
         assert f"part 2 of {len(detail.parts)}" in pane._lines[mark]
         before = "".join("".join(pane._lines[:mark]).split())
         assert before == "".join(detail.text[: detail.breaks[0]].split())
+
+
+async def test_a_list_that_cannot_be_read_leaves_nobody_waiting_for_its_price(
+    local: Any, drives: Any, tables: Any
+) -> None:
+    workspace = local(tables(3))
+    workspace.store.database.execute_sql("ALTER TABLE item RENAME TO gone")
+    async with drives(workspace) as driver:
+        assert driver.app.main.desk.error is not None
+        assert "no such table" in driver.cost_words() and "counting" not in driver.screen_text()
+        assert "The items can't be read." in driver.screen_text() and "Nothing here yet" not in driver.screen_text()
+        await driver.press("s")
+        assert driver.front == "MainScreen" and "no such table" in driver.notice, "it isn't said that there are none"
+        workspace.store.database.execute_sql("ALTER TABLE gone RENAME TO item")
+        await driver.until(lambda: driver.app.main.desk.quote is not None)
+        assert "no such table" not in driver.cost_words()

@@ -67,7 +67,7 @@ async def test_a_run_of_workers_by_keys(
 ) -> None:
     workspace = opens(tables(ITEMS), **values)
     async with drives(workspace) as driver:
-        await driver.press("i")
+        await driver.press("s")
         await driver.asked()
         await driver.press("y")
         await driver.until(lambda: "No worker is there" in driver.screen_text())
@@ -100,7 +100,7 @@ async def test_a_run_of_workers_by_keys(
         assert 0 < kept < ITEMS
 
         await driver.settle()
-        await driver.press("i")
+        await driver.press("s")
         await driver.asked()
         await driver.press("y")
         await driver.until(lambda: engine.view().state == "done", 120)

@@ -27,6 +27,8 @@ def has_items(now: Situation) -> str | None:
     """There are items."""
     if not now.ready:
         return ready(now)
+    if now.unread:
+        return now.unread
     if not now.counts.total():
         return f"There are no items yet: {now.key('scan')} scans a database, {now.key('import')} imports a file."
     return None

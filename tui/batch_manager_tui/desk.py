@@ -50,6 +50,7 @@ class Desk:
         aside: What is left out of it, and which key says why.
         findings: Words that say how many pending items would make a wasted embedding; empty before they are counted.
         error: Why there is no quote.
+        unread: Why the items can't be read; None when they could be.
         view: The run.
         past_run: A run that something else was done after, so that it is not to be shown any more.
         starting: A yes is being written down.
@@ -88,6 +89,7 @@ class Desk:
         self.aside = ""
         self.findings = ""
         self.error: BatchManagerError | None = None
+        self.unread: BatchManagerError | None = None
         self.view = RunView()
         self.past_run = 0
 
@@ -96,6 +98,7 @@ class Desk:
         opened = self.workspace
         return Situation(
             ready=opened is not None,
+            unread=str(self.unread) if self.unread is not None else "",
             busy=str(opened.busy) if opened and opened.busy else "",
             counts=self.counts,
             retryable=self.retryable,

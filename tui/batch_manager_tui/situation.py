@@ -19,6 +19,7 @@ class Situation:
 
     Attributes:
         ready: The workspace is open.
+        unread: Why the items can't be read; empty when they could be.
         busy: Why this home can only be looked at; empty when it can be written.
         counts: Items by kind and status.
         retryable: Failed items that trying again may cure.
@@ -37,6 +38,7 @@ class Situation:
     """
 
     ready: bool = False
+    unread: str = ""
     busy: str = ""
     counts: Counts = field(default_factory=lambda: Counts({}))
     retryable: int = 0

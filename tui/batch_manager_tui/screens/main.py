@@ -24,7 +24,7 @@ from batch_manager_tui.widgets.batch_bars import BatchBars
 from batch_manager_tui.widgets.columns import ColumnHeads
 from batch_manager_tui.widgets.cost_panel import CostPanel
 from batch_manager_tui.widgets.filter_box import FilterBox
-from batch_manager_tui.widgets.guide import empty_lines, idle_lines
+from batch_manager_tui.widgets.guide import empty_lines, idle_lines, unread_lines
 from batch_manager_tui.widgets.item_list import ItemList
 from batch_manager_tui.widgets.key_line import KeyLine, Keys
 from batch_manager_tui.widgets.pane_titles import pane_at, pane_title
@@ -155,7 +155,7 @@ class MainScreen(AppScreen):
         guide = self.query_one("#guide", Lines)
         guide.display = empty
         if empty:
-            guide.show_made(lambda width: empty_lines(now, width))
+            guide.show_made(lambda width: unread_lines(now.unread, width) if now.unread else empty_lines(now, width))
         tabs = self.has_class("-tabs")
         # As long as it holds, and not only in a notice: it may be a filter of days ago.
         filtered, way_out = self._filter_words(now), f"{now.key('clear')} shows all"

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 PAUSE = 0.06
 """Seconds without a change after which what follows a first change closely is read or priced."""
 
+AGAIN = 5.0
+"""Seconds until what couldn't be read is tried again."""
+
 RUN_PAUSE = 1.0
 """Seconds between two readings of the rows in sight while a run changes them."""
 
@@ -139,14 +142,30 @@ class Readings:
             await screen.desk.read(screen.batch_app.back)
         except BatchManagerError as error:
             self._once_listed.clear()
-            self._complain(error)
+            self._unread(error)
             return False
+        screen.desk.unread = None
         if screen.gone or wanted != screen.desk.selection.wanted:
             return False
         waiting, self._once_listed = self._once_listed, []
         for work in waiting:
             work()
         return True
+
+    def _unread(self, error: BatchManagerError) -> None:
+        """Say why, and try again until it can be read: a server comes back, a file is put back."""
+        screen, desk = self._screen, self._screen.desk
+        if str(desk.unread) != str(error):
+            self._complain(error)
+        desk.unread = error
+        if desk.quote is None:
+            desk.error = error  # no quote follows, so that nobody need wait for one
+        if not screen.gone:
+            self._show_cost()
+            screen.redraw()
+            if (timer := self._pauses.pop("again", None)) is not None:
+                timer.stop()
+            self._pauses["again"] = screen.set_timer(AGAIN, self.reload)
 
     def _rows(self, ids: Sequence[int]) -> list[ItemRow]:
         # It is called while lines are drawn, where nobody could handle an error.
@@ -164,6 +183,10 @@ class Readings:
     async def _price_now(self) -> None:
         screen = self._screen
         await screen.desk.price(screen.batch_app.back, screen.batch_app.keys.first)
+        self._show_cost()
+
+    def _show_cost(self) -> None:
+        screen = self._screen
         if not screen.gone:
             screen.query_one("#cost", CostPanel).show(screen.desk.cost_state())
 

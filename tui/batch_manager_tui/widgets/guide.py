@@ -62,6 +62,13 @@ def _first_run(now: Situation, width: int) -> list[Line]:
     return lines
 
 
+def unread_lines(why: str, width: int) -> list[Line]:
+    """The list's place while the items can't be read."""
+    lines: list[Line] = [[("The items can't be read.", "strong")], []]
+    lines += [[(line, "error")] for line in wrap(why, width)]
+    return [*lines, [], *([(line, "soft")] for line in wrap("It is tried again every few seconds.", width))]
+
+
 def idle_lines(
     now: Situation, unfinished: RunRow | None, runs: list[RunRow], width: int, jobs: Sequence[JobView] = ()
 ) -> list[Line]:
