@@ -93,6 +93,7 @@ class RunView:
         seconds: Since it started, to its end or to now, without pauses.
         delivering: Paid answers that wait for Chroma.
         workers: Who has done what, by name, where several workers do the run; empty else.
+        watched: Workers do it, and this process only watches.
     """
 
     sequence: int = 0
@@ -123,6 +124,7 @@ class RunView:
     eta_reason: str = ""
     delivering: int = 0
     workers: tuple[WorkerView, ...] = ()
+    watched: bool = False
 
     @property
     def all_failed(self) -> bool:

@@ -6,8 +6,10 @@ import contextlib
 import dataclasses
 import logging
 import os
+import threading
+import time
 from decimal import Decimal
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, ParamSpec, TypeVar
 
 from batch_manager.engine import Engine
 from batch_manager.errors import HomeBusy, VectorStoreError
@@ -17,7 +19,7 @@ from batch_manager.store import DocumentationStore
 from batch_manager.store.opening import writer_locks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from batch_manager.quote import Quote, Scope
@@ -25,6 +27,18 @@ if TYPE_CHECKING:
     from batch_manager.settings import Settings
 
 log = logging.getLogger("batch_manager.workspace")
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+PATIENCE = 10.0
+"""Seconds that a lock of whoever writes is waited for where it is lent: others have it for a moment, or for a scan."""
+
+BRIEFLY = 1.0
+"""The same where looking is something too."""
+
+LOOK = 0.2
+"""Seconds between two tries."""
 
 REHEARSAL_KEY = "rehearsal-needs-no-key"
 REHEARSAL_BATCH = 20
@@ -44,6 +58,7 @@ class Workspace:
         half_price: The half-price lane.
         cap: The cap that was given by a flag, in USD; one that is typed into a question is that run's alone.
         busy: Why this workspace can only look, when another process writes in the home.
+        lends: The lock of whoever writes is only held while something is changed (see `alone`).
     """
 
     def __init__(
@@ -61,7 +76,10 @@ class Workspace:
         self.half_price = HalfPrice(settings, store, engine)
         self.cap: Decimal | None = None
         self.busy = busy
+        self.lends = False
         self._lock = lock
+        self._lent = threading.Lock()
+        self._holders = 0
         self._server = server
 
     @classmethod
@@ -74,6 +92,7 @@ class Workspace:
         reset: bool = False,
         on_trouble: Literal["pause", "stop"] = "pause",
         look_when_busy: bool = False,
+        lend: bool = False,
     ) -> Workspace:
         """Open a home for work.
 
@@ -84,6 +103,8 @@ class Workspace:
             reset: Start that home anew.
             on_trouble: What a run does when somebody would have to act (see `Engine`).
             look_when_busy: Open for looking when another process writes here, instead of raising.
+            lend: Where workers send, hold the lock of whoever writes only while something is changed, so that others
+                can plan as well. Else it is held until the end.
 
         Raises:
             UsageError: The home can't be made.
@@ -97,8 +118,9 @@ class Workspace:
                 reset_home(settings.home)
         make_home(settings.home, own=demo or rehearse)
         lock = writer_locks(settings)
+        team = settings.queue == "workers" and settings.store_server is not None
         try:
-            lock.acquire()
+            _acquire(lock, 0.0 if not team else BRIEFLY if look_when_busy else PATIENCE)
         except HomeBusy as busy:
             if not look_when_busy:
                 raise
@@ -122,7 +144,12 @@ class Workspace:
                 server.stop()
             lock.release()
             raise
-        return cls(settings, store, engine, lock, server, None)
+        workspace = cls(settings, store, engine, lock, server, None)
+        # Batches at half the price are looked after by this process alone, as long as there are any.
+        if lend and team and not store.jobs.handed_runs():
+            workspace.lends = True
+            lock.release()
+        return workspace
 
     def quote(self, scope: Scope) -> Quote:
         """What the scope would cost, under the cap that holds: the one that was given, else the interrupted run's own.
@@ -132,6 +159,49 @@ class Workspace:
             StoreError: The store can't be read.
         """
         return self.engine.quote(scope, self.cap).going_on()
+
+    def alone(self, work: Callable[P, T]) -> Callable[P, T]:
+        """The same work, done while no other program writes in the store.
+
+        Returns:
+            What does it. It raises HomeBusy when another program has been writing for too long.
+        """
+
+        def go(*args: P.args, **kwargs: P.kwargs) -> T:
+            with self._writing():
+                return work(*args, **kwargs)
+
+        return go
+
+    def hold(self) -> None:
+        """Lend the lock no more.
+
+        Raises:
+            HomeBusy: Another program writes.
+        """
+        if self.lends:
+            self._enter()
+            self.lends = False
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        if not self.lends:
+            yield
+            return
+        self._enter()
+        try:
+            yield
+        finally:
+            with self._lent:
+                self._holders -= 1
+                if not self._holders and self.lends and self._lock is not None:
+                    self._lock.release()
+
+    def _enter(self) -> None:
+        with self._lent:
+            if not self._holders and self._lock is not None:
+                _acquire(self._lock, PATIENCE)
+            self._holders += 1
 
     def let_others_plan(self) -> None:
         """Give the locks back: what was agreed is workers' business, and whoever only watches is in nobody's way."""
@@ -155,6 +225,17 @@ class Workspace:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _acquire(lock: WriterLocks, patience: float) -> None:
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            return lock.acquire()
+        except HomeBusy:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(LOOK)
 
 
 def _finish_swap(engine: Engine) -> None:

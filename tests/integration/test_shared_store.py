@@ -30,12 +30,13 @@ from batch_manager.engine.shared import jobs, watch
 from batch_manager.engine.shared import rescue as rescue_module
 from batch_manager.engine.shared import worker as worker_module
 from batch_manager.engine.shared.books import SharedBooks
+from batch_manager.engine.shared.deadline import LONGEST, InTime
 from batch_manager.engine.shared.handing import database_of, pack_next
 from batch_manager.engine.shared.lanes import Lanes
 from batch_manager.engine.shared.pace import SharedPace
 from batch_manager.engine.shared.queue import SharedQueue
 from batch_manager.engine.shared.rescue import Rescuer, rescue
-from batch_manager.errors import StoreError, UsageError, VectorStoreError
+from batch_manager.errors import RequestRefused, StoreError, UsageError, VectorStoreError
 from batch_manager.packing import Limits
 from batch_manager.quote import Scope
 from batch_manager.settings import Settings
@@ -664,6 +665,25 @@ class TestJobThread:
 
     def test_one_that_was_never_started_is_over(self) -> None:
         jobs.JobThread(NOWHERE, "one", 1, lambda batch_id, job_id: Future()).join(1.0)
+
+
+class Silent(Answering):
+    """An embedder that never answers."""
+
+    async def embed(self, texts: Sequence[str], *, tried: int, expected_tokens: int) -> Answer:
+        await asyncio.sleep(3600)
+        raise AssertionError
+
+
+class TestDeadline:
+    async def test_a_request_is_given_up_and_may_be_billed(self) -> None:
+        with pytest.raises(RequestRefused) as caught:
+            await InTime(cast("Embedder", Silent()), 0.05).embed(["a"], tried=9, expected_tokens=1)
+        assert caught.value.refusal.code == "timeout" and caught.value.refusal.maybe_billed
+        assert caught.value.next_step
+
+    def test_it_is_over_before_its_worker_counts_as_dead(self) -> None:
+        assert LONGEST < jobs.STALE and worker_module.GRACE > LONGEST
 
 
 class TestRate:

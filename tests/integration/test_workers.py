@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from batch_manager.engine.shared.jobs import workers_alive
+from batch_manager.engine.shared.jobs import STALE, workers_alive
 from batch_manager.events import RunView
 from batch_manager.quote import Scope
 from batch_manager.rehearsal import RehearsalOptions, RehearsalServer
@@ -41,7 +41,7 @@ BATCH, CONCURRENCY = 10, 2
 KILLS = int(os.environ.get("WORKER_KILLS", "3"))
 ITEMS = int(os.environ.get("WORKER_ITEMS", "400"))
 
-pytestmark = pytest.mark.timeout(300 + 6 * KILLS)  # a worker that was killed is given up after half a minute
+pytestmark = pytest.mark.timeout(400 + 6 * KILLS)  # a worker that was killed is given up within a minute
 
 
 @pytest.fixture(scope="module")
@@ -179,7 +179,7 @@ def test_killed_workers_lose_nothing_and_pay_once_but_for_what_was_in_flight(tea
         victim.kill()
         kills += 1
         going.append(team.worker(f"w{kills + 2}"))
-    done = ends(planner, timeout=200)
+    done = ends(planner, timeout=260)
     assert done.code == 0, done.err
     assert kills == KILLS
     sent = team.sent()
@@ -379,7 +379,7 @@ def test_a_store_that_goes_away_and_comes_back_is_gone_on_with(team: Team, store
         time.sleep(3)
     finally:
         store_server.execute(f"ALTER DATABASE {database} ALLOW_CONNECTIONS true")
-    done = ends(planner, timeout=200)
+    done = ends(planner, timeout=260)
     assert done.code == 0, done.err
     sent = team.sent()
     assert len(set(sent)) == 300
@@ -498,6 +498,33 @@ def test_a_worker_that_was_only_frozen_ends_nothing_that_is_another_s(team: Team
         billed = team.server.totals()["billed_tokens"]
         assert store.ledger.billed_tokens() <= billed
         assert store.items.counts().total("indexed") == 80
+
+
+@pytest.mark.soak
+def test_workers_that_nobody_heard_while_postgresql_was_away_are_not_given_up(team: Team) -> None:
+    team.server.set_options(latency_ms=500.0)
+    with postgres_server() as server:
+        team.command = team.command.but(DOCUMENTATION_STORE_URL=Databases(StoreServer(server.url)).make("template0"))
+        team.bring(400)
+        workers = [team.worker(name) for name in ("ann", "bob", "cid")]
+        planner = team.command.start("--batch-index", "--yes", "--json", "--workers")
+        while len(team.sent()) < 60:
+            assert planner.poll() is None
+            time.sleep(0.05)
+        server.stop()
+        time.sleep(STALE + 5)
+        before = len(team.sent())
+        server.start()
+        assert before < 400, "it was in the middle"
+        assert ends(planner, timeout=200).code == 0
+        sent = team.sent()
+        assert len(set(sent)) == 400
+        for worker in workers:
+            worker.send_signal(signal.SIGTERM)
+        for worker in workers:
+            assert "that are gone" not in well(ends(worker)).err
+        print(f"{len(sent) - 400} texts sent again")
+        assert len(sent) - 400 <= len(workers) * CONCURRENCY * BATCH
 
 
 @pytest.mark.soak

@@ -32,6 +32,7 @@ from batch_manager_tui.screens.base import AppScreen
 from batch_manager_tui.screens.curtain import Curtain
 from batch_manager_tui.screens.settling import Settling, in_a_turn
 from batch_manager_tui.terminal_title import TerminalTitle
+from batch_manager_tui.theirs import Theirs
 from batch_manager_tui.themes import DEFAULTS, THEMES
 from batch_manager_tui.workers import begin
 
@@ -86,6 +87,7 @@ class BatchManagerApp(App[None]):
         styles = self.CSS_PATH[:FIRST_STYLES] if callable(workspace) else None
         super().__init__(css_path=styles, ansi_color=True if "NO_COLOR" in os.environ else None)
         self.opened: Workspace | None = None if callable(workspace) else workspace
+        self.theirs = Theirs(self)
         self.opening = Opening(self, workspace if callable(workspace) else None)
         self.back = BackRoom()
         self.failure: BatchManagerError | None = None
@@ -182,6 +184,7 @@ class BatchManagerApp(App[None]):
         if not self.no_color:
             self.theme = left.theme
         self.main.adopt(left.wanted)
+        self.theirs.attend(workspace)
 
     def take_keys(self, keys: KeysInForce) -> None:
         """Work with these keys from now on."""

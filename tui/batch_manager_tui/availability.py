@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
+from batch_manager.events import RunView
 from batch_manager.quote import Quote
 from batch_manager_tui.situation import Situation
 from batch_manager_tui.widgets.words import FINDING
@@ -55,11 +57,16 @@ def may_change(now: Situation) -> str | None:
     return _running(now) if now.running else None
 
 
+def may_add(now: Situation) -> str | None:
+    """Items can be brought in and sent: what workers have under way is in nobody's way."""
+    return may_change(replace(now, view=RunView()) if now.team and now.view.watched else now)
+
+
 def start(now: Situation) -> str | None:
     """A run can begin."""
-    if now.view.state == "paused":
+    if now.view.state == "paused" and not (now.team and now.view.watched):
         return f"The run is paused: {now.key('pause')} goes on with it."
-    if reason := may_change(now) or has_items(now):
+    if reason := may_add(now) or has_items(now):
         return reason
     if not now.counts.total("pending") and not now.changes:
         return _nothing_pending(now)
@@ -78,7 +85,7 @@ def _nothing_pending(now: Situation) -> str:
 
 def retry(now: Situation) -> str | None:
     """What failed can be tried again."""
-    if reason := may_change(now) or has_items(now):
+    if reason := may_add(now) or has_items(now):
         return reason
     if not now.counts.total("failed"):
         return "Nothing has failed."

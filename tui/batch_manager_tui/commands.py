@@ -188,7 +188,7 @@ COMMANDS: tuple[Command, ...] = (
         "scan",
         "Read tables and relationships of a database",
         "Bring in and out",
-        availability.may_change,
+        availability.may_add,
         35,
     ),
     Command(
@@ -197,7 +197,7 @@ COMMANDS: tuple[Command, ...] = (
         "import",
         "Read documentation from a file: JSON Lines, CSV, dbt, tbls",
         "Bring in and out",
-        availability.may_change,
+        availability.may_add,
         36,
     ),
     Command(

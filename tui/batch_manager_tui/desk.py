@@ -93,6 +93,11 @@ class Desk:
         self.view = RunView()
         self.past_run = 0
 
+    @property
+    def occupied(self) -> bool:
+        """A run is under way or about to be, or a source is being read."""
+        return self.starting or self.reading or self.view.active
+
     def situation(self, pane: Pane, keys: Mapping[str, str]) -> Situation:
         """The moment, as commands judge it."""
         opened = self.workspace
@@ -111,6 +116,7 @@ class Desk:
             view=self.view,
             starting=self.starting,
             reading=self.reading,
+            team=opened is not None and opened.engine.shares,
             mode=opened.settings.mode if opened else "live",
             pane=pane,
             keys=keys,

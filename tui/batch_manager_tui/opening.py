@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 Opener: TypeAlias = "Callable[[], Workspace]"
 """Opens a workspace; called in a thread beside the app's, since it may take a second."""
 
-THEIRS = 3.0
-"""Seconds between two looks at whether workers have a run under way, where somebody else may start one."""
-
 FIRST_STYLES = 2
 """Files of styles that the first paint needs; those of the other screens come behind it."""
 
@@ -82,24 +79,6 @@ class Opening:
             return
         self._opened.append(workspace)
         app.adopt(workspace)
-        if workspace.settings.store_server is not None:
-            await self._watch(workspace)
-            if workspace.busy is not None:
-                app.set_interval(THEIRS, lambda: self._look_for_theirs(workspace))
-
-    def _look_for_theirs(self, workspace: Workspace) -> None:
-        app = self._app
-        if app.opened is workspace and not workspace.engine.view().active:
-            begin(app, lambda: self._watch(workspace), exclusive=True, group="theirs")
-
-    async def _watch(self, workspace: Workspace) -> None:
-        """What workers have under way is shown at once, whoever said yes to it."""
-        app = self._app
-        try:
-            if await app.back.do(workspace.engine.watch):
-                app.say("Workers have a run under way; pausing it pauses all of them.")
-        except BatchManagerError as error:
-            app.say(shown(str(error)), "error")
 
     async def _raise_curtain(self, screen: type[MainScreen]) -> None:
         """The main screen before the curtain; keys that were typed until now are its own."""

@@ -32,6 +32,7 @@ class Situation:
         view: The run.
         starting: A yes was given and the engine is writing it down.
         reading: A scan or an import is being taken in.
+        team: What is agreed to is for workers, and others plan as well.
         mode: `live`, `demo` or `rehearsal`.
         pane: The pane that has the focus.
         keys: The first key of each command, by its id, as it holds and as a person writes it.
@@ -51,6 +52,7 @@ class Situation:
     view: RunView = field(default_factory=RunView)
     starting: bool = False
     reading: bool = False
+    team: bool = False
     mode: str = "live"
     pane: Pane = "items"
     keys: Mapping[str, str] = field(default_factory=dict)

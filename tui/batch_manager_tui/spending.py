@@ -64,7 +64,7 @@ async def ask_and_start(app: BatchManagerApp, scope: Scope, title: str, aside: s
                 app.main.desk.starting = True
                 if agreed.lane == "batch":
                     return await _hand_over(app, agreed)
-                await app.back.do(engine.start, agreed)
+                await app.back.do(app.workspace.alone(engine.start), agreed)
             except QuoteChanged as changed:
                 warning = changed.message
                 continue
@@ -80,6 +80,7 @@ async def _hand_over(app: BatchManagerApp, agreed: Quote) -> bool:
     """Hand over what was agreed at half the price, and look after it from now on."""
     half = app.workspace.half_price
     app.say("Handing over…")
+    await app.back.do(app.workspace.hold)
     found = await app.back.do(half.start, agreed)
     half.watch()
     app.main.run_is_past()

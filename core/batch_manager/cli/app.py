@@ -48,7 +48,7 @@ def open_app(flags: Flags) -> int:
         from batch_manager.workspace import Workspace
 
         workspace = Workspace.open(
-            settings, demo=flags.demo, rehearse=flags.rehearse, reset=flags.reset, look_when_busy=True
+            settings, demo=flags.demo, rehearse=flags.rehearse, reset=flags.reset, look_when_busy=True, lend=True
         )
         workspace.cap = flags.max_cost
         if workspace.busy is None:

@@ -81,7 +81,7 @@ def _refuse_in_flight(store: DocumentationStore, space_id: int) -> None:
         raise UsageError(
             f"{counted(requests, 'request')} of run {run_id} {'is' if requests == 1 else 'are'} still in flight.",
             next_step="Wait until workers have the answers, then start again; those of a dead worker are given up"
-            " after half a minute.",
+            " after a minute.",
             code="in_flight",
         )
 

@@ -95,7 +95,7 @@ class Driver:
         from batch_manager.engine.shared.watch import SharedControl, Watch
 
         items = quote.items + quote.unsendable_count
-        progress = Progress(agreed.run_id, quote, agreed.budget, time.monotonic(), items=items)
+        progress = Progress(agreed.run_id, quote, agreed.budget, time.monotonic(), items=items, watched=True)
         control = SharedControl(progress, self._bus.publish, self._store)
         return Watch(control, self._store, limits_of(self._settings, self._store))
 

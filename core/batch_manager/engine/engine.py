@@ -132,7 +132,7 @@ class Engine:
             UsageError: The index is of another model and only some items are meant, or a run is under way; or workers
                 are to do it, and the store is a file.
         """
-        if self._driver.run is not None:
+        if self._driver.run is not None and not self._may_leave:
             raise UsageError("A run is under way.", next_step="Wait for it, pause it or cancel it.", code="running")
         if self.shares:
             from batch_manager.engine.shared.handing import require_server
@@ -197,12 +197,20 @@ class Engine:
 
             if self.shares:
                 self._ready_for_workers(quote)
+            if self._may_leave:
+                self.leave("Another run was started")
+                self._driver.ended.wait()
             self._begin(quote, agree(self.store, quote, quote_again, shared=self.shares), shared=self.shares)
 
     @property
     def shares(self) -> bool:
         """Whether workers do what is agreed here, and this process only watches."""
         return self.settings.queue == "workers"
+
+    @property
+    def _may_leave(self) -> bool:
+        """Whether the run that is under way goes on without this process, and so will the next."""
+        return self.shares and self.watches
 
     def watch(self) -> bool:
         """Watch the oldest run that workers have under way; False when there is none, or a run is under way here."""

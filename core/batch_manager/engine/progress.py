@@ -112,6 +112,7 @@ class Progress:
     batches_done: int = 0
     delivering: int = 0
     workers: tuple[WorkerView, ...] = ()
+    watched: bool = False
     limits: LimitsView = field(default_factory=LimitsView)
     batches: dict[int, BatchProgress] = field(default_factory=dict)
     ended: float | None = None
@@ -210,6 +211,7 @@ class Progress:
             eta_reason=self._watch.reason(eta, self._slowest, going, now),
             delivering=self.delivering,
             workers=self.workers,
+            watched=self.watched,
         )
 
     def _shown(self, now: float) -> tuple[BatchView, ...]:

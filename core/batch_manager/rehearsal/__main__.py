@@ -16,6 +16,7 @@ import sys
 import threading
 from collections.abc import Sequence
 
+from batch_manager.rehearsal.faults import FAULTS
 from batch_manager.rehearsal.options import VECTORS, RehearsalOptions, demo_options, options_from_json
 
 PARENT_CHECK_S = 0.5
@@ -45,6 +46,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m batch_manager.rehearsal",
         description="A small server on 127.0.0.1 that speaks the OpenAI embeddings API, with faults to order.",
+        epilog="faults:\n" + "\n".join(f"  {name:15}{words}" for name, words in FAULTS.items()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
     add("--supervised", action="store_true", help="options on stdin's first line; ends when stdin ends")

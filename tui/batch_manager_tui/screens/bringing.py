@@ -53,9 +53,10 @@ class Bringing(Doer):
         prompt.tell("Reading…" if what != "export" else "Writing…")
         try:
             work = work_for(what, place, app.workspace, watch, agree_gone=prompt.agree_gone)
-            result = await app.back.do(work)
+            result = await app.back.do(app.workspace.alone(work))
             if not isinstance(result, int):
-                await app.back.do(app.sources.was_brought, place or app.workspace.settings.database_url or "", result)
+                note = app.workspace.alone(app.sources.was_brought)
+                await app.back.do(note, place or app.workspace.settings.database_url or "", result)
         except BatchManagerError as error:
             if prompt.is_attached:
                 prompt.refused(error)

@@ -107,7 +107,8 @@ class CheckScreen(PlaceScreen):
         again = "Compared again: " if self.checked is not None and not repair else ""
         try:
             waiting = await app.back.do(workspace.half_price.waiting)
-            self.checked = await app.back.do(check, workspace.engine, waiting, repair=repair, watch=watch)
+            work = workspace.alone(check) if repair else check
+            self.checked = await app.back.do(work, workspace.engine, waiting, repair=repair, watch=watch)
             self._error, self._repaired = None, repair
         except BatchManagerError as error:
             self._error = error

@@ -169,16 +169,17 @@ class Choosing(Doer):
         begin(self._screen, partial(self._skip, chosen), exclusive=True, group="skip")
 
     async def _skip(self, chosen: list[int]) -> None:
-        items, back = self._app.workspace.store.items, self._app.back
+        workspace, back = self._app.workspace, self._app.back
+        items = workspace.store.items
         undo = self._screen.situation().key("undo")
         try:
             if out := await back.read(items.skippable, chosen):
-                changed = await back.read(items.skip, out)
+                changed = await back.read(workspace.alone(items.skip), out)
                 self.steps.skipped(Skipped(tuple(out), out=True))
                 words = f"{count(changed, 'item')} left out{self._hidden_words(out)}; {undo} undoes it."
             else:
                 again = await back.read(items.skipped_among, chosen)
-                changed = await back.read(items.unskip, again)
+                changed = await back.read(workspace.alone(items.unskip), again)
                 self.steps.skipped(Skipped(tuple(again), out=False))
                 words = f"{count(changed, 'item')} taken in again{self._hidden_words(again)}; {undo} undoes it."
         except BatchManagerError as error:
@@ -219,9 +220,11 @@ class Choosing(Doer):
         Raises:
             StoreError: The store can't be written.
         """
-        items = self._app.workspace.store.items
+        workspace = self._app.workspace
+        items = workspace.store.items
         try:
-            changed = await self._app.back.read(items.unskip if last.out else items.skip, last.ids)
+            back_to = workspace.alone(items.unskip if last.out else items.skip)
+            changed = await self._app.back.read(back_to, last.ids)
         except BaseException:
             self.steps.skipped(last)  # it is still to be undone
             raise

@@ -180,7 +180,7 @@ class SourcesScreen(PlaceScreen):
     async def _add_now(self, typed: str) -> None:
         app = self.batch_app
         try:
-            source = await app.back.do(app.sources.add, typed)
+            source = await app.back.do(app.workspace.alone(app.sources.add), typed)
         except BatchManagerError as error:
             if self.is_current:
                 self._ask_for_one(typed, shown(str(error)))  # so that it can be corrected
@@ -191,7 +191,7 @@ class SourcesScreen(PlaceScreen):
     async def _forget(self, source: KnownSource) -> None:
         app = self.batch_app
         try:
-            await app.back.do(app.sources.forget, source)
+            await app.back.do(app.workspace.alone(app.sources.forget), source)
         except BatchManagerError as error:
             self.say(shown(str(error)), "error")
             return
@@ -236,7 +236,7 @@ class SourcesScreen(PlaceScreen):
         app.main.desk.reading = True
         self._agreed = ""
         try:
-            said = await app.back.do(work)
+            said = await app.back.do(app.workspace.alone(work))
         except BatchManagerError as error:
             if error.code == "many_gone":
                 self._agreed = source.place

@@ -31,8 +31,8 @@ QUEUE = "batch-manager"
 TASK = "batch_manager.send"
 
 HEARTBEAT = 5.0
-STALE = 30.0
-"""Seconds between two heartbeats, and without one until a worker counts as dead."""
+STALE = 50.0
+"""Seconds between two heartbeats, and without one until a worker counts as dead. It is found within a minute then."""
 
 FORGOTTEN = 86_400.0
 """Seconds without a heartbeat until a worker is struck off the list. Its jobs are nobody's from then on, so it is long

@@ -10,6 +10,7 @@ from batch_manager.engine.control import log
 from batch_manager.engine.feeding import Feeder
 from batch_manager.engine.quoting import limits_of
 from batch_manager.engine.shared import jobs
+from batch_manager.engine.shared.deadline import LONGEST, InTime
 from batch_manager.engine.shared.handing import database_of, pack_next
 from batch_manager.engine.shared.lanes import Lanes
 from batch_manager.engine.shared.queue import SharedQueue
@@ -33,8 +34,8 @@ DELIVER = 0.5
 TROUBLE = 5.0
 """Seconds between two deliveries; after one that failed it is longer."""
 
-GRACE = 60.0
-"""Seconds that requests in flight are waited for when a worker ends: the first try's own patience."""
+GRACE = LONGEST + 1
+"""Seconds that requests in flight are waited for when a worker ends."""
 
 
 class Worker:
@@ -65,7 +66,7 @@ class Worker:
         """
         engine, store = self._engine, self._engine.store
         jobs.make_tables(database_of(store))
-        self._lanes = Lanes(engine.settings, store, await engine.embedder(), engine.publish)
+        self._lanes = Lanes(engine.settings, store, InTime(await engine.embedder()), engine.publish)
         self._lanes.check()
         self._queue = SharedQueue(store, self._lanes, self._name, self._fail)
         loop, queue = asyncio.get_running_loop(), self._queue
