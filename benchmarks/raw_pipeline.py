@@ -33,10 +33,12 @@ MODEL = "text-embedding-3-small"
 
 def writer(directory: str, pipe: Connection) -> None:
     """Chroma's process: rows come through the pipe as (ids, texts, raw float32) until None does."""
+    import gc
     import hashlib
 
     import chromadb
 
+    gc.freeze()  # what it has imported stays, and need not be looked through for garbage
     collection = chromadb.PersistentClient(directory).create_collection(
         "tables", embedding_function=None, configuration={"hnsw": {"space": "cosine"}}
     )
@@ -111,7 +113,8 @@ async def main(documents: str, base_url: str, directory: str, *flags: str) -> No
                 model=MODEL, input="", encoding_format="base64", extra_body={"input": texts}
             )
         data = json.loads(raw.content)["data"]
-        vectors = [pybase64.b64decode(entry["embedding"]) for entry in data]
+        # With validation it is twice as fast as without.
+        vectors = [pybase64.b64decode(entry["embedding"], validate=True) for entry in data]
         answered += len(vectors)
         if chroma is not None:
             chroma.put(list(zip((item["name"] for item in batch), texts, vectors, strict=True)))

@@ -420,7 +420,7 @@ def test_chroma_s_process_ends_by_itself_at_the_close_and_is_not_killed(
     engine, _ = opened(documents=3)
     run(engine)
     engine.close()
-    assert [one.returncode for one in started] == [0]  # a kill would be -9
+    assert [one.process.returncode for one in started] == [0]  # a kill would be -9
 
 
 def test_without_a_key_nothing_starts(opened: Callable[..., Opened], server: RehearsalServer) -> None:

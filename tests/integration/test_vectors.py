@@ -29,6 +29,7 @@ from batch_manager.errors import VectorStoreError
 from batch_manager.vectors import VectorRow, row_id
 from batch_manager.vectors.folder import DATABASE, LOCK
 from batch_manager.vectors.process import ChromaProcess
+from batch_manager.vectors.standing import BEHIND
 
 CORE = Path(__file__).parents[2] / "core"
 Numbers = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
@@ -422,6 +423,27 @@ async def test_what_only_reads_is_asked_again_after_a_kill(store: ChromaProcess)
         await asyncio.sleep(0.1)
         os.kill(store.pid, signal.SIGKILL)
         assert await asking
+
+
+@pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="no groups of sessions here")
+async def test_it_steps_back_and_comes_forward(store: ChromaProcess) -> None:
+    async def has_niceness(niceness: int) -> bool:
+        for _ in range(100):  # the system bears a change ten times a second
+            if Path(f"/proc/{store.pid}/autogroup").read_text().split()[-1] == str(niceness):
+                return True
+            await asyncio.sleep(0.05)
+        return False
+
+    mine = Path("/proc/self/autogroup").read_text()
+    store.step_back(True)  # there is no process yet
+    await store.write("table", rows(1))
+    assert await has_niceness(0)
+    store.step_back(True)
+    assert await has_niceness(BEHIND)
+    for yes in (False, True, False):  # too fast for the system, and the last word counts
+        store.step_back(yes)
+    assert await has_niceness(0)
+    assert Path("/proc/self/autogroup").read_text() == mine
 
 
 @pytest.mark.parametrize("busy", [False, True])

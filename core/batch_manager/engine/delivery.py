@@ -11,6 +11,7 @@ from batch_manager.documents import KINDS
 from batch_manager.engine.books import Books
 from batch_manager.engine.control import Control, StopRun
 from batch_manager.engine.index_care import claim
+from batch_manager.engine.rush import Rush
 from batch_manager.errors import VectorStoreError
 from batch_manager.store.answers import Deliverable, Delivered
 from batch_manager.vectors import VectorRow, VectorStore, row_id
@@ -46,16 +47,23 @@ class Delivery:
         self._claiming = asyncio.Lock()
         self._claimed = False
         self._mending = asyncio.Lock()
+        self._rush = Rush()
+        self._seen = control.progress.answered
         self._writes: dict[asyncio.Task[None], list[int]] = {}
 
     def wake(self) -> None:
         """Answers have come."""
         self._arrived.set()
+        answered = self._control.progress.answered
+        self._rush.came(answered - self._seen, time.monotonic())
+        self._seen = answered
+        self._give_way()
 
     def no_more(self) -> None:
         """No more answers will come: deliver what is there, and end."""
         self._more = False
         self._arrived.set()
+        self._give_way()
 
     async def drain(self) -> None:
         """Deliver all that waits now; a run that is cancelled leaves the rest to the next one.
@@ -121,6 +129,7 @@ class Delivery:
     async def _begin(self) -> bool:
         """Begin the next write, as soon as there is room for it; False when nothing waits."""
         await self._ended(AHEAD - 1)
+        self._give_way()
         under_way = self._under_way()
         ids = self._books.store.answers.deliverable_ids(self._books.space_id, ROWS, besides=under_way)
         if not ids:
@@ -128,6 +137,10 @@ class Delivery:
             return False
         self._writes[asyncio.create_task(self._deliver(ids))] = ids
         return True
+
+    def _give_way(self) -> None:
+        """While answers rush in, keeping them comes first: Chroma has its time behind them."""
+        self._vectors.step_back(self._more and self._rush.goes_on(time.monotonic()))
 
     def _under_way(self) -> list[int]:
         """Items that are on their way to Chroma."""

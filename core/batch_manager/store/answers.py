@@ -220,13 +220,17 @@ class Answers:
         """Items whose vectors Chroma has, as (id, hash of the item's text); those changed meanwhile stay pending."""
         with translated(), self._db.atomic("IMMEDIATE"):
             learn(self._db, [item_id for item_id, _ in delivered])
-            return sum(
+            return int(
                 self._db.execute_sql(
                     "UPDATE item SET stage = 'indexed', indexed_parts = parts, code = NULL, message = NULL,"
-                    " next_step = NULL WHERE id = ? AND text_hash = ? AND stage = 'answered'",
-                    pair,
+                    f" next_step = NULL WHERE stage = 'answered' AND id {AMONG}"
+                    # The pair, since by now an item may have the text that another one brought.
+                    " AND CAST(id AS TEXT) || ' ' || text_hash IN (SELECT value FROM json_each(?))",
+                    (
+                        json.dumps([item_id for item_id, _ in delivered]),
+                        json.dumps([f"{item_id} {text_hash}" for item_id, text_hash in delivered]),
+                    ),
                 ).rowcount
-                for pair in delivered
             )
 
     def release(self, space_id: int) -> None:

@@ -119,6 +119,9 @@ class VectorStore(Protocol):
     async def drop(self) -> None:
         """Take the index and its files out; one beside the one that serves."""
 
+    def step_back(self, yes: bool) -> None:
+        """Let others have the processor first, or no longer; it works on with all that they leave."""
+
     async def close(self) -> None:
         """End it; safe to call twice."""
 

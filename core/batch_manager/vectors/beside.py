@@ -30,6 +30,10 @@ class Beside(ChromaProcess):
         """Ends the process, which is the one of both."""
         await self._main.close()
 
+    def step_back(self, yes: bool) -> None:
+        """See `VectorStore`."""
+        self._main.step_back(yes)
+
     def _nothing_there(self) -> bool:
         return self._main._nothing_there()
 

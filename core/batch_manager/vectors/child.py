@@ -14,6 +14,8 @@ from typing import Any
 from batch_manager.child_environment import importable, signal_of, without_secrets
 from batch_manager.errors import VectorStoreError
 from batch_manager.frames import PREFIX, begin, unpack_header
+from batch_manager.vectors.feed import Feed
+from batch_manager.vectors.standing import AGAIN, step_back
 from batch_manager.vectors.trouble import known, one_line
 
 log = logging.getLogger("batch_manager.vectors")
@@ -28,9 +30,11 @@ BUFFER = 4 * 1024 * 1024
 class Child:
     """One run of the child process."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, feed: Feed) -> None:
         self.process = process
+        self._feed = feed
         self.alive = True
+        self._back = self._is_back = False
         self.opened = False
         self.waiting: dict[int, tuple[str, asyncio.Future[Any]]] = {}
         self.ready: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
@@ -49,13 +53,7 @@ class Child:
             future.set_exception(Ended(op, self.process.returncode, self.reason()))
             return future
         self.waiting[number] = (op, future)
-        stdin = self.process.stdin
-        assert stdin is not None
-        stdin.write(begin({"id": number, "op": op, **header}, sum(map(len, blob))))
-        for piece in blob:  # one by one, since joining them would hold all of it once more
-            if stdin.is_closing():
-                break  # it has just died, and the asyncio of Python would complain of each further piece
-            stdin.write(piece)
+        self._feed.put([begin({"id": number, "op": op, **header}, sum(map(len, blob))), *blob])
         return future
 
     async def _read(self) -> None:
@@ -85,6 +83,7 @@ class Child:
 
     async def _bury(self) -> None:
         self.alive = False
+        self._feed.close()
         with contextlib.suppress(asyncio.TimeoutError):  # it closed the pipe and lives on: kill() sees to that
             await asyncio.wait_for(self.process.wait(), CLOSE_SECONDS)
         self.kill()
@@ -123,6 +122,15 @@ class Child:
             return f"ended by {name}"
         return self.last_words[-1] if self.last_words else f"exit code {code}"
 
+    def step_back(self, yes: bool) -> None:
+        """Let others have the processor first, or no longer."""
+        self._back = yes
+        if yes != self._is_back and self.alive:
+            if step_back(self.process.pid, yes):
+                self._is_back = yes
+            else:
+                asyncio.get_running_loop().call_later(AGAIN, lambda: self.step_back(self._back))
+
     def kill(self) -> None:
         """End it at once, if it lives."""
         if self.process.returncode is None:
@@ -131,11 +139,10 @@ class Child:
 
     async def close(self) -> None:
         """Close the pipe, which ends it; kill it when that takes too long, and at once while it is still loading."""
-        assert self.process.stdin is not None
         if not self.ready.done():
             self.kill()  # it has opened nothing yet, and would go on to load Chroma for seconds
         patience = CLOSE_WRITING_SECONDS if self.writing else CLOSE_SECONDS
-        self.process.stdin.close()
+        self._feed.close()
         try:
             await asyncio.wait_for(self.process.wait(), patience)
         except TimeoutError:
@@ -153,15 +160,21 @@ class Ended(Exception):
         self.op, self.code, self.reason = op, code, reason
 
 
-async def spawn() -> asyncio.subprocess.Process:
-    # -P: the folder that the user happens to be in must not lend its modules to the child.
+async def spawn() -> Child:
+    """Start a child.
+
+    Raises:
+        VectorStoreError: The system doesn't start it.
+    """
+    theirs, ours = os.pipe()
     try:
-        return await asyncio.create_subprocess_exec(
+        process = await asyncio.create_subprocess_exec(
             sys.executable,
+            # The folder that the user happens to be in must not lend its modules to the child.
             "-P",
             "-m",
             "batch_manager.vectors.worker",
-            stdin=asyncio.subprocess.PIPE,
+            stdin=theirs,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             limit=BUFFER,
@@ -169,8 +182,14 @@ async def spawn() -> asyncio.subprocess.Process:
             # Ctrl+C goes to the terminal's whole process group; a session of its own keeps it from the child.
             start_new_session=True,
         )
-    except OSError as error:
+    except BaseException as error:
+        os.close(ours)
+        if not isinstance(error, OSError):
+            raise
         raise known("failed", "Chroma's process", error.strerror or str(error)) from error
+    finally:
+        os.close(theirs)
+    return Child(process, Feed(ours))
 
 
 _OF_CHROMA = frozenset(

@@ -162,6 +162,11 @@ class ChromaProcess(VectorStore):
         if not self._nothing_there():
             await self._call("drop")
 
+    def step_back(self, yes: bool) -> None:
+        """See `VectorStore`."""
+        if self._child is not None:
+            self._child.step_back(yes)
+
     async def close(self) -> None:
         """See `VectorStore`. A write that is under way is finished; calls that wait behind it fail."""
         async with self._starting:
@@ -210,7 +215,7 @@ class ChromaProcess(VectorStore):
             if child is None or not child.alive:
                 if child is not None:
                     await asyncio.wait(child.tasks)
-                self._child = child = Child(await spawn())
+                self._child = child = await spawn()
             if child.opened:
                 return child
             try:
