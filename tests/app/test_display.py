@@ -172,7 +172,7 @@ def test_a_batch_names_its_worker_where_there_are_several(width: int) -> None:
 @pytest.mark.parametrize("width", [38, 44, 60, 80, 118])
 def test_each_worker_has_a_lane(width: int) -> None:
     workers = [WorkerView(f"host-{n}\x1b[31m.example.com-{4000 + n}", n % 2, n, 10 * n, 8 * n, 1) for n in range(12)]
-    view = RunView(items=1_000, workers=tuple(workers))
+    view = RunView(items=1_000, state="running", workers=tuple(workers))
     lines = ["".join(text for text, _ in line) for line in lane_lines(view, width)]
     assert len(lines) == LANES + 1 and lines[-1] == "and 4 other workers"
     for line in lines[:-1]:

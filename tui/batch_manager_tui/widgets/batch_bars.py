@@ -233,7 +233,7 @@ def batch_line(batch: BatchView, width: int) -> Line:
         figures += fit(f"{batch.tokens:,} tok", 12, ">")
     if width >= 68:
         figures += fit(count(batch.tries, "try", "tries") if batch.tries else "", 9, ">")
-    figures += fit(clock(batch.seconds) if batch.tries else "", 8, ">")
+    figures += fit(clock(batch.seconds) if batch.tries and batch.seconds else "", 8, ">")
     used = sum(cell_len(text) for text, _ in line)
     room = width - used - len(figures)
     waits = shown(batch.waits_for)

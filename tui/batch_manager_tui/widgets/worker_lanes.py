@@ -25,16 +25,18 @@ def lane_lines(view: RunView, width: int) -> list[Line]:
     first = sorted(busiest, key=lambda worker: not worker.at_work)[:LANES]
     names = max((cell_len(shown(worker.name)) for worker in first), default=0)
     cells = max(LEAST_NAME, min(NAME_CELLS, names, width - 28))
-    lines = [_lane(worker, view.items, cells, width) for worker in sorted(first, key=lambda worker: worker.name)]
+    lines = [_lane(worker, view, cells, width) for worker in sorted(first, key=lambda worker: worker.name)]
     if (others := len(view.workers) - LANES) > 0:
         lines.append([(f"and {count(others, 'other worker')}", "soft")])
     return lines
 
 
-def _lane(worker: WorkerView, items: int, cells: int, width: int) -> Line:
-    glyph, part = ("▶", "accent") if worker.at_work else ("○", "soft")
+def _lane(worker: WorkerView, view: RunView, cells: int, width: int) -> Line:
+    items = view.items
+    idle = ("○", "waits") if view.active else ("✓", "done")
+    glyph, doing = ("▶", f"{worker.at_work} at work") if worker.at_work else idle
+    part = "accent" if worker.at_work else "soft"
     head = f"{glyph} {fit(clip_middle(shown(worker.name), cells), cells)}"
-    doing = f"{worker.at_work} at work" if worker.at_work else "waits"
     line: Line = [(f"{head}  ", part), (fit(doing, 11), "" if worker.at_work else "soft")]
     through, digits = f"{worker.answered + worker.failed:,}", len(f"{items:,}")
     room = width - sum(cell_len(text) for text, _ in line)

@@ -224,8 +224,8 @@ class Watch:
         batch.indexed = min(row.delivered, row.answered)
         if row.state == "taken" and batch.started is None:
             batch.started = now
-        if row.state == "done":
-            batch.started, batch.ended = batch.started or now, batch.ended or now
+        if row.state == "done" and batch.started is not None:  # how long took what wasn't seen is not known here
+            batch.ended = batch.ended or now
         if batch.state != before and batch.state in ("answered", "failed") and before != "indexed":
             self.control.batch_over(batch)
 
