@@ -557,6 +557,21 @@ class TestWatch:
         assert progress.state == "interrupted"
 
 
+class TestLooking:
+    def test_who_only_looks_may_pause_and_end_a_run_and_write_nothing_else(
+        self, store: DocumentationStore, tmp_path: Path
+    ) -> None:
+        run_id = shared_run(store, tmp_path)
+        url = database_of(store).url
+        with DocumentationStore.look(Settings(home=tmp_path, store_url=url, chroma_url=NOWHERE)) as looking:
+            looking.batches.ask(run_id, "pause")
+            assert store.batches.run(run_id).asked == "pause"
+            with pytest.raises(StoreError, match="read-only"):
+                looking.set_note("key", "value")
+            assert looking.batches.end(run_id, "interrupted", "Stopped by you.")
+        assert store.batches.run(run_id).state == "interrupted"
+
+
 class TestLostConnections:
     def test_a_turn_that_cannot_be_asked_for_is_the_stores_trouble(self, store: DocumentationStore) -> None:
         assert store.database.take_turn()
