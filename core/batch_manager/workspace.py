@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Literal, ParamSpec, TypeVar
 
 from batch_manager.engine import Engine
-from batch_manager.errors import HomeBusy, VectorStoreError
+from batch_manager.errors import HomeBusy, StoreError, VectorStoreError
 from batch_manager.half_price.lane import HalfPrice
 from batch_manager.home import WriterLocks, make_home, reset_home
 from batch_manager.store import DocumentationStore
@@ -80,6 +80,7 @@ class Workspace:
         self._lock = lock
         self._lent = threading.Lock()
         self._holders = 0
+        self._unsettled = False
         self._server = server
 
     @classmethod
@@ -122,6 +123,12 @@ class Workspace:
         try:
             _acquire(lock, 0.0 if not team else BRIEFLY if look_when_busy else PATIENCE)
         except HomeBusy as busy:
+            if lend and team and _is_current(settings):
+                # Somebody changes something just now, a scan perhaps: this one's turn comes later.
+                store = DocumentationStore(settings)
+                workspace = cls(settings, store, Engine(settings, store, on_trouble=on_trouble), lock, None, None)
+                workspace.lends, workspace._unsettled = True, True
+                return workspace
             if not look_when_busy:
                 raise
             store = DocumentationStore.look(settings)
@@ -146,9 +153,9 @@ class Workspace:
             raise
         workspace = cls(settings, store, engine, lock, server, None)
         # Batches at half the price are looked after by this process alone, as long as there are any.
-        if lend and team and not store.jobs.handed_runs():
-            workspace.lends = True
-            lock.release()
+        if lend and team:
+            workspace._holders = 1
+            workspace.lend_again()
         return workspace
 
     def quote(self, scope: Scope) -> Quote:
@@ -183,6 +190,17 @@ class Workspace:
             self._enter()
             self.lends = False
 
+    def lend_again(self) -> None:
+        """Lend the lock that is held, once no batch at half the price is left to be looked after.
+
+        Raises:
+            StoreError: The store can't be read.
+        """
+        if self.lends or not self._holders or self.store.jobs.handed_runs():
+            return
+        self.lends = True
+        self._leave()
+
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
         if not self.lends:
@@ -192,16 +210,23 @@ class Workspace:
         try:
             yield
         finally:
-            with self._lent:
-                self._holders -= 1
-                if not self._holders and self.lends and self._lock is not None:
-                    self._lock.release()
+            self._leave()
 
     def _enter(self) -> None:
         with self._lent:
             if not self._holders and self._lock is not None:
                 _acquire(self._lock, PATIENCE)
             self._holders += 1
+        if self._unsettled:
+            self._unsettled = False
+            self.store.ledger.recover()
+            _finish_swap(self.engine)
+
+    def _leave(self) -> None:
+        with self._lent:
+            self._holders -= 1
+            if not self._holders and self._lock is not None:
+                self._lock.release()
 
     def let_others_plan(self) -> None:
         """Give the locks back: what was agreed is workers' business, and whoever only watches is in nobody's way."""
@@ -225,6 +250,18 @@ class Workspace:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _is_current(settings: Settings) -> bool:
+    """Whether the store is there in this version, so that opening it changes nothing."""
+    try:
+        store = DocumentationStore.look(settings)
+    except StoreError:
+        return False
+    try:
+        return not store.absent
+    finally:
+        store.close()
 
 
 def _acquire(lock: WriterLocks, patience: float) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,7 @@ async def test_a_run_of_workers_by_keys(
         await driver.press("y")
         await driver.until(lambda: "No worker is there" in driver.screen_text())
         assert not sent(server)
+        server.set_options(latency_ms=2000.0)
         worker("ann")
         worker("bob")
         engine = workspace.engine
@@ -80,7 +82,8 @@ async def test_a_run_of_workers_by_keys(
         await driver.until(lambda: "ann " in driver.screen_text() and "at work" in driver.screen_text())
 
         # Somebody else opens the app meanwhile, sees the same and may stop it; what they are told names who plans.
-        theirs = Workspace.open(load_settings(values, {}, tmp_path), look_when_busy=True)
+        opening = partial(Workspace.open, load_settings(values, {}, tmp_path), look_when_busy=True)
+        theirs = await asyncio.to_thread(opening)
         try:
             async with drives(theirs, (80, 24)) as other:
                 await other.until(lambda: other.app.main.desk.view.state == "running")

@@ -14,6 +14,7 @@ from typing import cast
 
 import pytest
 
+from batch_manager import workspace as workspace_module
 from batch_manager.documents import Document
 from batch_manager.embedding import Answer, Embedder
 from batch_manager.engine import Engine, control
@@ -36,7 +37,7 @@ from batch_manager.engine.shared.lanes import Lanes
 from batch_manager.engine.shared.pace import SharedPace
 from batch_manager.engine.shared.queue import SharedQueue
 from batch_manager.engine.shared.rescue import Rescuer, rescue
-from batch_manager.errors import RequestRefused, StoreError, UsageError, VectorStoreError
+from batch_manager.errors import HomeBusy, RequestRefused, StoreError, UsageError, VectorStoreError
 from batch_manager.packing import Limits
 from batch_manager.quote import Scope
 from batch_manager.settings import Settings
@@ -46,7 +47,9 @@ from batch_manager.store.answers import Delivered
 from batch_manager.store.batches import Claim, SharedRun
 from batch_manager.store.postgres import PostgresStore
 from batch_manager.store.rates import Rates, Told
+from batch_manager.store.writer_lock import StoreLock
 from batch_manager.vectors import VectorStore
+from batch_manager.workspace import Workspace
 from stores import StoreServer
 
 NOWHERE = "http://127.0.0.1:9"
@@ -254,8 +257,9 @@ class TestClaims:
         assert rows(store, "SELECT count(*) FROM run_text WHERE state = 'planned'") == [(ITEMS - 10,)]
 
     def test_what_a_dead_worker_had_in_flight_is_given_up_by_whoever_starts_again(
-        self, store: DocumentationStore, tmp_path: Path
+        self, store: DocumentationStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        monkeypatch.setattr(jobs, "STALE", 0.1)  # the server may have been up for no longer
         run_id = shared_run(store, tmp_path)
         claim = claimed(store, batch_ids(store)[0], "one")
         assert claim is not None
@@ -267,6 +271,20 @@ class TestClaims:
         store.batches.end(run_id, "interrupted", "Stopped by you.")
         assert shared_run(store, tmp_path) == run_id
         assert rows(store, "SELECT state, cost_pico FROM request") == [("unknown", 100)]
+
+    def test_what_a_worker_still_has_of_a_run_that_begins_anew_is_fenced_off(
+        self, store: DocumentationStore, tmp_path: Path
+    ) -> None:
+        run_id = shared_run(store, tmp_path)
+        late = claimed(store, batch_ids(store)[0], "backs off")  # no request of it is out
+        assert late is not None
+        store.batches.end(run_id, "interrupted", "Stopped by you.")
+        assert shared_run(store, tmp_path) == run_id
+        with store.transaction():
+            assert store.batches.allow(late, 100) == "lost"
+        assert not store.batches.finish(late)
+        planned = "SELECT count(*) FROM run_text WHERE run_id = ? AND state = 'planned' AND batch_id NOTNULL"
+        assert store.database.execute_sql(planned, [run_id]).fetchone() == (ITEMS,), "and all of it is packed again"
 
 
 class TestMoney:
@@ -347,11 +365,11 @@ class TestRescue:
         first = batch_ids(store)[0]
         left = job_of(store, first)
         store.database.execute_sql("UPDATE procrastinate_jobs SET status = 'doing' WHERE id = ?", (left,))
-        assert rescue(store) == 1
+        assert rescue(store, silent=True) == 1
         assert store.batches.claim(first, left, "frozen") is None
         heir = claimed(store, first, "heir")
         assert heir is not None
-        assert rescue(store) == 0, "its job is the batch's"
+        assert rescue(store, silent=True) == 0, "its job is the batch's"
         assert store.batches.finish(heir)
 
     def test_a_batch_that_has_another_job_by_now_stays_with_its_worker(
@@ -365,7 +383,7 @@ class TestRescue:
         store.batches.queued([(first, again)])
         claim = claimed(store, first, "alive")
         assert claim is not None
-        assert rescue(store) == 0
+        assert rescue(store, silent=True) == 0
         assert rows(store, "SELECT state FROM batch ORDER BY id")[0] == ("taken",)
 
     def test_jobs_of_workers_without_a_heartbeat_are_put_in_anew(
@@ -389,7 +407,7 @@ class TestRescue:
             )
             assert claimed(store, batch_id, f"w{worker}") is not None
         before = dict(rows(store, "SELECT id, queue_id FROM batch"))
-        assert rescue(store) == 1
+        assert rescue(store, silent=True) == 1
         after = dict(rows(store, "SELECT id, queue_id FROM batch"))
         assert after[first] != before[first], "a zombie can only end the job that it had"
         assert (after[second], after[third]) == (before[second], before[third])
@@ -398,7 +416,7 @@ class TestRescue:
             (second, "taken"),
             (third, "waiting"),
         ]
-        assert rescue(store) == 0
+        assert rescue(store, silent=True) == 0
 
     def test_after_the_server_was_away_everybody_has_time_to_be_heard_again(
         self, store: DocumentationStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -423,9 +441,9 @@ class TestRescue:
     def test_a_batch_without_a_job_gets_one(self, store: DocumentationStore, tmp_path: Path) -> None:
         shared_run(store, tmp_path)
         store.database.execute_sql("DELETE FROM procrastinate_jobs")
-        assert rescue(store) == 3
+        assert rescue(store, silent=True) == 3
         assert rows(store, "SELECT count(*) FROM procrastinate_jobs") == [(3,)]
-        assert rescue(store) == 0
+        assert rescue(store, silent=True) == 0
 
     def test_another_version_of_the_queue_is_refused(self, store: DocumentationStore) -> None:
         store.set_note(jobs.SCHEMA_NOTE, "99.00.00_01_pre_something.sql")
@@ -572,6 +590,41 @@ class TestLooking:
         assert store.batches.run(run_id).state == "interrupted"
 
 
+class TestLock:
+    def test_a_lock_that_was_given_back_is_not_taken_again_for_a_lost_connection(
+        self, store: DocumentationStore
+    ) -> None:
+        url = database_of(store).url
+        lock, other = StoreLock(url), StoreLock(url)
+        lock.acquire()
+        lock.release()
+        lock.confirm()
+        other.acquire()
+        lock.confirm()
+        other.release()
+
+    def test_whoever_opens_while_somebody_changes_something_has_a_later_turn(
+        self, store: DocumentationStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(workspace_module, "PATIENCE", 0.0)
+        url = database_of(store).url
+        scanning = StoreLock(url)
+        scanning.acquire()
+        settings = Settings(home=tmp_path / "mine", store_url=url, chroma_url=NOWHERE, queue="workers")
+        with Workspace.open(settings, lend=True) as mine:
+            assert mine.busy is None and mine.lends
+            with pytest.raises(HomeBusy):
+                mine.alone(mine.store.set_note)("key", "value")
+            scanning.release()
+            mine.alone(mine.store.set_note)("key", "value")
+            mine.hold()
+            with pytest.raises(HomeBusy):
+                scanning.acquire()
+            mine.lend_again()
+            scanning.acquire()
+            scanning.release()
+
+
 class TestLostConnections:
     def test_a_turn_that_cannot_be_asked_for_is_the_stores_trouble(self, store: DocumentationStore) -> None:
         assert store.database.take_turn()
@@ -671,7 +724,7 @@ class TestJobThread:
                 "UPDATE procrastinate_workers SET last_heartbeat = last_heartbeat - interval '60 seconds'"
             )
             soon(lambda: jobs.workers_alive(store.database) == 1)
-            assert rescue(store) == 0
+            assert rescue(store, silent=True) == 0
         finally:
             out.set_result(None)
             thread.stop()

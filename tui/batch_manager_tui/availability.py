@@ -59,7 +59,8 @@ def may_change(now: Situation) -> str | None:
 
 def may_add(now: Situation) -> str | None:
     """Items can be brought in and sent: what workers have under way is in nobody's way."""
-    return may_change(replace(now, view=RunView()) if now.team and now.view.watched else now)
+    beside = now.team and now.view.watched and now.view.state != "stopping"
+    return may_change(replace(now, view=RunView()) if beside else now)
 
 
 def start(now: Situation) -> str | None:

@@ -23,26 +23,36 @@ class Theirs:
     def __init__(self, app: BatchManagerApp) -> None:
         self._app = app
         self._said = ""
+        self._looking = False
 
     def attend(self, workspace: Workspace) -> None:
         """Look from now on, as long as the app has this workspace."""
         if workspace.settings.store_server is None:
             return
-        begin(self._app, partial(self._watch, workspace), exclusive=True, group="theirs")
-        if workspace.busy is not None or workspace.lends:
+        begin(self._app, partial(self._watch, workspace), group="theirs")
+        if workspace.busy is not None or workspace.engine.shares:
             self._app.set_interval(LOOK, lambda: self._look(workspace))
 
     def _look(self, workspace: Workspace) -> None:
         app = self._app
         # Not behind a question: a run that came up there would be in the way of its yes.
-        if app.opened is workspace and app.screen is app.main and not app.main.desk.occupied:
-            begin(app, partial(self._take_in, workspace), exclusive=True, group="theirs")
+        here = app.opened is workspace and app.screen is app.main
+        if here and not app.main.desk.occupied and not self._looking:
+            self._looking = True
+            begin(app, partial(self._take_in, workspace), group="theirs")
 
     async def _take_in(self, workspace: Workspace) -> None:
+        try:
+            await self._take_in_now(workspace)
+        finally:
+            self._looking = False
+
+    async def _take_in_now(self, workspace: Workspace) -> None:
         app = self._app
         if not await self._watch(workspace):
             return
         try:
+            await app.back.do(workspace.lend_again)
             counts = await app.back.read(workspace.store.items.counts)
         except BatchManagerError as error:
             self._complain(error)

@@ -73,10 +73,10 @@ def agree(store: DocumentationStore, quote: Quote, quote_again: Callable[[], Quo
 def _refuse_in_flight(store: DocumentationStore, space_id: int) -> None:
     if not store.batches.in_flight(space_id):
         return
-    from batch_manager.engine.shared.rescue import rescue
+    from batch_manager.engine.shared.rescue import rescue_at_once
 
     with contextlib.suppress(ImportError):  # the queue's library is for those who use workers
-        rescue(store)  # what dead workers had out is given up; there may be no worker that does so
+        rescue_at_once(store)  # what dead workers had out is given up; there may be no worker that does so
     for run_id, requests in store.batches.in_flight(space_id).items():
         raise UsageError(
             f"{counted(requests, 'request')} of run {run_id} {'is' if requests == 1 else 'are'} still in flight.",

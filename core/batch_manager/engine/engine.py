@@ -197,10 +197,11 @@ class Engine:
 
             if self.shares:
                 self._ready_for_workers(quote)
+            agreed = agree(self.store, quote, quote_again, shared=self.shares)
             if self._may_leave:
                 self.leave("Another run was started")
                 self._driver.ended.wait()
-            self._begin(quote, agree(self.store, quote, quote_again, shared=self.shares), shared=self.shares)
+            self._begin(quote, agreed, shared=self.shares)
 
     @property
     def shares(self) -> bool:
@@ -210,7 +211,8 @@ class Engine:
     @property
     def _may_leave(self) -> bool:
         """Whether the run that is under way goes on without this process, and so will the next."""
-        return self.shares and self.watches
+        run = self._driver.run
+        return self.shares and run is not None and run.theirs and not run.control.cancelled
 
     def watch(self) -> bool:
         """Watch the oldest run that workers have under way; False when there is none, or a run is under way here."""

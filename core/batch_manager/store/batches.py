@@ -74,7 +74,13 @@ class Batches:
     # Runs
 
     def share(self, run_id: int) -> None:
-        """An agreed run is for workers from here on; inside the caller's transaction."""
+        """An agreed run is for workers from here on; inside the caller's transaction.
+
+        What a worker still has of it, without a request out, is packed anew: under the old claim nothing more is sent.
+        """
+        self._db.execute_sql(
+            "UPDATE batch SET state = 'done', epoch = epoch + 1 WHERE run_id = ? AND state = 'taken'", [run_id]
+        )
         self._db.execute_sql("DELETE FROM batch WHERE run_id = ? AND state = 'waiting'", [run_id])
         self._db.execute_sql(
             "UPDATE run SET state = 'shared', asked = '', code = '', next_step = '', packed_to = 0, used_pico ="

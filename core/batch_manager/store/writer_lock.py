@@ -29,7 +29,8 @@ class StoreLock:
         """Nothing is connected yet."""
         self._url = url
         self._connection: psycopg.Connection[Any] | None = None
-        self._confirming = threading.Lock()
+        self._wanted = False
+        self._confirming = threading.RLock()
 
     def acquire(self) -> None:
         """Take it.
@@ -38,6 +39,11 @@ class StoreLock:
             HomeBusy: Another program has it; the message says which, and since when.
             StoreError: The server can't be reached.
         """
+        with self._confirming:
+            self._take()
+            self._wanted = True
+
+    def _take(self) -> None:
         connection = connect(self._url)
         import psycopg  # there, since it is connected
 
@@ -62,7 +68,8 @@ class StoreLock:
             StoreError: Another program writes by now, or the server can't be reached.
         """
         with self._confirming:
-            self._confirm()
+            if self._wanted:  # it may have been given back by the time that a lost connection was found
+                self._confirm()
 
     def _confirm(self) -> None:
         import psycopg
@@ -75,7 +82,7 @@ class StoreLock:
                 self._connection.close()
                 self._connection = None
         try:
-            self.acquire()
+            self._take()
         except HomeBusy as busy:
             raise StoreError(
                 f"The store was lost for a while, and meanwhile: {busy.message}",
@@ -85,6 +92,11 @@ class StoreLock:
 
     def release(self) -> None:
         """Give it back; safe to call twice."""
+        with self._confirming:
+            self._wanted = False
+            self._give_back()
+
+    def _give_back(self) -> None:
         if whose_locks_are_kept.get(self._url) == self.confirm:
             del whose_locks_are_kept[self._url]
         if self._connection is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 from batch_manager.errors import BatchManagerError
 from batch_manager.sources.watch import Watch
@@ -16,6 +17,9 @@ from batch_manager_tui.screens.take_in import (
     work_for,
 )
 from batch_manager_tui.workers import begin
+
+if TYPE_CHECKING:
+    from batch_manager.store.intake import Brought
 
 
 class Bringing(Doer):
@@ -53,10 +57,14 @@ class Bringing(Doer):
         prompt.tell("Reading…" if what != "export" else "Writing…")
         try:
             work = work_for(what, place, app.workspace, watch, agree_gone=prompt.agree_gone)
-            result = await app.back.do(app.workspace.alone(work))
-            if not isinstance(result, int):
-                note = app.workspace.alone(app.sources.was_brought)
-                await app.back.do(note, place or app.workspace.settings.database_url or "", result)
+
+            def bring() -> Brought | int:
+                found = work()
+                if not isinstance(found, int):
+                    app.sources.was_brought(place or app.workspace.settings.database_url or "", found)
+                return found
+
+            result = await app.back.do(app.workspace.alone(bring))
         except BatchManagerError as error:
             if prompt.is_attached:
                 prompt.refused(error)

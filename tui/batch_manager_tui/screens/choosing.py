@@ -174,12 +174,12 @@ class Choosing(Doer):
         undo = self._screen.situation().key("undo")
         try:
             if out := await back.read(items.skippable, chosen):
-                changed = await back.read(workspace.alone(items.skip), out)
+                changed = await back.do(workspace.alone(items.skip), out)
                 self.steps.skipped(Skipped(tuple(out), out=True))
                 words = f"{count(changed, 'item')} left out{self._hidden_words(out)}; {undo} undoes it."
             else:
                 again = await back.read(items.skipped_among, chosen)
-                changed = await back.read(workspace.alone(items.unskip), again)
+                changed = await back.do(workspace.alone(items.unskip), again)
                 self.steps.skipped(Skipped(tuple(again), out=False))
                 words = f"{count(changed, 'item')} taken in again{self._hidden_words(again)}; {undo} undoes it."
         except BatchManagerError as error:
@@ -224,7 +224,7 @@ class Choosing(Doer):
         items = workspace.store.items
         try:
             back_to = workspace.alone(items.unskip if last.out else items.skip)
-            changed = await self._app.back.read(back_to, last.ids)
+            changed = await self._app.back.do(back_to, last.ids)
         except BaseException:
             self.steps.skipped(last)  # it is still to be undone
             raise

@@ -246,7 +246,7 @@ class FailuresScreen(PlaceScreen):
     async def _skip(self, chosen: list[int]) -> None:
         items = self.batch_app.workspace.store.items
         try:
-            changed = await self.batch_app.back.read(self.batch_app.workspace.alone(items.skip), chosen)
+            changed = await self.batch_app.back.do(self.batch_app.workspace.alone(items.skip), chosen)
         except BatchManagerError as error:
             self.say(shown(str(error)), "error")
             return

@@ -126,6 +126,7 @@ class HalfPriceScreen(PlaceScreen):
         app = self.batch_app
         self.say(words)
         try:
+            await app.back.do(app.workspace.hold)
             found = await app.back.do(app.workspace.half_price.collect)
         except BatchManagerError as error:
             self.say(shown(str(error)), "error")
@@ -147,6 +148,7 @@ class HalfPriceScreen(PlaceScreen):
             self.say("Nothing was cancelled.")
             return
         try:
+            await self.batch_app.back.do(self.batch_app.workspace.hold)
             await self.batch_app.back.do(self.batch_app.workspace.half_price.cancel, (job.id,))
         except BatchManagerError as error:
             self.say(shown(str(error)), "error")
@@ -164,6 +166,7 @@ class HalfPriceScreen(PlaceScreen):
             if not await app.push_screen_wait(AskYes("Give up this batch?", words, "give it up")):
                 self.say("Nothing was given up.")
                 return
+            await app.back.do(app.workspace.hold)
             given_up = await app.back.do(half.give_up, (job.id,))
         except BatchManagerError as error:
             self.say(shown(str(error)), "error")
@@ -177,6 +180,7 @@ class HalfPriceScreen(PlaceScreen):
     async def _move(self, job: JobView) -> None:
         app, half = self.batch_app, self.batch_app.workspace.half_price
         try:
+            await app.back.do(app.workspace.hold)
             await app.back.do(half.collect)  # what is back by now needn't be moved
             quote = await app.back.do(half.quote_move, (job.id,), app.workspace.cap)
             if quote.nothing_to_do:

@@ -64,7 +64,7 @@ class Readings:
         self._ended_run = 0 if workspace.engine.view().active else workspace.engine.view().run_id
         self._bridge = Bridge(workspace.engine, self.view_changed, self._noticed)
         self._screen.items.read_with(self._rows)
-        if workspace.busy is None:
+        if workspace.busy is None and not workspace.lends:
             workspace.half_price.watch()  # batches of an earlier day: what is back is taken in
 
     def hear_no_more(self) -> None:
@@ -283,6 +283,7 @@ class Readings:
         screen.query_one("#batches", BatchBars).show(view)
         # A short run may be over between two looks, so its end is told by its id as well.
         ended = not view.active and (active_before or view.run_id != self._ended_run)
+        ended = ended and not (view.watched and desk.starting)  # it is only left for another that begins
         if ended:
             desk.quote = None  # it is of what was pending before, and a new one is on its way
         screen.query_one("#cost", CostPanel).show(desk.cost_state())

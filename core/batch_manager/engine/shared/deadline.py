@@ -13,8 +13,8 @@ from batch_manager.embedding import Answer, Embedder
 from batch_manager.engine.shared.jobs import HEARTBEAT, STALE
 from batch_manager.errors import Refusal, RequestRefused, Verdict
 
-LONGEST = STALE - HEARTBEAT
-"""Seconds that a request may take, whichever try it is."""
+LONGEST = STALE - 3 * HEARTBEAT
+"""Seconds that a request may take, whichever try it is; some are left for a loop that is late."""
 
 
 class InTime:

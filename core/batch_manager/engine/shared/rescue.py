@@ -37,16 +37,24 @@ class Rescuer:
         Raises:
             StoreError: The store can't be written.
         """
-        now, started = _clocks(database_of(self._store))
-        if self._last is None:
-            self._since = started
-        elif now - self._last > GAP:
+        now, _ = _clocks(database_of(self._store))
+        if self._last is None or now - self._last > GAP:
             self._since = now
         self._last = now
         return rescue(self._store, silent=now - self._since >= jobs.STALE)
 
 
-def rescue(store: DocumentationStore, *, silent: bool = True) -> int:
+def rescue_at_once(store: DocumentationStore) -> int:
+    """The same for whoever can't look twice: the server has to be up for long enough.
+
+    Raises:
+        StoreError: The store can't be written.
+    """
+    now, started = _clocks(database_of(store))
+    return rescue(store, silent=now - started >= jobs.STALE)
+
+
+def rescue(store: DocumentationStore, *, silent: bool) -> int:
     """Put into the queue again what has no job and, where those `silent` count as dead, what they had.
 
     Returns:

@@ -26,6 +26,9 @@ LOOK = 0.5
 """Seconds between two looks at the least; a look that takes long is followed by ten times its length."""
 
 HEAR = 2.0
+NEVER = frozenset({"store_rights", "store_read_only"})
+"""Codes of a store that this user may only read: asking again is of no use."""
+
 LONELY = 5.0
 """Seconds without any worker until that is said."""
 
@@ -43,21 +46,21 @@ class SharedControl(Control):
 
     def pause(self, reason: str, next_step: str, code: str = "") -> None:
         """See `Control`."""
-        self._ask(lambda: self._store.batches.ask(self.progress.run_id, "pause"))
-        super().pause(reason, next_step, code)
+        if self._ask(lambda: self._store.batches.ask(self.progress.run_id, "pause")):
+            super().pause(reason, next_step, code)
 
     def resume(self) -> None:
         """See `Control`."""
-        self._ask(lambda: self._store.batches.ask(self.progress.run_id, ""))
-        super().resume()
+        if self._ask(lambda: self._store.batches.ask(self.progress.run_id, "")):
+            super().resume()
 
     def cancel(self, who: str = BY_YOU) -> None:
         """See `Control`."""
         reason = f"{who}; what was paid for is kept."
-        self._ask(
+        if self._ask(
             lambda: self._store.batches.end(self.progress.run_id, "interrupted", reason, "", "Start again to go on.")
-        )
-        super().cancel(who)
+        ):
+            super().cancel(who)
 
     def paused_by_others(self, paused: bool) -> None:
         """Somebody else has paused it, or let it go on."""
@@ -81,12 +84,18 @@ class SharedControl(Control):
             self._unheard()
             self._unheard = None
 
-    def _ask(self, ask: Callable[[], object]) -> None:
+    def _ask(self, ask: Callable[[], object]) -> bool:
+        """Ask it of the workers; False when this user never may."""
         self._unheard = ask
         try:
             self.ask_again()
         except StoreError as error:
+            if error.code in NEVER:
+                self._unheard = None
+                self.notice(str(error), "error")
+                return False
             self.notice(f"The workers couldn't be told, and will be as soon as they can: {error.message}", "error")
+        return True
 
 
 class Watch:
@@ -157,7 +166,8 @@ class Watch:
 
     async def _pack(self) -> None:
         try:
-            while pack_next(self._store, self.progress.run_id, self._limits):
+            # Workers pack the rest, should nobody wait for it here.
+            while not self._left.is_set() and pack_next(self._store, self.progress.run_id, self._limits):
                 await asyncio.sleep(0)
         except StoreError as error:
             if error.code != "store_read_only":  # who may only look watches all the same
@@ -242,7 +252,11 @@ class Watch:
     async def _last_ones(self) -> None:
         """A run that was ended in the middle: requests in flight come in for some seconds."""
         begun = time.monotonic()
-        while self._store.watched.batches_at_work(self.progress.run_id) and time.monotonic() - begun < GRACE:
+        while (
+            not self._left.is_set()
+            and self._store.watched.batches_at_work(self.progress.run_id)
+            and time.monotonic() - begun < GRACE
+        ):
             await asyncio.sleep(LOOK)
         self._take_in()
 
