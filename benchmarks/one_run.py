@@ -49,15 +49,18 @@ def run(engine: Engine, scope: Scope) -> dict[str, Any]:
     started = time.perf_counter()
     cpu = time.process_time()
     engine.start(quote)
-    paid = started
+    paid, began, first = started, 0.0, 0
     while (view := engine.wait(0.02)).active:
+        if not first and view.answered:
+            began, first = time.perf_counter() - started, view.answered
         if view.answered < view.items:
             paid = time.perf_counter()
     seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
     if view.state != "done":
         raise SystemExit(f"{view.state}: {view.reason}")
     rows = sum(engine.index.counts().values())
-    return {"seconds": seconds, "paid": paid - started, "cpu": cpu, "rows": rows}
+    done = {"seconds": seconds, "paid": paid - started, "cpu": cpu, "rows": rows}
+    return {**done, "began": began, "first": first}  # when the first answers were kept, and how many
 
 
 async def in_app(workspace: Workspace) -> dict[str, Any]:

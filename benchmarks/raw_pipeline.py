@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import json
 import multiprocessing
+import os
 import queue
 import sys
 import threading
@@ -37,6 +38,9 @@ def writer(directory: str, pipe: Connection) -> None:
     import hashlib
 
     import chromadb
+
+    if hasattr(os, "setsid"):
+        os.setsid()  # as the program's: where sessions share the processor, neither may have more of them
 
     gc.freeze()  # what it has imported stays, and need not be looked through for garbage
     collection = chromadb.PersistentClient(directory).create_collection(
@@ -102,10 +106,10 @@ async def main(documents: str, base_url: str, directory: str, *flags: str) -> No
     client = openai.AsyncOpenAI(api_key="benchmark", base_url=base_url, max_retries=0)
     chroma = None if "--no-chroma" in flags else await asyncio.to_thread(Writer, directory)
     slots = asyncio.Semaphore(CONCURRENCY)
-    answered = 0
+    answered, began = 0, 0.0
 
     async def one(batch: list[dict[str, str]]) -> None:
-        nonlocal answered
+        nonlocal answered, began
         async with slots:
             # As the program sends it: the name stands above the text.
             texts = [f"{item['name']}\n{item['documentation']}" for item in batch]
@@ -115,6 +119,7 @@ async def main(documents: str, base_url: str, directory: str, *flags: str) -> No
         data = json.loads(raw.content)["data"]
         # With validation it is twice as fast as without.
         vectors = [pybase64.b64decode(entry["embedding"], validate=True) for entry in data]
+        began = began or time.perf_counter() - started
         answered += len(vectors)
         if chroma is not None:
             chroma.put(list(zip((item["name"] for item in batch), texts, vectors, strict=True)))
@@ -123,7 +128,8 @@ async def main(documents: str, base_url: str, directory: str, *flags: str) -> No
     await asyncio.gather(*(one(items[at : at + BATCH]) for at in range(0, len(items), BATCH)))
     paid = time.perf_counter() - started
     rows = answered if chroma is None else await asyncio.to_thread(chroma.end)
-    print(json.dumps({"seconds": time.perf_counter() - started, "paid": paid, "rows": rows}))
+    seconds = time.perf_counter() - started
+    print(json.dumps({"seconds": seconds, "paid": paid, "rows": rows, "began": began, "first": BATCH}))
 
 
 if __name__ == "__main__":
