@@ -247,9 +247,11 @@ class BatchManagerApp(App[None]):
         if self.opened is None:
             super().refresh_css(animate)
             return
+        if isinstance(self.screen, Settling):
+            self.screen.hold()  # nobody sees half of a theme
         self.stylesheet.set_variables(self.get_css_variables())
         self.stylesheet.reparse()
-        in_a_turn(self, partial(self._put_on, animate), 3)  # the notice is drawn first
+        in_a_turn(self, partial(self._put_on, animate))
 
     def _put_on(self, animate: bool) -> None:
         if not self.screen_stack:

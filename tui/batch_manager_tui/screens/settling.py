@@ -37,6 +37,7 @@ class Settling(Screen[ScreenResultType]):
     SETTLES: ClassVar = True
 
     _settling = False
+    _held = False
     _has_moved = False
 
     def settle(self, moved: bool = False) -> None:
@@ -46,9 +47,14 @@ class Settling(Screen[ScreenResultType]):
             moved: Its parts get another place, or a first one; see `placed`.
         """
         self._has_moved = self._has_moved or moved
-        if not self._settling:
-            self._settling = self.SETTLES
+        if not self._settling or self._held:
+            self._settling, self._held = self.SETTLES, False
             in_a_turn(self, self._settled)
+
+    def hold(self) -> None:
+        """Hold the picture back until it is told to settle, or comes to the front again."""
+        if not self._settling:
+            self._settling = self._held = self.SETTLES
 
     def placed(self) -> None:
         """The parts have another place: what depends on their width can be made."""
