@@ -12,7 +12,7 @@ from batch_manager.errors import BatchManagerError
 from batch_manager.events import RunView
 from batch_manager.half_price import JobView
 from batch_manager.quote import Quote
-from batch_manager.store.items import Counts
+from batch_manager.store.items import Counts, ItemRow
 from batch_manager.store.jobs import Waiting
 from batch_manager.store.ledger import RunRow
 from batch_manager_tui.backroom import BackRoom
@@ -146,13 +146,19 @@ class Desk:
         half = self.workspace.half_price.price()
         return None if half is None else half.cost(self.quote.tokens)
 
-    async def first(self, back: BackRoom) -> array[int]:
-        """Read the first ids that fit the filter: as many as a screen can show.
+    async def first(self, back: BackRoom) -> tuple[array[int], list[ItemRow]]:
+        """Read the first ids that fit the filter, as many as a screen can show, and their rows.
 
         Raises:
             StoreError: The store can't be read.
         """
-        return await back.read(self._opened().store.items.first_ids, self.selection.wanted, FIRST)
+        items, wanted = self._opened().store.items, self.selection.wanted
+
+        def look() -> tuple[array[int], list[ItemRow]]:
+            ids = items.first_ids(wanted, FIRST)
+            return ids, items.rows(ids)
+
+        return await back.read(look)
 
     async def ids(self, back: BackRoom) -> array[int]:
         """Read the ids that fit the filter.

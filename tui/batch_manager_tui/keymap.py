@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from textual.keys import Keys, key_to_character
 
@@ -44,11 +45,13 @@ class KeysInForce:
         commands: Every command, with the keys that hold.
         changed: Ids of those whose keys are the user's.
         troubles: What couldn't be taken, in plain words.
+        first: The first key of each command, by its id, as a person writes it.
     """
 
     commands: tuple[Command, ...] = ALL_COMMANDS
     changed: frozenset[str] = frozenset()
     troubles: tuple[str, ...] = ()
+    first: Mapping[str, str] = field(init=False, repr=False, compare=False)
 
     @property
     def keymap(self) -> dict[str, str]:
@@ -59,14 +62,13 @@ class KeysInForce:
             if one.id in self.changed
         }
 
-    @property
-    def first(self) -> dict[str, str]:
-        """The first key of each command, by its id, as a person writes it."""
-        return {one.id: one.shown_key for one in self.commands}
+    def __post_init__(self) -> None:
+        """Asked for several times with each key that is pressed, so it is made once."""
+        object.__setattr__(self, "first", MappingProxyType({one.id: one.shown_key for one in self.commands}))
 
     def key(self, command: str) -> str:
         """The first key of a command, as a person writes it."""
-        return next(one.shown_key for one in self.commands if one.id == command)
+        return self.first[command]
 
 
 def read_keys(home: Path) -> KeysInForce:

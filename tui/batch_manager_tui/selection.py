@@ -74,9 +74,15 @@ class Selection:
 
     def toggle_all(self) -> frozenset[int]:
         """Mark all that fit the filter; unmark them when they are marked already. Returns whose mark was turned."""
-        turned = (self.listed - self.marks if self.marks else self.listed) or self.listed
-        self.marks ^= turned
-        return turned
+        turned = self.listed - self.marks if self.marks else self.listed
+        if turned:
+            self.marks |= turned
+            return turned
+        if len(self.marks) == len(self.listed):
+            self.marks.clear()
+        else:
+            self.marks -= self.listed
+        return self.listed
 
     def invert(self) -> frozenset[int]:
         """Turn the marks of all that fit the filter round. Returns whose mark was turned."""

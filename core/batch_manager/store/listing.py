@@ -98,6 +98,11 @@ def _statement(wanted: ItemFilter, dialect: Dialect) -> tuple[str, list[Any]]:
         values = [one for stage in stages for one in ([stage, wanted.kind] if wanted.kind else [stage])]
         return " UNION ALL ".join([f"SELECT id FROM item WHERE stage = ?{kind}"] * len(stages)) + " ORDER BY id", values
     clauses, values = [], []
+    if wanted.text:
+        # Before the stages: what has another name needn't be looked for among them.
+        clause, value = _has_text(wanted.text, dialect)
+        clauses.append(clause)
+        values.append(value)
     # Asked of indexes, each once, and not of the items: those lie far apart in the order of names or tokens.
     if wanted.status in MANY and not wanted.kind:
         others = [stage for status, group in STAGES.items() if status != wanted.status for stage in group]
@@ -110,10 +115,6 @@ def _statement(wanted: ItemFilter, dialect: Dialect) -> tuple[str, list[Any]]:
         values += [*stages, *([wanted.kind] if wanted.kind else [])]
     else:
         clauses.append("id NOT IN (SELECT id FROM item WHERE stage = 'gone')")
-    if wanted.text:
-        clauses.append(f"name {dialect.like} ? ESCAPE '!'")
-        escaped = wanted.text.replace("!", "!!").replace("%", "!%").replace("_", "!_")
-        values.append(f"%{escaped}%".encode("utf-8", "replace").decode())
     if wanted.problem == "any":
         clauses.append("problem IS NOT NULL")
     elif wanted.problem and wanted.problem in CONDITIONS:
@@ -127,3 +128,11 @@ def _statement(wanted: ItemFilter, dialect: Dialect) -> tuple[str, list[Any]]:
     source = f"item{dialect.along(along)}" if walked else "item"
     order = {"added": "id", "name": f"{dialect.folded('name')}, id", "tokens": "tokens DESC, id"}[wanted.sort]
     return f"SELECT id FROM {source} WHERE {' AND '.join(clauses)} ORDER BY {order}", values
+
+
+def _has_text(text: str, dialect: Dialect) -> tuple[str, str]:
+    """A condition with its value: the text is a part of the name. With an escape SQLite takes twice as long. Pure."""
+    escape = ""
+    if any(one in text for one in "!%_\\"):
+        text, escape = text.replace("!", "!!").replace("%", "!%").replace("_", "!_"), " ESCAPE '!'"
+    return f"name {dialect.like} ?{escape}", f"%{text}%".encode("utf-8", "replace").decode()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, cast
 from textual import events
 from textual.app import ComposeResult
 from textual.content import Content
+from textual.reactive import Reactive
 from textual.screen import ModalScreen, ScreenResultType
 from textual.widget import Widget
 
@@ -69,6 +70,9 @@ def take_shape(screen: AppScreen | AppModal[ScreenResultType], *, styled: bool =
 class AppScreen(Settling[None]):
     """A full screen of the app."""
 
+    # Where the focus is can be seen by what has it, and Textual's own would draw all of the screen again.
+    focused: Reactive[Widget | None] = Reactive(None, repaint=False)
+
     @property
     def batch_app(self) -> BatchManagerApp:
         """The app, by its own type."""
@@ -107,6 +111,19 @@ class AppScreen(Settling[None]):
         if self.app.screen_stack:  # it is empty while the app closes
             take_shape(self)
             self.call_after_refresh(self.placed)
+
+    def _update_focus_styles(self, focused: Widget | None = None, blurred: Widget | None = None) -> None:
+        # Textual's own, for which it has no public name, styles all that is in a pane when the focus comes into it or
+        # leaves it; in these screens the pane alone looks otherwise.
+        panes = {
+            one
+            for widget in (focused, blurred)
+            if widget is not None
+            for one in widget.ancestors_with_self
+            if one._has_focus_within
+        }
+        if panes:
+            self.app.stylesheet.update_nodes(panes, animate=True)
 
     def show_header(self) -> None:
         """Show what is in force."""

@@ -45,8 +45,9 @@ class Choosing(Doer):
         if items.current_id is not None:
             items.selection.toggle(items.current_id)
             self.steps.marked(frozenset({items.current_id}))
+            items.draw_again(items.cursor)
             items.move("down")
-            self._screen.marks_changed()
+            self._screen.marks_changed(drawn=True)
 
     def mark_all(self) -> None:
         """All in the filter."""

@@ -21,6 +21,7 @@ from batch_manager_tui.screens.deeds import Deeds
 from batch_manager_tui.screens.readings import Readings
 from batch_manager_tui.situation import PANES, Pane, Situation
 from batch_manager_tui.widgets.batch_bars import BatchBars
+from batch_manager_tui.widgets.border_titles import entitle
 from batch_manager_tui.widgets.columns import ColumnHeads
 from batch_manager_tui.widgets.cost_panel import CostPanel
 from batch_manager_tui.widgets.filter_box import FilterBox
@@ -163,10 +164,11 @@ class MainScreen(AppScreen):
             filtered = f"filter: {filtered} - {way_out}"
         words = {"items-pane": ("Items", filtered), "cost": ("Cost", ""), "batches": ("Batches", "")}
         for pane, (name, more) in words.items():
-            self._entitle(pane, pane_title(name, more, tabs))
+            entitle(self.query_one(f"#{pane}"), pane_title(name, more, tabs))
         # Among the titles of all three panes there is no room for the way out.
         below = [f"filter: {way_out}"] if filtered and tabs else []
-        self._entitle("items-pane", Content(" · ".join([*below, self._list_words(now)])), "border_subtitle")
+        listed = Content(" · ".join([*below, self._list_words(now)]))
+        entitle(self.query_one("#items-pane"), listed, "border_subtitle")
         self.query_one("#cost", CostPanel).show(desk.cost_state())
         batches = self.query_one("#batches", BatchBars)
         batches.keys = (now.key("pause"), now.key("cancel"))
@@ -174,12 +176,6 @@ class MainScreen(AppScreen):
         batches.show(desk.view)
         batches.show_idle(partial(idle_lines, now, desk.unfinished, desk.runs, jobs=desk.jobs))
         self.query_one(KeyLine).show_keys(self.footer())
-
-    def _entitle(self, pane: str, words: Content, where: str = "border_title") -> None:
-        """Set a pane's title when it is another one; Textual would draw the whole pane again for the same one too."""
-        entitled = self.query_one(f"#{pane}")
-        if getattr(entitled, where) != words.markup:
-            setattr(entitled, where, words)
 
     def footer(self) -> Keys:
         """What works now, the weightiest first."""
@@ -312,11 +308,16 @@ class MainScreen(AppScreen):
             self.query_one("#batches", BatchBars).put_by()
             self.redraw()
 
-    def marks_changed(self) -> None:
-        """New marks: new price."""
-        self.items.refresh()
+    def marks_changed(self, *, drawn: bool = False) -> None:
+        """New marks: new price, once they are seen.
+
+        Args:
+            drawn: What is marked in the list is drawn already.
+        """
+        if not drawn:
+            self.items.refresh()
         self.redraw()
-        self.readings.price_soon()
+        self.call_after_refresh(self.readings.price_soon)
 
     def reload(self) -> None:
         """Read the list anew, at once."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -129,10 +131,13 @@ class Readings:
         screen, wanted = self._screen, self._screen.desk.selection.wanted
         try:
             if wanted != self._listed:
-                first = await screen.desk.first(screen.batch_app.back)
+                first, rows = await screen.desk.first(screen.batch_app.back)
                 if screen.gone or wanted != screen.desk.selection.wanted:
                     return False
-                screen.items.show_first(first)
+                screen.items.show_first(first, rows)
+                await self._seen()
+                if screen.gone or wanted != screen.desk.selection.wanted:
+                    return False
             ids = await screen.desk.ids(screen.batch_app.back)
             if screen.gone or wanted != screen.desk.selection.wanted:
                 return False
@@ -166,6 +171,13 @@ class Readings:
             if (timer := self._pauses.pop("again", None)) is not None:
                 timer.stop()
             self._pauses["again"] = screen.set_timer(AGAIN, self.reload)
+
+    async def _seen(self) -> None:
+        """Wait until what was shown is drawn: what is read next would take the interpreter from it."""
+        drawn = asyncio.Event()
+        self._screen.call_after_refresh(drawn.set)
+        with contextlib.suppress(TimeoutError):  # below another screen nothing is drawn
+            await asyncio.wait_for(drawn.wait(), PAUSE)
 
     def _rows(self, ids: Sequence[int]) -> list[ItemRow]:
         # It is called while lines are drawn, where nobody could handle an error.

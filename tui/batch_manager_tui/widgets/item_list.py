@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.style import Style
 from textual import events
+from textual.geometry import Size
 from textual.message import Message
 from textual.strip import Strip
 
@@ -55,28 +57,46 @@ class ItemList(LineView):
         self.range_from: int | None = None
         self.names_alone = False
         self.pages = RowPages(lambda ids: [])
+        self._first: array[int] | None = None
 
     def read_with(self, read: ReadRows) -> None:
         """Read rows from this store from now on."""
         self.pages = RowPages(read)
 
-    def show_first(self, ids: array[int]) -> None:
+    def show_first(self, ids: array[int], rows: Sequence[ItemRow] = ()) -> None:
         """Show the first items of a list whose others are still being read; nothing when the cursor is not on them.
 
-        What a command means by "all" is the whole list, so `selection.ids` waits for it.
+        What a command means by "all" is the whole list, so `selection.ids` waits for it. So does the list's length,
+        since the whole screen is laid out for another one.
+
+        Args:
+            ids: The first.
+            rows: Theirs, where they are read already.
         """
         if self.cursor and self.current_id not in ids:
             return
-        self._show(ids)
+        self._show(ids, rows, max(len(ids), self.virtual_size.height))
+        self._first = ids
 
     def show(self, ids: array[int]) -> None:
         """Show these items; the cursor stays on its item, or near its place when that is gone."""
         self.selection.ids = ids
-        self._show(ids)
+        first, self._first = self._first, None
+        bottom = int(self.scroll_offset.y) + self.scrollable_content_region.height
+        if (
+            first
+            and first is self.pages.ids
+            and ids[: len(first)] == first
+            and (len(first) == len(ids) or bottom <= len(first))
+        ):  # what is in sight stays as it is
+            self.pages.go_on(ids)
+            self.virtual_size = Size(self.line_width, len(ids))
+        else:
+            self._show(ids, (), len(ids))
 
-    def _show(self, ids: array[int]) -> None:
+    def _show(self, ids: array[int], rows: Sequence[ItemRow], lines: int) -> None:
         before, begun = self.current_id, self._id_at(self.range_from)
-        self.pages.show(ids)
+        self.pages.show(ids, rows)
         if begun is None or self._id_at(self.range_from) != begun:
             self.range_from = None  # what stands at the place where it was begun is another item
         if before is None or self.cursor >= len(ids) or ids[self.cursor] != before:
@@ -85,7 +105,8 @@ class ItemList(LineView):
             except ValueError:
                 self.cursor = min(self.cursor, max(0, len(ids) - 1))
             self.range_from = None
-        self.fit_lines()
+        self.virtual_size = Size(self.line_width, lines)
+        self.refresh()
         self._keep_in_sight()
         self.call_after_refresh(self._keep_in_sight)  # the list's own height may change with what is beside it
         self._share_out()
@@ -226,11 +247,11 @@ class ItemList(LineView):
 
     def on_focus(self) -> None:
         """The cursor line is stronger with the focus."""
-        self.refresh()
+        self.draw_again(self.cursor)
 
     def on_blur(self) -> None:
         """The cursor line is weaker without the focus."""
-        self.refresh()
+        self.draw_again(self.cursor)
 
     def on_click(self, event: events.Click) -> None:
         """Click: cursor; click on the mark's place: mark; twice: details."""
@@ -257,8 +278,8 @@ class ItemList(LineView):
             self.scroll_to(y=self.cursor - height + 1, animate=False, immediate=True)
 
     def on_resize(self) -> None:
-        """Keep the cursor in sight."""
-        super().on_resize()
+        """Keep the cursor in sight; the lines are drawn again already, for their new place."""
+        self.virtual_size = Size(self.line_width, self.line_count())
         self._keep_in_sight()
         self._share_out()
 

@@ -34,10 +34,16 @@ class RowPages:
         """The ids, in the list's order."""
         return self._ids
 
-    def show(self, ids: Sequence[int]) -> None:
-        """Another list of ids."""
+    def show(self, ids: Sequence[int], first: Sequence[ItemRow] = ()) -> None:
+        """Another list of ids, with the rows of its first page where they are read already."""
         self._ids = ids
         self._pages.clear()
+        if first:
+            self._pages[0] = {row.id: row for row in first[:PAGE]}
+
+    def go_on(self, ids: Sequence[int]) -> None:
+        """The same list, of which only the first page was known so far."""
+        self._ids = ids
 
     def forget(self) -> None:
         """The rows have changed; the ids have not."""

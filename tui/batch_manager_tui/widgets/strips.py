@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import ClassVar
 
@@ -10,6 +10,7 @@ from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual.color import Color
+from textual.filter import ANSIToTruecolor, LineFilter
 from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
@@ -50,10 +51,15 @@ def _written(colour: str, *, bold: bool) -> Style:
 def strip_of(pieces: Iterable[Piece], width: int, fill: Style) -> Strip:
     """A line of exactly `width` cells."""
     if fill.reverse:  # a cursor without colours of its own: the parts' colours would turn into patches of ground
-        strip = Strip([Segment(text, fill + Style(bold=style.bold)) for text, style in pieces if text])
+        segments = [Segment(text, fill + Style(bold=style.bold)) for text, style in pieces if text]
     else:
-        strip = Strip([Segment(text, fill + style) for text, style in pieces if text])
-    return strip.adjust_cell_length(width, fill)
+        segments = [Segment(text, fill + style) for text, style in pieces if text]
+    used = sum(cell_len(segment.text) for segment in segments)
+    if used > width:
+        return Strip(segments, used).adjust_cell_length(width, fill)
+    if used < width:
+        segments.append(Segment(" " * (width - used), fill))
+    return Strip(segments, width)
 
 
 class LineView(ScrollView, can_focus=True, inherit_bindings=False):
@@ -77,6 +83,8 @@ class LineView(ScrollView, can_focus=True, inherit_bindings=False):
         raise NotImplementedError
 
     _ground: Style | None = None
+    _drawn_width = _top = 0
+    _scrolled: tuple[Size, Size] | None = None
 
     @property
     def ground(self) -> Style:
@@ -111,18 +119,28 @@ class LineView(ScrollView, can_focus=True, inherit_bindings=False):
         """The lines follow the width."""
         self.fit_lines()
 
+    def _scroll_update(self, virtual_size: Size) -> None:
+        # Textual's own draws the scroll bar again, in a picture of its own, whenever the screen is laid out.
+        if (sizes := (virtual_size, self.container_size)) != self._scrolled:
+            self._scrolled = sizes
+            super()._scroll_update(virtual_size)
+
     def render_lines(self, crop: Region) -> list[Strip]:
-        """Draw the view; its ground, for which all its ancestors are asked, is the same for every line of a picture."""
+        """Draw the view; what much has to be asked for is the same for every line of a picture."""
         self._ground = self.rich_style
+        self._drawn_width, self._top = self.line_width, int(self.scroll_offset.y)
         try:
             return super().render_lines(crop)
         finally:
             self._ground = None
 
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Without Textual's that turns a terminal's own colours into others: no line here has any of these then."""
+        return [one for one in super().get_line_filters() if not isinstance(one, ANSIToTruecolor)]
+
     def render_line(self, y: int) -> Strip:
         """Draw one line of the view."""
-        width = self.line_width
-        index = y + int(self.scroll_offset.y)
+        width, index = self._drawn_width, y + self._top
         if index >= self.line_count():
             return Strip.blank(width, self.ground)
         return self.draw_line(index, width)
