@@ -48,6 +48,9 @@ class Memory:
     async def open(self) -> None:
         """Nothing to do."""
 
+    def step_back(self, yes: bool) -> None:
+        """It has no process."""
+
     async def close(self) -> None:
         """It outlasts its engine."""
 
