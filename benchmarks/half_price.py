@@ -48,6 +48,9 @@ class Nowhere:
     async def open(self) -> None:
         """Nothing to open."""
 
+    def step_back(self, yes: bool) -> None:
+        """There is no process."""
+
     async def close(self) -> None:
         """Nothing to close."""
 
