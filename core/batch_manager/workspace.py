@@ -217,10 +217,18 @@ class Workspace:
             if not self._holders and self._lock is not None:
                 _acquire(self._lock, PATIENCE)
             self._holders += 1
+        try:
+            self._settle()
+        except BaseException:
+            self._leave()
+            raise
+
+    def _settle(self) -> None:
+        """What an open home begins with, where it was opened while another program wrote in it."""
         if self._unsettled:
-            self._unsettled = False
             self.store.ledger.recover()
             _finish_swap(self.engine)
+            self._unsettled = False
 
     def _leave(self) -> None:
         with self._lent:

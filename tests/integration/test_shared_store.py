@@ -92,6 +92,14 @@ def job_of(store: DocumentationStore, batch_id: int) -> int:
     return int(store.database.execute_sql("SELECT queue_id FROM batch WHERE id = ?", (batch_id,)).fetchone()[0])
 
 
+def left_behind(store: DocumentationStore) -> tuple[int, int]:
+    """The first batch and its job, which a worker took that isn't alive any more."""
+    first = batch_ids(store)[0]
+    job = job_of(store, first)
+    store.database.execute_sql("UPDATE procrastinate_jobs SET status = 'doing' WHERE id = ?", (job,))
+    return first, job
+
+
 def claimed(store: DocumentationStore, batch_id: int, worker: str) -> Claim | None:
     """A batch, claimed by whoever has its job."""
     return store.batches.claim(batch_id, job_of(store, batch_id), worker)
@@ -362,9 +370,7 @@ class TestRescue:
         self, store: DocumentationStore, tmp_path: Path
     ) -> None:
         shared_run(store, tmp_path)
-        first = batch_ids(store)[0]
-        left = job_of(store, first)
-        store.database.execute_sql("UPDATE procrastinate_jobs SET status = 'doing' WHERE id = ?", (left,))
+        first, left = left_behind(store)
         assert rescue(store, silent=True) == 1
         assert store.batches.claim(first, left, "frozen") is None
         heir = claimed(store, first, "heir")
@@ -376,9 +382,7 @@ class TestRescue:
         self, store: DocumentationStore, tmp_path: Path
     ) -> None:
         shared_run(store, tmp_path)
-        first = batch_ids(store)[0]
-        left = job_of(store, first)
-        store.database.execute_sql("UPDATE procrastinate_jobs SET status = 'doing' WHERE id = ?", (left,))
+        first, _ = left_behind(store)
         [(_, again)] = jobs.put(database_of(store), [first])
         store.batches.queued([(first, again)])
         claim = claimed(store, first, "alive")
@@ -623,6 +627,26 @@ class TestLock:
             mine.lend_again()
             scanning.acquire()
             scanning.release()
+
+    def test_a_turn_that_cannot_begin_is_given_back(
+        self, store: DocumentationStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(workspace_module, "PATIENCE", 0.0)
+        url = database_of(store).url
+        other = StoreLock(url)
+        other.acquire()
+        settings = Settings(home=tmp_path / "mine", store_url=url, chroma_url=NOWHERE, queue="workers")
+        with Workspace.open(settings, lend=True) as mine:
+            other.release()
+            store.database.execute_sql("ALTER TABLE request RENAME TO gone")
+            try:
+                with pytest.raises(StoreError):
+                    mine.alone(mine.store.set_note)("key", "value")
+            finally:
+                store.database.execute_sql("ALTER TABLE gone RENAME TO request")
+            other.acquire()  # it isn't kept by whoever couldn't begin
+            other.release()
+            mine.alone(mine.store.set_note)("key", "value")
 
 
 class TestLostConnections:
