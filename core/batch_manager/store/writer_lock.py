@@ -30,7 +30,7 @@ class StoreLock:
         self._url = url
         self._connection: psycopg.Connection[Any] | None = None
         self._wanted = False
-        self._confirming = threading.RLock()
+        self._confirming = threading.Lock()
 
     def acquire(self) -> None:
         """Take it.
