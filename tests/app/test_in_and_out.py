@@ -26,6 +26,7 @@ from batch_manager_tui.app import BatchManagerApp
 from batch_manager_tui.screens import bringing
 from batch_manager_tui.screens.curtain import Curtain
 from batch_manager_tui.screens.take_in import work_for
+from batch_manager_tui.workers import begin
 from failing import fail
 
 
@@ -431,3 +432,23 @@ async def test_a_path_of_nobodys_home_is_told(
         await driver.settle()
         assert driver.front == "TakeIn"
         assert "nobody_is_called_that" in driver.screen_text()
+
+
+async def test_what_is_read_when_the_app_ends_has_nowhere_to_be_shown(
+    local: Any, drives: Any, tables: Callable[[int], list[Document]]
+) -> None:
+    """The app's widgets go one after the other, and a list that was asked for comes back between two of them."""
+    drawn = 0
+    async with drives(local(tables(3))) as driver:
+        main = driver.app.main
+
+        async def again_and_again() -> None:
+            nonlocal drawn
+            while True:
+                await asyncio.sleep(0)
+                main.redraw()
+                drawn += 1
+
+        begin(main, again_and_again)
+        await driver.until(lambda: drawn)
+    assert drawn

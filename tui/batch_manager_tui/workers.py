@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, cast
 
+from textual.app import ScreenStackError
+from textual.css.query import NoMatches
+
 if TYPE_CHECKING:
     from textual.dom import DOMNode
 
@@ -14,7 +17,7 @@ def begin(
 ) -> None:
     """Begin work in the app's loop.
 
-    It is a function and no coroutine yet: work that is replaced before its turn then leaves nothing behind that
+    What comes back while the app ends has nowhere to be shown: its widgets go one after the other. It is a function and no coroutine yet: work that is replaced before its turn then leaves nothing behind that
     nobody ever awaited.
 
     Args:
@@ -23,5 +26,13 @@ def begin(
         group: Work of one kind.
         exclusive: Replaces what is under way in its group.
     """
+
+    async def shown() -> None:
+        try:
+            await work()
+        except (NoMatches, ScreenStackError):
+            if node.app.is_running and node.is_attached:
+                raise
+
     # The types of `run_worker` take a function of a coroutine for two things at once.
-    node.run_worker(cast("Callable[[], None]", work), group=group, exclusive=exclusive)
+    node.run_worker(cast("Callable[[], None]", shown), group=group, exclusive=exclusive)

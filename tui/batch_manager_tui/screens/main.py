@@ -112,7 +112,7 @@ class MainScreen(AppScreen):
     @property
     def gone(self) -> bool:
         """The app is closing: what was asked for before has nowhere to be shown."""
-        return len(self.query("#items, #cost, #preview, #why")) < 4  # they go one after the other
+        return not self.app.is_running
 
     def situation(self) -> Situation:
         """The moment, as commands judge it."""
@@ -148,6 +148,8 @@ class MainScreen(AppScreen):
 
     def redraw(self) -> None:
         """Titles, panels, guide and keys, as things stand."""
+        if self.gone:
+            return
         desk, now = self.desk, self.situation()
         self.show_header()
         empty = not now.listed
