@@ -100,6 +100,17 @@ def left_behind(store: DocumentationStore) -> tuple[int, int]:
     return first, job
 
 
+def one_who_writes(
+    store: DocumentationStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[StoreLock, Settings]:
+    """The lock of somebody who changes something, held, and the settings of somebody beside who has no patience."""
+    monkeypatch.setattr(workspace_module, "PATIENCE", 0.0)
+    url = database_of(store).url
+    lock = StoreLock(url)
+    lock.acquire()
+    return lock, Settings(home=tmp_path / "mine", store_url=url, chroma_url=NOWHERE, queue="workers")
+
+
 def claimed(store: DocumentationStore, batch_id: int, worker: str) -> Claim | None:
     """A batch, claimed by whoever has its job."""
     return store.batches.claim(batch_id, job_of(store, batch_id), worker)
@@ -610,11 +621,7 @@ class TestLock:
     def test_whoever_opens_while_somebody_changes_something_has_a_later_turn(
         self, store: DocumentationStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(workspace_module, "PATIENCE", 0.0)
-        url = database_of(store).url
-        scanning = StoreLock(url)
-        scanning.acquire()
-        settings = Settings(home=tmp_path / "mine", store_url=url, chroma_url=NOWHERE, queue="workers")
+        scanning, settings = one_who_writes(store, tmp_path, monkeypatch)
         with Workspace.open(settings, lend=True) as mine:
             assert mine.busy is None and mine.lends
             with pytest.raises(HomeBusy):
@@ -631,11 +638,7 @@ class TestLock:
     def test_a_turn_that_cannot_begin_is_given_back(
         self, store: DocumentationStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(workspace_module, "PATIENCE", 0.0)
-        url = database_of(store).url
-        other = StoreLock(url)
-        other.acquire()
-        settings = Settings(home=tmp_path / "mine", store_url=url, chroma_url=NOWHERE, queue="workers")
+        other, settings = one_who_writes(store, tmp_path, monkeypatch)
         with Workspace.open(settings, lend=True) as mine:
             other.release()
             store.database.execute_sql("ALTER TABLE request RENAME TO gone")

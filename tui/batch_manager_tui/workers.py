@@ -17,8 +17,9 @@ def begin(
 ) -> None:
     """Begin work in the app's loop.
 
-    What comes back while the app ends has nowhere to be shown: its widgets go one after the other. It is a function and
-    no coroutine yet: work that is replaced before its turn then leaves nothing behind that nobody ever awaited.
+    What comes back while the app ends or the screen closes has nowhere to be shown: widgets go one after the other.
+    The work is a function and no coroutine yet: what is replaced before its turn then leaves nothing behind that nobody
+    ever awaited.
 
     Args:
         node: The screen or app whose work it is; it ends with it.

@@ -128,9 +128,9 @@ class AppScreen(Settling[None]):
     def show_header(self) -> None:
         """Show what is in force."""
         opened = self.batch_app.opened
+        header = self.query_one(StatusHeader)
         serves = self.batch_app.main.desk.serves if opened else ""
-        for header in self.query(StatusHeader):  # none while the app closes
-            header.show(opened.settings if opened else None, bool(opened and opened.busy), serves)
+        header.show(opened.settings if opened else None, bool(opened and opened.busy), serves)
 
     def say(self, message: str, level: str = "info") -> None:
         """A one-line notice."""

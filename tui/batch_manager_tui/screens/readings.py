@@ -222,8 +222,8 @@ class Readings:
             await screen.desk.read_findings(screen.batch_app.back, screen.batch_app.keys.first)
         except BatchManagerError as error:
             self._complain(error)
-        if screen.desk.findings != before and not screen.gone:
-            screen.query_one("#cost", CostPanel).show(screen.desk.cost_state())
+        if screen.desk.findings != before:
+            self._show_cost()
 
     def _preview(self) -> None:
         if self._screen.desk.workspace is not None:
