@@ -74,19 +74,20 @@ async def test_a_run_of_workers_by_keys(
         await driver.press("y")
         await driver.until(lambda: "No worker is there" in driver.screen_text())
         assert not sent(server)
-        server.set_options(latency_ms=2000.0)
-        worker("ann")
-        worker("bob")
-        engine = workspace.engine
-        await driver.until(lambda: len(engine.view().workers) == 2, 60)
-        await driver.until(lambda: "ann " in driver.screen_text() and "at work" in driver.screen_text())
 
-        # Somebody else opens the app meanwhile, sees the same and may stop it; what they are told names who plans.
+        # Somebody else opens the app meanwhile, sees the same and may stop it; what they are told names who plans. It
+        # opens before there is a worker, since on a busy machine that may take longer than the whole run.
         opening = partial(Workspace.open, load_settings(values, {}, tmp_path), look_when_busy=True)
         theirs = await asyncio.to_thread(opening)
         try:
             async with drives(theirs, (80, 24)) as other:
                 await other.until(lambda: other.app.main.desk.view.state == "running")
+                server.set_options(latency_ms=2000.0)
+                worker("ann")
+                worker("bob")
+                engine = workspace.engine
+                await driver.until(lambda: len(engine.view().workers) == 2, 60)
+                await driver.until(lambda: "ann " in driver.screen_text() and "at work" in driver.screen_text())
                 await other.press("p")
                 await driver.until(lambda: engine.view().state == "paused")
                 await driver.pilot.pause(2.5)  # what was in flight comes in
