@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+import warm
 from chroma_server import ChromaServer
 from servers import running_postgres
 from stores import StoreServer, instead_of_sqlite
@@ -24,6 +25,14 @@ def pytest_collection_finish() -> None:
 def pytest_configure() -> None:
     """What a script starts with `&` ignores Ctrl-C, and so would all that the tests start, which send it."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    warm.install()
+
+
+@pytest.fixture(autouse=True)
+def begins(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test marked `cold` starts begins as it does for users, and not as a fork of what has begun before."""
+    if request.node.get_closest_marker("cold"):
+        monkeypatch.setattr(warm.warm, "off", True)
 
 
 # A busy machine is no reason to fail: neither the time of an example is judged, nor that of making it up.

@@ -117,6 +117,7 @@ def test_a_crash_of_the_program_shows_no_secret(command: Command, tmp_path: Path
     assert "RuntimeError" in done.err
 
 
+@pytest.mark.cold
 def test_nothing_secret_is_in_the_process_list(command: Command, server: RehearsalServer) -> None:
     server.set_options(latency_ms=400)
     command("--import", "-", text=tables(40))
