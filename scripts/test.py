@@ -12,9 +12,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def main() -> int:
     """Run pytest in the checkout; its exit code is ours."""
-    # More workers than cores: a good part of the tests' time is spent waiting for answers, screens and processes.
+    # More workers than cores: half of the tests' time is spent waiting for answers, screens and processes.
     # "worksteal": no worker idles while another still has a long file before it.
-    workers = str(-(-(os.cpu_count() or 1) * 3 // 2))
+    workers = str((os.cpu_count() or 1) * 2)
     command = [sys.executable, "-m", "pytest", "-n", workers, "--dist", "worksteal", *sys.argv[1:]]
     # The tests start the command some hundred times; without bytecode every start would compile it anew.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}

@@ -112,7 +112,7 @@ async def test_an_undo_that_fails_or_is_hurried_is_not_lost(
     async with drives(workspace) as driver:
         await opened(driver)
         await driver.press("minus", "minus", "minus")
-        assert counts().total("skipped") == 6
+        await driver.until(lambda: counts().total("skipped") == 6)
         with monkeypatch.context() as broken:
 
             def refuse(ids: object) -> int:
