@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
-import os
 import threading
 import time
 from decimal import Decimal
@@ -15,12 +14,12 @@ from batch_manager.engine import Engine
 from batch_manager.errors import HomeBusy, StoreError, VectorStoreError
 from batch_manager.half_price.lane import HalfPrice
 from batch_manager.home import WriterLocks, make_home, reset_home
+from batch_manager.stand_ins import bring_copy, bring_sample, own_settings, start_server
 from batch_manager.store import DocumentationStore
 from batch_manager.store.opening import writer_locks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from batch_manager.quote import Quote, Scope
     from batch_manager.rehearsal import RehearsalServer
@@ -39,13 +38,6 @@ BRIEFLY = 1.0
 
 LOOK = 0.2
 """Seconds between two tries."""
-
-REHEARSAL_KEY = "rehearsal-needs-no-key"
-REHEARSAL_BATCH = 20
-"""Documents a request in the rehearsal of the sample: small, so that there are batches to watch."""
-
-POISON = "ord_hdr_hist: "
-"""Begins one text of the sample, which the rehearsal refuses, so that a failure and its reason are seen."""
 
 
 class Workspace:
@@ -114,7 +106,7 @@ class Workspace:
         """
         user = settings
         if demo or rehearse:
-            settings = _own_home(settings, demo=demo, rehearse=rehearse)
+            settings = own_settings(settings, demo=demo, rehearse=rehearse)
             if reset:
                 reset_home(settings.home)
         make_home(settings.home, own=demo or rehearse)
@@ -138,11 +130,11 @@ class Workspace:
             store = DocumentationStore(settings)
             store.ledger.recover()
             if demo:
-                _bring_sample(settings, store)
+                bring_sample(settings, store)
             elif rehearse:
-                _bring_copy(user, store)
+                bring_copy(user, store)
             if rehearse:
-                server = _start_server(demo, settings.home)
+                server = start_server(demo, settings.home)
                 settings = dataclasses.replace(settings, base_url=server.base_url)
             engine = Engine(settings, store, on_trouble=on_trouble)
             _finish_swap(engine)
@@ -289,78 +281,3 @@ def _finish_swap(engine: Engine) -> None:
         engine.index.finish_swap()
     except VectorStoreError as error:
         log.warning("the change of the index is still to be finished: %s", error)  # searches say so; the next run tries
-
-
-def own_settings(settings: Settings, *, demo: bool = False, rehearse: bool = False) -> Settings:
-    """The settings that hold in a demo's or rehearsal's home, without opening it."""
-    return _own_home(settings, demo=demo, rehearse=rehearse) if demo or rehearse else settings
-
-
-def _own_home(settings: Settings, *, demo: bool, rehearse: bool) -> Settings:
-    from batch_manager.settings import DEFAULT_MODEL, LOCAL_MODEL
-
-    name = "-".join(["demo"] * demo + ["rehearsal"] * rehearse)
-    own = dataclasses.replace(
-        settings,
-        home=settings.home / name,
-        store_url=None,
-        chroma_directory=None,
-        chroma_url=None,
-        queue="here",
-        log_file=None,
-        mode="rehearsal" if rehearse else "demo",
-    )
-    if not rehearse:
-        if settings.provider == "openai" and settings.origins.get("EMBEDDING_PROVIDER") == "flag":
-            return own  # asked for by name: the sample at a real server
-        return dataclasses.replace(own, provider="local", model=LOCAL_MODEL, dimensions=None)
-    batch = own.batch_size if settings.origins.get("EMBEDDING_BATCH_SIZE", "default") != "default" else REHEARSAL_BATCH
-    return dataclasses.replace(
-        own,
-        provider="openai",
-        api_key=REHEARSAL_KEY,
-        # The port is another one at each start; the store must know the server by a lasting name.
-        server_name="rehearsal",
-        base_url="http://127.0.0.1/v1",
-        model=DEFAULT_MODEL if own.provider == "local" else own.model,
-        price_per_million=own.price_per_million,
-        batch_size=batch if demo else own.batch_size,
-    )
-
-
-def _bring_sample(settings: Settings, store: DocumentationStore) -> None:
-    from batch_manager.sources.sample import sample_sources
-
-    if store.items.counts().total():
-        return  # what a user did to the sample (skipped, changed) stays until --reset
-    for source in sample_sources(settings.home):
-        store.items.bring(source)
-
-
-def _bring_copy(user: Settings, store: DocumentationStore) -> None:
-    """The user's own items, as they are now, into the rehearsal's store."""
-    from batch_manager.sources.collection import IterableSource
-
-    theirs = DocumentationStore.look(user)
-    try:
-        store.items.bring(IterableSource(theirs.items.documents(), "words", "your documentation store"))
-    finally:
-        theirs.close()
-
-
-@contextlib.contextmanager
-def rehearsing(settings: Settings, *, demo: bool) -> Iterator[Settings]:
-    """A rehearsal's settings with its server under them, for as long as something is asked of it."""
-    with _start_server(demo, None) as server:
-        yield dataclasses.replace(settings, base_url=server.base_url)
-
-
-def _start_server(demo: bool, home: Path | None) -> RehearsalServer:
-    from batch_manager.rehearsal import RehearsalServer, demo_options
-
-    # Proxies of the environment are for the outside; a request to loopback through one would leave the machine.
-    os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), "127.0.0.1"]))
-    options = demo_options(poison=POISON) if demo else demo_options()
-    # Batches go on while the program is closed, as the real ones do: the next server finds them here.
-    folder = None if home is None else str(home / "rehearsal-server")
-    return RehearsalServer.start(dataclasses.replace(options, batch_folder=folder))
