@@ -51,7 +51,8 @@ class Driver:
         await self.pilot.pause(0.1)
         for _ in range(200):
             groups = {worker.group for worker in self.app.workers if not worker.is_finished}
-            if not groups & {"list", "quote", "preview", "detail", "price", "skip", "open", "search"}:
+            undrawn = getattr(self.app.screen, "_after_picture", ())  # what waits for a picture has no worker yet
+            if not undrawn and not groups & {"list", "quote", "preview", "detail", "price", "skip", "open", "search"}:
                 break
             await self.pilot.pause(0.02)
         await self.pilot.pause()

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.screen import Screen
 
 from batch_manager.sources.collection import IterableSource
 from batch_manager.sources.database import DatabaseSource
 from batch_manager.sources.jsonl import JsonlSource
 from batch_manager.sources.known import KnownSource, known_source, read_known, remembered, with_password, write_known
-from batch_manager.store.listed import Origin, listed
+from batch_manager.store.listed import ListedSource, Origin, listed
+from batch_manager_tui.screens.sources import SourcesScreen
+from batch_manager_tui.source_book import SourceBook
 
 
 def plain(seen: str) -> str:
@@ -199,6 +203,39 @@ async def test_a_password_is_asked_for_and_never_kept(opens: Any, drives: Any, t
     for path in (tmp_path / "home").rglob("*"):
         if path.is_file():
             assert not any(one in path.read_bytes() for one in (b"geheim", b"heimlich", b"s3cr")), path
+
+
+async def test_the_screen_is_drawn_before_all_items_are_gone_through_for_their_sources(
+    opens: Any, drives: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn, when_asked, go_on = [], [], threading.Event()
+    draw, read = Screen._compositor_refresh, SourceBook.sources
+
+    def drawing(screen: Screen[Any]) -> None:
+        draw(screen)
+        drawn.append(type(screen))
+
+    def reading(book: SourceBook) -> tuple[ListedSource, ...]:
+        when_asked.append(SourcesScreen in drawn)
+        assert go_on.wait(30)
+        return read(book)
+
+    monkeypatch.setattr(Screen, "_compositor_refresh", drawing)
+    monkeypatch.setattr(SourceBook, "sources", reading)
+    async with drives(opens()) as driver:
+        try:
+            await driver.pilot.press("c")
+            await driver.until(lambda: when_asked)
+            assert when_asked == [True]
+            assert "This source" in driver.screen_text()
+            assert "No source is known" not in driver.screen_text()  # nobody knows that yet
+            await driver.pilot.press("t")
+            await driver.until(lambda: "still being read" in driver.notice)
+        finally:
+            go_on.set()
+        await driver.until(lambda: "No source is known yet." in driver.screen_text())
+        await driver.press("t")
+        assert "no source yet: a adds one" in driver.notice
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,7 @@ class Settling(Screen[ScreenResultType]):
     _settling = False
     _held = False
     _has_moved = False
+    _after_picture: tuple[Callable[[], None], ...] = ()
 
     def settle(self, moved: bool = False) -> None:
         """Hold the picture back until the parts have heard of what is new, and the loop of what else there is.
@@ -59,6 +60,11 @@ class Settling(Screen[ScreenResultType]):
     def placed(self) -> None:
         """The parts have another place: what depends on their width can be made."""
 
+    def once_drawn(self, work: Callable[[], None]) -> None:
+        """Do this behind the next picture: what is read meanwhile would take a core from it."""
+        self._after_picture += (work,)
+        self.refresh()
+
     def on_screen_resume(self) -> None:
         """It comes to the front."""
         self.settle()
@@ -78,3 +84,7 @@ class Settling(Screen[ScreenResultType]):
             self._repaint_required = False
             self._compositor.update_widgets({self})
         super()._compositor_refresh()
+        if self.is_current:  # below another one nothing was drawn
+            waiting, self._after_picture = self._after_picture, ()
+            for work in waiting:
+                self.call_later(work)

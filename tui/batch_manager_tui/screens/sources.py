@@ -46,6 +46,7 @@ class SourcesScreen(PlaceScreen):
     def __init__(self) -> None:
         super().__init__()
         self.sources: tuple[ListedSource, ...] = ()
+        self._are_read = False
         self._said: dict[str, list[Line]] = {}
         self._agreed = ""
 
@@ -71,7 +72,7 @@ class SourcesScreen(PlaceScreen):
         """Read what is remembered."""
         super().on_mount()
         self.query_one("#source-heads", Lines).can_focus = False
-        self._reload()
+        self.once_drawn(self._reload)  # all items are gone through for what each source gave
 
     def placed(self) -> None:
         """Words follow the width."""
@@ -149,7 +150,7 @@ class SourcesScreen(PlaceScreen):
         """Forget it; its items stay."""
         source = self.source
         if source is None:
-            self.say(f"There is no source yet: {self.key('sources.add')} adds one.", "warning")
+            self._say_none()
             return
         if not self.may_change():
             return
@@ -166,6 +167,10 @@ class SourcesScreen(PlaceScreen):
     @property
     def _width(self) -> int:
         return max(20, self.query_one("#source", Lines).line_width - 1)
+
+    def _say_none(self) -> None:
+        none = f"There is no source yet: {self.key('sources.add')} adds one."
+        self.say(none if self._are_read else "The sources are still being read.", "warning")
 
     def _ask_for_one(self, value: str = "", refused: str = "") -> None:
         hint = "A database's URL, or the path of a JSON Lines, CSV, dbt or tbls file. Passwords are never kept."
@@ -204,7 +209,7 @@ class SourcesScreen(PlaceScreen):
         """Do it with the source under the cursor, once its password is known."""
         app, source = self.batch_app, self.source
         if source is None:
-            self.say(f"There is no source yet: {self.key('sources.add')} adds one.", "warning")
+            self._say_none()
             return
         if app.main.desk.reading:
             self.say("A source is still being read.", "warning")
@@ -261,7 +266,7 @@ class SourcesScreen(PlaceScreen):
             return
         if not self.query("#source-list"):
             return  # left meanwhile
-        self.sources = found
+        self.sources, self._are_read = found, True
         sources = self.query_one("#source-list", PickList)
         places = [one.source.place for one in found]
         cursor = places.index(at) if at in places else sources.cursor
@@ -274,8 +279,10 @@ class SourcesScreen(PlaceScreen):
         words, heads = self.query_one("#source", Lines), self.query_one("#source-heads", Lines)
         heads.show_lines([source_heads(heads.line_width)] if self.sources else [])
         listed = self.listed
-        if listed is None:
-            lines: list[Line] = [[("No source is known yet.", "strong")], []]
+        if not self._are_read:
+            lines: list[Line] = []
+        elif listed is None:
+            lines = [[("No source is known yet.", "strong")], []]
             lines += keys_lines({self.key("sources.add"): "add a database or a file", self.key("back"): "back"})
         else:
             source = listed.source
