@@ -7,8 +7,8 @@ server answers, vectors of 256 numbers that the local model makes of real prose 
 library, and with `--more` of all packages that are installed), and the same in 1,536 numbers by a fixed random
 projection. Each build is a process of its own; rounds take
 the settings in turn. Cost is the process's CPU time, which other programs on the machine disturb less than the clock;
-recall@10 is against exact neighbours. How many candidates a search looks at (Chroma's default is 100) costs nothing while
-an index is built, so what fewer neighbours lose can be won back there; so a search's time is told as well.
+recall@10 is against exact neighbours. How many candidates a search looks at (search_ef, Chroma's default is 100) costs
+nothing while an index is built, so what a cheaper graph loses can be won back there; a search's time is told as well.
 """
 
 from __future__ import annotations

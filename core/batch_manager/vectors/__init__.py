@@ -16,7 +16,8 @@ COLLECTIONS: Mapping[Kind, str] = {"table": "tables", "relationship": "relations
 
 BUILD: Mapping[str, int] = {"construction_ef": 40, "search_ef": 500}
 """How collections are built (HNSW). Fewer candidates looked at while the graph is built, and more while it is searched,
-find what Chroma's own 100 and 100 find: the graph costs a third, a search 3 ms (`benchmarks/build_settings.py`)."""
+find what Chroma's own 100 and 100 find: the graph costs less than half, a search 3 ms of 30,000
+(`benchmarks/build_settings.py`)."""
 
 
 @dataclass(frozen=True, slots=True)
