@@ -5,7 +5,8 @@ its children, and a suite of thousands of such starts spends most of its time on
 begin `python -m batch_manager…` as a fork of a process that has imported them already. Everything after that is as it
 would be: a process with a pid, pipes, signals, an environment and an end of its own, and a child of who asked for it.
 What isn't the same is what the kernel tells of its beginning (command line and first environment), and which modules
-it has; tests about those are marked `cold`, and `COLD=1` begins all processes of all tests as users do.
+it has; tests about those are marked `cold`, and `COLD=1` begins all processes of all tests as users do. Only Linux lets
+a process take over a grandchild, so elsewhere all of them begin so.
 """
 
 from __future__ import annotations
@@ -69,7 +70,6 @@ _HIGH = 200
 """From here on there is room for descriptors that are on their way to their numbers."""
 
 _PR_SET_CHILD_SUBREAPER = 36
-_prctl = ctypes.CDLL(None, use_errno=True).prctl
 
 _cold_ones = subprocess.Popen._execute_child  # type: ignore[attr-defined]
 
@@ -92,14 +92,15 @@ class Warm:
             if self._line is None:
                 self._line = _start()
             # The fork's parent ends at once, and the fork comes to the nearest ancestor that says so: this process.
-            _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+            prctl = ctypes.CDLL(None).prctl
+            prctl(_PR_SET_CHILD_SUBREAPER, 1)
             try:
                 data = pickle.dumps(dict(order))
                 socket.send_fds(self._line, [len(data).to_bytes(8, "big")], descriptors)
                 self._line.sendall(data)
                 pid = int.from_bytes(_exactly(self._line, 8), "big")
             finally:
-                _prctl(_PR_SET_CHILD_SUBREAPER, 0)
+                prctl(_PR_SET_CHILD_SUBREAPER, 0)
         return pid
 
 
@@ -108,7 +109,7 @@ warm = Warm()
 
 def install() -> None:
     """From here on what `subprocess` begins in this process begins warm, where it can."""
-    if "COLD" not in os.environ:
+    if sys.platform == "linux" and "COLD" not in os.environ:
         subprocess.Popen._execute_child = _execute_child  # type: ignore[attr-defined]
 
 
