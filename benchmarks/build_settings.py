@@ -5,10 +5,10 @@ Usage: python benchmarks/build_settings.py [--documents 4000] [--rounds 2] [--mo
 Three kinds of vectors, since an index of noise is harder than one of meaning: noise of 1,536 numbers as the rehearsal
 server answers, vectors of 256 numbers that the local model makes of real prose (the docstrings of Python's standard
 library, and with `--more` of all packages that are installed), and the same in 1,536 numbers by a fixed random
-projection. Each build is a process of its own; rounds take
-the settings in turn. Cost is the process's CPU time, which other programs on the machine disturb less than the clock;
-recall@10 is against exact neighbours. How many candidates a search looks at (search_ef, Chroma's default is 100) costs
-nothing while an index is built, so what a cheaper graph loses can be won back there; a search's time is told as well.
+projection. Each build is a process of its own; rounds take the settings in turn. Cost is the process's CPU time, which
+other programs on the machine disturb less than the clock; recall@10 is against exact neighbours. How many candidates a
+search looks at (search_ef, Chroma's default is 100) costs nothing while an index is built, so what a cheaper graph
+loses can be won back there; a search's time is told as well.
 """
 
 from __future__ import annotations
@@ -108,6 +108,7 @@ def build(file: str, metadata: str) -> None:
             some = rows[at : at + ROWS]
             collection.add(ids=[str(at + number) for number in range(len(some))], embeddings=some)
         cpu, clock = time.process_time() - cpu, time.perf_counter() - clock
+        # The first search loads the index.
         collection.query(query_embeddings=queries[:1], n_results=NEIGHBOURS, include=[])
         began = time.perf_counter()
         found = collection.query(query_embeddings=queries, n_results=NEIGHBOURS, include=[])["ids"]

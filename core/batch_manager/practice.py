@@ -1,4 +1,4 @@
-"""Stand-ins: the homes of the sample and of a rehearsal, with what is in them and the server under them."""
+"""Practice: the homes of the sample and of a rehearsal, with what is in them and the server under them."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ POISON = "ord_hdr_hist: "
 
 def own_settings(settings: Settings, *, demo: bool = False, rehearse: bool = False) -> Settings:
     """The settings that hold in a demo's or rehearsal's home; the same as given where it is neither."""
-    from batch_manager.settings import DEFAULT_MODEL, LOCAL_MODEL
-
     if not (demo or rehearse):
         return settings
+    from batch_manager.settings import DEFAULT_MODEL, LOCAL_MODEL
+
     name = "-".join(["demo"] * demo + ["rehearsal"] * rehearse)
     own = dataclasses.replace(
         settings,
@@ -54,7 +54,6 @@ def own_settings(settings: Settings, *, demo: bool = False, rehearse: bool = Fal
         server_name="rehearsal",
         base_url="http://127.0.0.1/v1",
         model=DEFAULT_MODEL if own.provider == "local" else own.model,
-        price_per_million=own.price_per_million,
         batch_size=batch if demo else own.batch_size,
     )
 

@@ -14,7 +14,7 @@ from batch_manager.engine import Engine
 from batch_manager.errors import HomeBusy, StoreError, VectorStoreError
 from batch_manager.half_price.lane import HalfPrice
 from batch_manager.home import WriterLocks, make_home, reset_home
-from batch_manager.stand_ins import bring_copy, bring_sample, own_settings, start_server
+from batch_manager.practice import bring_copy, bring_sample, own_settings, start_server
 from batch_manager.store import DocumentationStore
 from batch_manager.store.opening import writer_locks
 
@@ -105,10 +105,9 @@ class Workspace:
             StoreError: The store can't be opened.
         """
         user = settings
-        if demo or rehearse:
-            settings = own_settings(settings, demo=demo, rehearse=rehearse)
-            if reset:
-                reset_home(settings.home)
+        settings = own_settings(user, demo=demo, rehearse=rehearse)
+        if reset and (demo or rehearse):
+            reset_home(settings.home)
         make_home(settings.home, own=demo or rehearse)
         lock = writer_locks(settings)
         team = settings.queue == "workers" and settings.store_server is not None

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from batch_manager.in_force import HIDDEN, in_force, url_shown
 from batch_manager.known_settings import KNOWN_SETTINGS
+from batch_manager.practice import own_settings
 from batch_manager.settings import load_settings
-from batch_manager.stand_ins import own_settings
 
 KEY = "sk-proj-something-secret"
 

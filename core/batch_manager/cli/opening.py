@@ -96,7 +96,7 @@ def for_looking(flags: Flags, *, kept: bool = False) -> Iterator[Look]:
     """
     from batch_manager.cli.logs import log_to_stderr
     from batch_manager.home import look_at_home
-    from batch_manager.stand_ins import own_settings, rehearsing
+    from batch_manager.practice import own_settings, rehearsing
     from batch_manager.workspace import Workspace
 
     user = settings_of(flags)
