@@ -73,8 +73,8 @@ class RequestCount:
         return self._requests + (self._of(self._weights) if self._weights else 0)
 
     def _of(self, weights: Sequence[int]) -> int:
-        if max(weights) * min(len(weights), self._limits.inputs) <= self._limits.tokens:
-            return -(-len(weights) // self._limits.inputs)  # the usual case: only their number counts
+        if _only_number_counts(weights, self._limits):
+            return -(-len(weights) // self._limits.inputs)
         return len(pack_window([Input(number, weight, 0) for number, weight in enumerate(weights)], self._limits))
 
 
@@ -91,6 +91,8 @@ def fitting(tokens: Iterable[int], room: int) -> int:
 
 def pack_window(inputs: Sequence[Input], limits: Limits) -> list[list[Input]]:
     """Pack what is at hand. In order when that takes no more requests than must be; otherwise balanced."""
+    if _only_number_counts([one.weight for one in inputs], limits):
+        return [list(inputs[at : at + limits.inputs]) for at in range(0, len(inputs), limits.inputs)]
     in_order = _next_fit(inputs, limits)
     if len(in_order) <= lower_bound(inputs, limits):
         return in_order
@@ -98,6 +100,11 @@ def pack_window(inputs: Sequence[Input], limits: Limits) -> list[list[Input]]:
     others = [one for one in inputs if one.weight <= limits.tokens] if alone else inputs
     balanced = _fewest(others, limits, len(in_order) - len(alone))
     return in_order if balanced is None else sorted([*alone, *balanced], key=lambda batch: batch[0].text_id)
+
+
+def _only_number_counts(weights: Sequence[int], limits: Limits) -> bool:
+    """Whether any of these inputs, as many as a request takes, have room in one: the usual case."""
+    return max(weights, default=0) * min(len(weights), limits.inputs) <= limits.tokens
 
 
 def _fewest(inputs: Sequence[Input], limits: Limits, most: int) -> list[list[Input]] | None:

@@ -8,15 +8,32 @@ import subprocess
 import sys
 import threading
 
-from batch_manager.vectors.feed import PIECE, Feed, joined
+import pytest
+
+from batch_manager.vectors.feed import Feed, write_all
 
 
-def test_pieces_are_joined_and_none_is_lost() -> None:
-    pieces = [bytes([number % 256]) * (number * 97 % 5_000) for number in range(500)]
-    made = list(joined(pieces))
-    assert b"".join(made) == b"".join(pieces)
-    assert all(len(one) >= PIECE for one in made[:-1])
-    assert list(joined([])) == []
+@pytest.mark.parametrize("several", [True, False])
+def test_many_small_pieces_go_through_a_narrow_pipe(several: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not several:
+        monkeypatch.delattr(os, "writev", raising=False)
+    pieces = [bytes([number % 256]) * (number * 97 % 5_000) for number in range(2_500)]
+    source, sink = os.pipe()  # of 64 KB, and nobody widens it
+    got: list[bytes] = []
+
+    def read() -> None:
+        while some := os.read(source, 3_001):
+            got.append(some)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    write_all(sink, pieces)
+    write_all(sink, [])
+    write_all(sink, [b""])
+    os.close(sink)
+    reader.join(60)
+    os.close(source)
+    assert b"".join(got) == b"".join(pieces)
 
 
 def test_the_reader_has_all_of_it_while_who_put_it_does_nothing_else() -> None:

@@ -7,6 +7,8 @@ told from an answer.
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -43,6 +45,7 @@ class OpenAIEmbedder:
             SettingError: No key is set.
         """
         self._client = make_client(settings)
+        _load(self._client)
         self._key = settings.api_key or ""
         self._model = settings.model
         self._dimensions = settings.dimensions
@@ -104,6 +107,13 @@ def make_client(settings: Settings) -> openai.AsyncOpenAI:
         http_client=openai.DefaultAsyncHttpxClient(follow_redirects=False),
         timeout=openai.Timeout(timeout(1), connect=15.0),
     )
+
+
+def _load(client: openai.AsyncOpenAI) -> None:
+    """What the client and its network library would load when the first request leaves, which stops the engine's loop."""
+    _ = client.embeddings.with_raw_response
+    with contextlib.suppress(ImportError):  # not ours to name: it would be loaded later then
+        importlib.import_module("anyio._backends._asyncio")
 
 
 def judge(error: openai.APIStatusError, key: str) -> Refusal:
