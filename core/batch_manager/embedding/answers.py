@@ -34,7 +34,7 @@ def decode_vectors(values: Sequence[object]) -> list[bytes]:
 def all_finite(numbers: bytes) -> bool:
     """Whether each of these float32, little endian, is finite.
 
-    Without numpy: to load it takes a tenth of a second after the first answer, and 20 MB for as long as the program runs.
+    Without numpy, which takes a tenth of a second to load behind the first answer, and 20 MB from then on.
     """
     last = numbers[3::4]
     return not any(byte in last for byte in _LARGE) or all(map(math.isfinite, _floats(numbers)))

@@ -110,7 +110,7 @@ def make_client(settings: Settings) -> openai.AsyncOpenAI:
 
 
 def _load(client: openai.AsyncOpenAI) -> None:
-    """What the client and its network library would load when the first request leaves, which stops the engine's loop."""
+    """What the client would load when the first request leaves, which stops the engine's loop."""
     _ = client.embeddings.with_raw_response
     with contextlib.suppress(ImportError):  # not ours to name: it would be loaded later then
         importlib.import_module("anyio._backends._asyncio")
