@@ -345,7 +345,7 @@ class TestMoney:
         with store.transaction():
             assert store.batches.allow(heir, 200_000) == "cap"
 
-    def test_nobody_waits_for_a_request_of_which_it_was_never_confirmed_that_it_was_written_down(
+    async def test_nobody_waits_for_a_request_of_which_it_was_never_confirmed_that_it_was_written_down(
         self, store: DocumentationStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         run_id = shared_run(store, tmp_path, cap=Decimal("0.00000025"))
@@ -368,9 +368,9 @@ class TestMoney:
         with monkeypatch.context() as lost:
             lost.setattr(store, "transaction", unconfirmed)
             with pytest.raises(StoreError):
-                books.reserve(batch, claim.inputs, 8)
+                await books.reserve(batch, claim.inputs, 8)
         with pytest.raises(StopRun):  # there is room for one of them only, and no answer comes that makes more
-            books.reserve(batch, claim.inputs, 8)
+            await books.reserve(batch, claim.inputs, 8)
         assert progress.code == CAP_REACHED
         assert rows(store, "SELECT state, code, cost_pico FROM request") == [("unknown", "no_answer", 160_000)]
         assert used(store) == 160_000, "held, as of all that are unknown"

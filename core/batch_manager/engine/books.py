@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from batch_manager.documents import PROBLEMS
 from batch_manager.embedding import Answer
 from batch_manager.engine.budget import left_words
 from batch_manager.engine.control import Control
+from batch_manager.engine.journal import Journal
 from batch_manager.engine.progress import BatchProgress
 from batch_manager.engine.quoting import account_note, drift_note, known_drift
 from batch_manager.errors import Refusal, StoreError, Verdict
@@ -28,6 +30,8 @@ LEAST_FREE = 64 * 1024 * 1024
 
 
 CAP_REACHED = "cap_reached"
+
+UNSENT = Refusal(Verdict.RETRY, "no_answer", "The run ended before it was sent.")
 
 
 class NotNow(Exception):
@@ -46,13 +50,22 @@ class Reservation:
 class Books:
     """Between one run and the store: money, answers, failures, marks."""
 
-    def __init__(self, run_id: int, space_id: int, quote: Quote, store: DocumentationStore, control: Control) -> None:
-        """The books of a run that was agreed under that quote."""
+    def __init__(
+        self,
+        run_id: int,
+        space_id: int,
+        quote: Quote,
+        store: DocumentationStore,
+        control: Control,
+        journal: Journal | None = None,
+    ) -> None:
+        """The books of a run that was agreed under that quote; by default with a journal of their own."""
         self.run_id = run_id
         self.space_id = space_id
         self.quote = quote
         self.store = store
         self._control = control
+        self._journal = journal or Journal(store)
         self._progress = control.progress
         self.replaces_index = False
         self._flying = 0
@@ -89,7 +102,7 @@ class Books:
         """Whether a request doesn't fit under the cap now, but may once requests in flight are settled."""
         return self._flying > 0 and not self._progress.budget.fits(self._worst_cost(tokens))
 
-    def reserve(self, batch: BatchProgress, inputs: Sequence[Input], tokens: int) -> Reservation:
+    async def reserve(self, batch: BatchProgress, inputs: Sequence[Input], tokens: int) -> Reservation:
         """Write a request down, its worst cost held, before it leaves.
 
         Raises:
@@ -108,9 +121,17 @@ class Books:
         if not self._progress.budget.fits(cost):
             step = f"Start again with a higher cap for the rest. {smaller_words(self._fitting(inputs))}".rstrip()
             raise self._control.stop(CAP_REACHED, self._left(), step)
-        request_id = self._write_down(batch, inputs, tokens, cost)
-        self._left_now(cost)
-        return Reservation(request_id, tokens, cost)
+        self._left_now(cost)  # before it is written down: another one may be on its way there meanwhile
+        ids: list[int] = []
+        try:
+            await self._journal.write(lambda: ids.append(self._write_down(batch, inputs, tokens, cost)))
+        except BaseException as error:
+            self._progress.requests -= 1
+            self._came_back(cost)
+            if ids and isinstance(error, asyncio.CancelledError):  # it is written down all the same
+                self.store.ledger.refuse(ids[-1], UNSENT.code, UNSENT.message, held=False, seconds=0.0)
+            raise
+        return Reservation(ids[-1], tokens, cost)
 
     def _write_down(self, batch: BatchProgress, inputs: Sequence[Input], tokens: int, cost: int) -> int:
         return self.store.ledger.reserve(
@@ -147,7 +168,7 @@ class Books:
         cap = self.quote.cost if self.quote.cap is None else self.quote.cap  # a cap of $0 is one
         return left_words(cap, left, self.quote.price.cost(tokens))
 
-    def answered(
+    async def answered(
         self, held: Reservation, batch: BatchProgress, inputs: Sequence[Input], answer: Answer, seconds: float
     ) -> None:
         """Keep an answer: vectors, usage and the items' state, in one transaction.
@@ -158,12 +179,14 @@ class Books:
         counted_by = "estimate" if answer.tokens is None else "server"
         tokens = held.tokens if answer.tokens is None else answer.tokens
         cost = self.quote.price.pico(tokens)
-        with self.store.transaction():
-            moved = self.store.answers.keep(
-                self.run_id, self.space_id, held.request_id, [one.text_id for one in inputs], answer.vectors
-            )
+
+        def write() -> int:
+            text_ids = [one.text_id for one in inputs]
+            moved = self.store.answers.keep(self.run_id, self.space_id, held.request_id, text_ids, answer.vectors)
             self.store.ledger.settle(held.request_id, tokens, cost, counted_by, seconds)
-        self._came_in(held, batch, len(inputs), tokens, cost, moved)
+            return moved
+
+        await self._journal.write(write, lambda moved: self._came_in(held, batch, len(inputs), tokens, cost, moved))
 
     def _came_in(
         self, held: Reservation, batch: BatchProgress, inputs: int, tokens: int, cost: int, moved: int
@@ -185,12 +208,11 @@ class Books:
         self.store.ledger.refuse(
             held.request_id, refusal.code, refusal.message, held=refusal.maybe_billed, seconds=seconds
         )
-        self._came_back(held, refusal)
+        self._came_back(0 if refusal.maybe_billed else held.cost)
 
-    def _came_back(self, held: Reservation, refusal: Refusal) -> None:
+    def _came_back(self, let_go: int) -> None:
         self._flying -= 1
-        if not refusal.maybe_billed:
-            self._progress.budget.release(held.cost)
+        self._progress.budget.release(let_go)
 
     def failed(self, batch: BatchProgress, inputs: Sequence[Input], refusal: Refusal) -> None:
         """These inputs can't be embedded: their items fail, and the rest goes on."""
@@ -208,19 +230,29 @@ class Books:
         for kind, name in names:
             self._control.item_failed(kind, name, refusal.code, refusal.message)
 
-    def delivered(self, rows: Sequence[Delivered], items: int, now: float) -> None:
+    async def expect(self, item_ids: Sequence[int]) -> None:
+        """These items' rows are about to be written to Chroma."""
+        await self._journal.write(lambda: self.store.answers.expect_parts(item_ids))
+
+    async def delivered(self, rows: Sequence[Delivered], items: int, now: float) -> None:
         """Chroma has these rows, of that many items: mark them."""
+        texts = list({(row.item_id, row.item_hash) for row in rows})
+        await self._journal.write(
+            lambda: self.store.answers.mark_indexed(texts), lambda marked: self._marked(rows, items, marked, now)
+        )
+        if self.store.on_server:
+            self.store.batches.delivered(
+                Counter((row.run_id, row.batch) for row in rows if row.run_id is not None and row.batch is not None)
+            )
+
+    def _marked(self, rows: Sequence[Delivered], items: int, marked: int, now: float) -> None:
         progress = self._progress
-        progress.indexed += self.store.answers.mark_indexed(list({(row.item_id, row.item_hash) for row in rows}))
+        progress.indexed += marked
         progress.delivering = max(0, progress.delivering - items)
         mine = Counter(row.batch for row in rows if row.run_id == self.run_id)
         for batch, inputs in mine.items():
             if batch is not None:
                 progress.delivered(batch, inputs, now)
-        if self.store.on_server:
-            self.store.batches.delivered(
-                Counter((row.run_id, row.batch) for row in rows if row.run_id is not None and row.batch is not None)
-            )
 
     def note_account(self, tokens_per_minute: int) -> None:
         """Remember what the account allows: a later quote's time takes it in."""

@@ -9,7 +9,7 @@ import asyncio
 import itertools
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Literal, TypeVar
 
 from batch_manager.documents import Kind
@@ -136,6 +136,14 @@ class Control:
         await self.gate()
 
     async def persist(self, write: Callable[[], T], *, at_stake: bool = True) -> T:
+        """Write to the store, in this thread and at once; see `keep`."""
+
+        async def at_once() -> T:
+            return write()
+
+        return await self.keep(at_once, at_stake=at_stake)
+
+    async def keep(self, write: Callable[[], Awaitable[T]], *, at_stake: bool = True) -> T:
         """Write to the store. While it is busy or full that is tried again, a second apart; then somebody is called.
 
         Args:
@@ -148,7 +156,7 @@ class Control:
         """
         for tried in itertools.count(1):
             try:
-                return write()
+                return await write()
             except StoreError as error:
                 try:
                     if tried % PERSIST_TRIES and (at_stake or error.code == "store_busy"):
@@ -158,7 +166,7 @@ class Control:
                 except (StopRun, asyncio.CancelledError):
                     if not at_stake:
                         raise
-                    return write()  # the trouble may be over, and nobody have said so but by ending
+                    return await write()  # the trouble may be over, and nobody have said so but by ending
         raise AssertionError("it counts for ever")
 
     async def gate(self) -> None:

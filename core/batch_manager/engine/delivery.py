@@ -184,7 +184,7 @@ class Delivery:
             await self._control.sleep(TURN_WAIT)
         try:
             delivered = await self._write(ids)
-            await self._control.persist(lambda: self._books.delivered(delivered, len(ids), time.monotonic()))
+            await self._control.keep(lambda: self._books.delivered(delivered, len(ids), time.monotonic()))
         finally:
             with contextlib.suppress(Exception):  # a connection that is lost has given it back
                 database.end_turn()
@@ -212,7 +212,7 @@ class Delivery:
                 await claim(self._books, self._control, self._vectors)
                 self._claimed = True
         # Written down first: a kill in between must not leave parts in Chroma that nobody knows of.
-        await self._control.persist(lambda: self._books.store.answers.expect_parts(ids))
+        await self._control.keep(lambda: self._books.expect(ids))
         delivered: list[Delivered] = []
         for kind in KINDS:
             of_kind = self._books.store.answers.deliverable(self._books.space_id, kind, ids)

@@ -16,6 +16,7 @@ from batch_manager.engine.edge import Edge
 from batch_manager.engine.feeding import internal
 from batch_manager.engine.generations import index_to_fill, settle, sweep_serving
 from batch_manager.engine.index_care import prepare
+from batch_manager.engine.journal import Journal
 from batch_manager.engine.progress import Progress
 from batch_manager.engine.quoting import limits_of
 from batch_manager.engine.run import Run
@@ -56,6 +57,7 @@ class Driver:
         self._on_trouble: OnTrouble = on_trouble
         self._task: asyncio.Task[None] | None = None
         self.run: Run | Watch | None = None
+        self._journal = Journal(store)
         self.view = RunView()
         self.last: RunView | None = None
         self.billed_tokens = 0
@@ -81,6 +83,7 @@ class Driver:
         if self._task is not None and not self._task.done():
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        await self._journal.close()
 
     def make(self, quote: Quote, agreed: Agreed, on_trouble: OnTrouble | None = None) -> Run:
         """A run with its books and its progress; nothing happens yet."""
@@ -88,7 +91,7 @@ class Driver:
         progress = Progress(agreed.run_id, quote, agreed.budget, time.monotonic(), items=items)
         progress.failed = quote.unsendable_count
         control = Control(progress, self._bus.publish, on_trouble or self._on_trouble)
-        books = Books(agreed.run_id, agreed.space_id, quote, self._store, control)
+        books = Books(agreed.run_id, agreed.space_id, quote, self._store, control, self._journal)
         return Run(books, control, self._settings, limits_of(self._settings, self._store))
 
     def _watch(self, quote: Quote, agreed: Agreed) -> Watch:

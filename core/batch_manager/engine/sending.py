@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import tenacity
 
@@ -37,6 +38,14 @@ DRIFT_REQUESTS = 10
 ROOM_WAIT = 0.05
 SHARED_ROOM_WAIT = 0.5
 """Seconds between two looks at whether requests in flight have left room under the cap; a worker asks the store."""
+
+
+class _Flown(NamedTuple):
+    """An answer that came, and after how many seconds; it isn't kept yet."""
+
+    held: Reservation
+    answer: Answer
+    seconds: float
 
 
 class Sender:
@@ -73,13 +82,13 @@ class Sender:
         self._pacer: Pace = pace or Pacer(settings.requests_per_minute, settings.tokens_per_minute, time.monotonic())
         self._by_bytes = False
         self._turn = asyncio.Lock()
+        self._flights = asyncio.Semaphore(settings.concurrency)
         self._exhausted: list[int] = []
         self._halved: set[int] = set()
         self._known_tokens = settings.tokens_per_minute
 
     async def send(self, batch: BatchProgress, inputs: Sequence[Input]) -> None:
         """Send a batch until each of its inputs is answered or failed, or the run stops."""
-        batch.started = time.monotonic()
         await self._send(batch, inputs)
         batch.waits_for = ""
         batch.state = "answered" if batch.answered > batch.indexed else ("failed" if batch.failed else "indexed")
@@ -167,10 +176,12 @@ class Sender:
         )
         while True:
             try:
-                async for attempt in retrying:
-                    with attempt:
-                        await self._once(batch, inputs, attempt.retry_state.attempt_number)
+                async with self._flights:
+                    async for attempt in retrying:
+                        with attempt:
+                            flown = await self._once(batch, inputs, attempt.retry_state.attempt_number)
                 self._exhausted.clear()
+                await self._keep(batch, inputs, flown)
                 return None
             except RequestRefused as error:
                 if not await self._cured(batch, error):
@@ -202,12 +213,13 @@ class Sender:
             return True
         return len(set(self._exhausted)) >= EXHAUSTED_BATCHES or len(self._exhausted) >= EXHAUSTED_PIECES
 
-    async def _once(self, batch: BatchProgress, inputs: Sequence[Input], tried: int) -> None:
-        """One request: wait for its turn, reserve its worst cost, send, keep the answer or note the refusal."""
+    async def _once(self, batch: BatchProgress, inputs: Sequence[Input], tried: int) -> _Flown:
+        """One request: wait for its turn, reserve its worst cost, send; a refusal is noted and raised."""
         books = self._books
         ids = [one.text_id for one in inputs]
         texts = await self._control.persist(lambda: books.store.work.bodies(ids), at_stake=False)
         tokens = sum(one.tokens for one in inputs)
+        batch.started = batch.started or time.monotonic()
         ticket = await self._wait_for_turn(batch, inputs)
         batch.state, batch.waits_for = "sending", ""
         batch.tries += 1
@@ -226,24 +238,29 @@ class Sender:
             except asyncio.CancelledError:
                 books.refused(reservation, GIVEN_UP, time.monotonic() - sent)
                 raise
-            limits, answered, seconds = answer.limits, True, time.monotonic() - sent
-            # It is paid for and lives only here, so a store that is full or busy is tried for long.
-            await self._control.persist(lambda: books.answered(reservation, batch, inputs, answer, seconds))
-            self._wake()
+            limits, answered = answer.limits, True
+            return _Flown(reservation, answer, time.monotonic() - sent)
         finally:
             self._pacer.back(ticket, limits, time.monotonic(), answered=answered)
             self._show_limits()
+
+    async def _keep(self, batch: BatchProgress, inputs: Sequence[Input], flown: _Flown) -> None:
+        """Keep an answer, and what it tells; meanwhile another request has its place."""
+        held, answer, seconds = flown
+        # It is paid for and lives only here, so a store that is full or busy is tried for long.
+        await self._control.keep(lambda: self._books.answered(held, batch, inputs, answer, seconds))
+        self._wake()
         await self._check_drift(batch, answer)
         told = self._pacer.tokens.per_minute
         if told and told != self._known_tokens:
             self._known_tokens = told
-            await self._control.persist(lambda: books.note_account(told), at_stake=False)
+            await self._control.persist(lambda: self._books.note_account(told), at_stake=False)
 
     async def _reserve(self, batch: BatchProgress, inputs: Sequence[Input], tokens: int) -> Reservation:
         """Hold the worst cost; with somebody there to go on, a budget that has no room pauses the run."""
         while True:
             try:
-                return await self._control.persist(lambda: self._books.reserve(batch, inputs, tokens), at_stake=False)
+                return await self._control.keep(lambda: self._books.reserve(batch, inputs, tokens), at_stake=False)
             except NotNow as reason:
                 batch.waits_for = str(reason)
                 await self._control.sleep(SHARED_ROOM_WAIT)

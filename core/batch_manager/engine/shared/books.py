@@ -46,7 +46,7 @@ class SharedBooks(Books):
         """The store says so when the request is written down."""
         return False
 
-    def reserve(self, batch: BatchProgress, inputs: Sequence[Input], tokens: int) -> Reservation:
+    async def reserve(self, batch: BatchProgress, inputs: Sequence[Input], tokens: int) -> Reservation:
         """Take the worst cost and write the request down, in one transaction.
 
         Raises:
@@ -91,7 +91,7 @@ class SharedBooks(Books):
             raise self._control.stop(run.code, run.reason, run.next_step)
         raise self._control.stop(CAP_REACHED, self._left(), "Start again with a higher cap for the rest.")
 
-    def answered(
+    async def answered(
         self, held: Reservation, batch: BatchProgress, inputs: Sequence[Input], answer: Answer, seconds: float
     ) -> None:
         """Keep an answer: vectors, usage, money and the items' state, in one transaction.
@@ -125,7 +125,7 @@ class SharedBooks(Books):
             )
             if first and not refusal.maybe_billed:
                 store.batches.used(self.run_id, -held.cost)
-        self._came_back(held, refusal)
+        self._came_back(0 if refusal.maybe_billed else held.cost)
 
     def failed(self, batch: BatchProgress, inputs: Sequence[Input], refusal: Refusal) -> None:
         """These inputs can't be embedded: their items fail, unless the batch is another's.
