@@ -124,7 +124,7 @@ class Books:
         self._left_now(cost)  # before it is written down: another one may be on its way there meanwhile
         ids: list[int] = []
         try:
-            await self._journal.write(lambda: ids.append(self._write_down(batch, inputs, tokens, cost)))
+            await self._journal.write(lambda: ids.append(self._write_down(batch, inputs, tokens, cost)), urgent=True)
         except BaseException as error:
             self._progress.requests -= 1
             self._came_back(cost)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("batch_manager.engine")
 
-TICK = 0.05
+TICK = 0.1
 """Seconds between two pictures of a run."""
 
 

@@ -29,17 +29,38 @@ class _Outcome:
     error: Exception | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    entry: Entry
+    then: Callable[[Any], None]
+    future: asyncio.Future[Any]
+
+    def settle(self, outcome: _Outcome) -> None:
+        """Tell whoever asked, who may be cancelled and not take it."""
+        try:
+            if outcome.error is not None:
+                raise outcome.error
+            self.then(outcome.value)
+            self.future.set_result(outcome.value)
+        except Exception as error:
+            self.future.set_exception(error)
+            self.future.exception()
+
+
 class Journal:
     """Writes entries. It belongs to one event loop; the thread starts with the first entry."""
 
     def __init__(self, store: DocumentationStore) -> None:
         """Nothing is written yet."""
         self._store = store
-        self._waiting: list[tuple[Entry, Callable[[Any], None], asyncio.Future[Any]]] = []
+        self._urgent: list[_Waiting] = []
+        self._waiting: list[_Waiting] = []
         self._writing: asyncio.Task[None] | None = None
         self._thread: ThreadPoolExecutor | None = None
 
-    async def write(self, entry: Callable[[], T], then: Callable[[T], None] = lambda _: None) -> T:
+    async def write(
+        self, entry: Callable[[], T], then: Callable[[T], None] = lambda _: None, *, urgent: bool = False
+    ) -> T:
         """Write an entry; returns what it returns, once it is durable.
 
         Whoever is cancelled meanwhile has it written all the same, and is cancelled after that.
@@ -47,6 +68,7 @@ class Journal:
         Args:
             entry: See `Entry`.
             then: What follows from it in memory, called in the loop as soon as it is durable.
+            urgent: It is small, and something is sent after it: it doesn't wait for what is large and came before.
 
         Raises:
             StoreError: It could not be written; nothing of it was.
@@ -59,7 +81,7 @@ class Journal:
             then(value)
             return value
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._waiting.append((entry, then, future))
+        (self._urgent if urgent else self._waiting).append(_Waiting(entry, then, future))
         if self._writing is None:
             self._writing = asyncio.create_task(self._write_all())
         try:
@@ -80,18 +102,14 @@ class Journal:
     async def _write_all(self) -> None:
         loop = asyncio.get_running_loop()
         self._thread = self._thread or ThreadPoolExecutor(1, thread_name_prefix="batch-manager-journal")
-        while self._waiting:
-            group, self._waiting = self._waiting, []
-            outcomes = await loop.run_in_executor(self._thread, self._commit, [one[0] for one in group])
-            for (_, then, future), outcome in zip(group, outcomes, strict=True):
-                try:
-                    if outcome.error is not None:
-                        raise outcome.error
-                    then(outcome.value)
-                    future.set_result(outcome.value)
-                except Exception as error:  # for whoever asked, and who may be cancelled and not take it
-                    future.set_exception(error)
-                    future.exception()
+        while self._urgent or self._waiting:
+            if self._urgent:
+                group, self._urgent = self._urgent, []
+            else:
+                group, self._waiting = self._waiting, []
+            outcomes = await loop.run_in_executor(self._thread, self._commit, [one.entry for one in group])
+            for one, outcome in zip(group, outcomes, strict=True):
+                one.settle(outcome)
         self._writing = None
 
     def _commit(self, entries: Sequence[Entry]) -> list[_Outcome]:

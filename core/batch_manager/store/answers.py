@@ -19,6 +19,9 @@ _ALIKE = (
 )
 """Spaces whose vectors go into one index: of one model and size, wherever they were paid for."""
 
+ROWS_AT_ONCE = 500
+"""Rows a statement: the interpreter is let go and waited for once in each, and the engine's loop wants it as well."""
+
 _UNUSED = "NOT EXISTS (SELECT 1 FROM part p WHERE p.text_id = answer.text_id)"
 
 
@@ -89,11 +92,15 @@ class Answers:
         Returns:
             Items that have all their answers now.
         """
-        self._db.execute_many(
-            "INSERT INTO answer (text_id, space_id, request_id, vector) VALUES (?, ?, ?, ?)"
-            " ON CONFLICT (text_id, space_id) DO NOTHING",
-            [(text_id, space_id, request_id, vector) for text_id, vector in zip(text_ids, vectors, strict=True)],
-        )
+        rows = [(text_id, space_id, request_id, vector) for text_id, vector in zip(text_ids, vectors, strict=True)]
+        for at in range(0, len(rows), ROWS_AT_ONCE):
+            some = rows[at : at + ROWS_AT_ONCE]
+            values = ", ".join(["(?, ?, ?, ?)"] * len(some))
+            self._db.execute_sql(
+                f"INSERT INTO answer (text_id, space_id, request_id, vector) VALUES {values}"
+                " ON CONFLICT (text_id, space_id) DO NOTHING",
+                [value for row in some for value in row],
+            )
         return self.move(run_id, space_id, text_ids)
 
     def move(self, run_id: int, space_id: int, text_ids: Sequence[int]) -> int:

@@ -110,8 +110,7 @@ class Work:
             if not rows:
                 return
             last = rows[-1][0]
-            for row in rows:
-                yield Input(*row)
+            yield from map(Input._make, rows)
 
     def planned_count(self, run_id: int) -> int:
         """How many of the run's texts are not answered and not failed."""
