@@ -12,10 +12,12 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import threading
 import time
 from typing import Any
 
 from batch_manager.engine import Engine
+from batch_manager.events import BatchChanged, Subscription
 from batch_manager.quote import Scope
 from batch_manager.settings import load_settings
 from batch_manager.sources.jsonl import JsonlSource
@@ -46,21 +48,34 @@ def run(engine: Engine, scope: Scope) -> dict[str, Any]:
     """Say yes, and wait for the end."""
     engine.index.counts()  # Chroma's process is up, as it is when somebody has read a quote
     quote = engine.quote(scope)
+    kept: list[tuple[float, int]] = []  # when the answers of each batch were safe
+    events, over = engine.subscribe(), threading.Event()
+    listening = threading.Thread(target=listen, args=(events, over, kept))
+    listening.start()
     started = time.perf_counter()
     cpu = time.process_time()
     engine.start(quote)
-    paid, began, first = started, 0.0, 0
-    while (view := engine.wait(0.02)).active:
-        if not first and view.answered:
-            began, first = time.perf_counter() - started, view.answered
-        if view.answered < view.items:
-            paid = time.perf_counter()
+    view = engine.wait()
     seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
+    engine.unsubscribe(events)
+    over.set()
+    listening.join()
     if view.state != "done":
         raise SystemExit(f"{view.state}: {view.reason}")
     rows = sum(engine.index.counts().values())
-    done = {"seconds": seconds, "paid": paid - started, "cpu": cpu, "rows": rows}
-    return {**done, "began": began, "first": first}  # when the first answers were kept, and how many
+    first, last = (kept[0], kept[-1]) if kept else ((started, 0), (started, 0))
+    return {
+        "seconds": seconds, "cpu": cpu, "rows": rows,
+        "began": first[0] - started, "first": first[1], "paid": last[0] - started,
+    }
+
+
+def listen(events: Subscription, over: threading.Event, kept: list[tuple[float, int]]) -> None:
+    """Note when the answers of each batch were kept, until it is over."""
+    while not over.is_set():
+        events.wait(0.2)
+        now = time.perf_counter()
+        kept += [(now, one.batch.answered) for one in events.drain() if isinstance(one, BatchChanged)]
 
 
 async def in_app(workspace: Workspace) -> dict[str, Any]:
