@@ -65,8 +65,12 @@ def run(engine: Engine, scope: Scope) -> dict[str, Any]:
     rows = sum(engine.index.counts().values())
     first, last = (kept[0], kept[-1]) if kept else ((started, 0), (started, 0))
     return {
-        "seconds": seconds, "cpu": cpu, "rows": rows,
-        "began": first[0] - started, "first": first[1], "paid": last[0] - started,
+        "seconds": seconds,
+        "cpu": cpu,
+        "rows": rows,
+        "began": first[0] - started,
+        "first": first[1],
+        "paid": last[0] - started,
     }
 
 

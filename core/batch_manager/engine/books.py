@@ -31,7 +31,7 @@ LEAST_FREE = 64 * 1024 * 1024
 
 CAP_REACHED = "cap_reached"
 
-UNSENT = Refusal(Verdict.RETRY, "no_answer", "The run ended before it was sent.")
+UNSENT = Refusal(Verdict.RETRY, "not_sent", "The run ended before it was sent.")
 
 
 class NotNow(Exception):

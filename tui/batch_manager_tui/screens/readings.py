@@ -134,8 +134,8 @@ class Readings:
                 first, rows = await screen.desk.first(screen.batch_app.back)
                 if screen.gone or wanted != screen.desk.selection.wanted:
                     return False
-                screen.items.show_first(first, rows)
-                await self._seen()
+                if screen.items.show_first(first, rows):
+                    await self._seen()
                 if screen.gone or wanted != screen.desk.selection.wanted:
                     return False
             ids = await screen.desk.ids(screen.batch_app.back)

@@ -63,7 +63,7 @@ class ItemList(LineView):
         """Read rows from this store from now on."""
         self.pages = RowPages(read)
 
-    def show_first(self, ids: array[int], rows: Sequence[ItemRow] = ()) -> None:
+    def show_first(self, ids: array[int], rows: Sequence[ItemRow] = ()) -> bool:
         """Show the first items of a list whose others are still being read; nothing when the cursor is not on them.
 
         What a command means by "all" is the whole list, so `selection.ids` waits for it. So does the list's length,
@@ -72,11 +72,15 @@ class ItemList(LineView):
         Args:
             ids: The first.
             rows: Theirs, where they are read already.
+
+        Returns:
+            Whether there is something to be drawn now.
         """
         if self.cursor and self.current_id not in ids:
-            return
+            return False
         self._show(ids, rows, max(len(ids), self.virtual_size.height))
         self._first = ids
+        return True
 
     def show(self, ids: array[int]) -> None:
         """Show these items; the cursor stays on its item, or near its place when that is gone."""
