@@ -108,6 +108,7 @@ class Driver:
             if not isinstance(run, Run):
                 await run.go()
                 return
+            self._store.keep_little()
             serving = self._edge.vectors()
             vectors = index_to_fill(self._store, serving)
             warming = asyncio.ensure_future(self._edge.warm_embedder())

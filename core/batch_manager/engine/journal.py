@@ -107,7 +107,10 @@ class Journal:
                 group, self._urgent = self._urgent, []
             else:
                 group, self._waiting = self._waiting, []
-            outcomes = await loop.run_in_executor(self._thread, self._commit, [one.entry for one in group])
+            try:
+                outcomes = await loop.run_in_executor(self._thread, self._commit, [one.entry for one in group])
+            except Exception as error:  # such as no more threads: nothing was written, and whoever waits has to know
+                outcomes = [_Outcome(error=error)] * len(group)
             for one, outcome in zip(group, outcomes, strict=True):
                 one.settle(outcome)
         self._writing = None
@@ -115,6 +118,7 @@ class Journal:
     def _commit(self, entries: Sequence[Entry]) -> list[_Outcome]:
         """Write them in one transaction; where that fails, each in its own. Called in the journal's thread."""
         try:
+            self._store.keep_little()
             with self._store.transaction():
                 outcomes = [_Outcome(entry()) for entry in entries]
         except Exception as error:

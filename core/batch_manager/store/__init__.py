@@ -134,6 +134,11 @@ class DocumentationStore:
                     (key, value),
                 )
 
+    def keep_little(self) -> None:
+        """Let this thread keep little of what it reads and writes in memory."""
+        with translated(self._path):
+            self._db.keep_little()
+
     @property
     def database(self) -> Database:
         """The database itself, for what only one of both engines has."""

@@ -112,6 +112,9 @@ class Database(Protocol):
     def end_turn(self) -> None:
         """Give the turn back."""
 
+    def keep_little(self) -> None:
+        """Let this thread's connection keep only a little of what it reads: it hardly asks for the same again."""
+
     def notify(self, words: str) -> None:
         """Tell whoever listens at the server, once what is done is done."""
 

@@ -126,6 +126,9 @@ class PostgresStore(peewee.Database):
             connection = self.connection()
             connection.execute("SELECT pg_advisory_unlock(%s)", (DELIVERY_LOCK + self.schema_id,))
 
+    def keep_little(self) -> None:
+        """What was read is kept by the server."""
+
     def notify(self, words: str) -> None:
         """See `dialect.Database`."""
         with as_peewees:

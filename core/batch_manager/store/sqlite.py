@@ -27,6 +27,10 @@ class SqliteStore(peewee.SqliteDatabase):
     def end_turn(self) -> None:
         """See `take_turn`."""
 
+    def keep_little(self) -> None:
+        """Of the vectors that come and go, 16 MB would stay in memory, for each thread that brings them."""
+        self.execute_sql("PRAGMA cache_size = -2000")  # type: ignore[no-untyped-call]
+
     def notify(self, words: str) -> None:
         """Nobody listens to a file."""
 
