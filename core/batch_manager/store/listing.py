@@ -62,14 +62,16 @@ def ids_of(database: Database, wanted: ItemFilter, limit: int | None = None) -> 
         StoreError: The store can't be read.
     """
     ids = array("q")
-    for sql, values in statements(wanted, database.dialect):
-        ids.extend(_read(database, sql if limit is None else f"{sql} LIMIT {limit - len(ids):d}", values))
+    with translated():
+        gone = database.execute_sql("SELECT EXISTS (SELECT 1 FROM item WHERE stage = 'gone')").fetchone()[0]
+    for sql, values in statements(wanted, database.dialect, any_gone=bool(gone)):
+        _read(database, sql if limit is None else f"{sql} LIMIT {limit - len(ids):d}", values, ids)
     return ids
 
 
-def _read(database: Database, sql: str, values: list[Any]) -> Iterator[int]:
-    """The ids, which SQLite joins to one text, in order: a row each would ask for the interpreter each time, and keep
-    the screen from it for as long as it takes to read them all."""
+def _read(database: Database, sql: str, values: list[Any], ids: array[int]) -> None:
+    """Add the ids, which SQLite joins to one text, in order: a row each would ask for the interpreter each time, and
+    keep the screen from it for as long as it takes to read them all."""
     with translated():
         listed = database.dialect.listed("id")
         joined: str = database.execute_sql(f"SELECT coalesce({listed}, '') FROM ({sql}) x", values).fetchone()[0]
@@ -77,20 +79,22 @@ def _read(database: Database, sql: str, values: list[Any]) -> Iterator[int]:
     while start < len(joined):
         end = joined.find(",", start + SLICE)
         end = len(joined) if end < 0 else end
-        yield from json.loads(f"[{joined[start:end]}]")
+        ids.fromlist(json.loads(f"[{joined[start:end]}]"))
         start = end + 1
 
 
-def statements(wanted: ItemFilter, dialect: Dialect = SQLITE) -> Iterator[tuple[str, list[Any]]]:
-    """SQL with its values, whose answers one after the other are the list. Pure."""
+def statements(
+    wanted: ItemFilter, dialect: Dialect = SQLITE, *, any_gone: bool = True
+) -> Iterator[tuple[str, list[Any]]]:
+    """SQL with its values, whose answers one after the other are the list; `any_gone`: some items are gone. Pure."""
     if wanted.sort == "status":
         for status in sorted(STATUSES) if wanted.status is None else [wanted.status]:
-            yield _statement(ItemFilter(status, wanted.kind, wanted.text, "added", wanted.problem), dialect)
+            yield _statement(ItemFilter(status, wanted.kind, wanted.text, "added", wanted.problem), dialect, any_gone)
     else:
-        yield _statement(wanted, dialect)
+        yield _statement(wanted, dialect, any_gone)
 
 
-def _statement(wanted: ItemFilter, dialect: Dialect) -> tuple[str, list[Any]]:
+def _statement(wanted: ItemFilter, dialect: Dialect, any_gone: bool) -> tuple[str, list[Any]]:
     stages = STAGES[wanted.status] if wanted.status else tuple(one for group in STAGES.values() for one in group)
     if wanted.sort == "added" and not wanted.text and not wanted.problem:
         # Each stage's ids lie in order in an index, so SQLite only has to merge them.
@@ -113,7 +117,7 @@ def _statement(wanted: ItemFilter, dialect: Dialect) -> tuple[str, list[Any]]:
         kind = " AND kind = ?" if wanted.kind else ""
         clauses.append(f"id IN (SELECT id FROM item WHERE stage IN ({marks}){kind})")
         values += [*stages, *([wanted.kind] if wanted.kind else [])]
-    else:
+    elif any_gone:
         clauses.append("id NOT IN (SELECT id FROM item WHERE stage = 'gone')")
     if wanted.problem == "any":
         clauses.append("problem IS NOT NULL")
@@ -127,7 +131,7 @@ def _statement(wanted: ItemFilter, dialect: Dialect) -> tuple[str, list[Any]]:
     walked = (wanted.text or wanted.sort != "added") and not wanted.problem
     source = f"item{dialect.along(along)}" if walked else "item"
     order = {"added": "id", "name": f"{dialect.folded('name')}, id", "tokens": "tokens DESC, id"}[wanted.sort]
-    return f"SELECT id FROM {source} WHERE {' AND '.join(clauses)} ORDER BY {order}", values
+    return f"SELECT id FROM {source} WHERE {' AND '.join(clauses) or '1 = 1'} ORDER BY {order}", values
 
 
 def _has_text(text: str, dialect: Dialect) -> tuple[str, str]:
