@@ -46,7 +46,7 @@ class RequestQueue(Protocol):
 
 
 class Feeder:
-    """Keeps up to N packed requests at work; how many of them are in flight is their sender's business."""
+    """Keeps up to N packed requests at work."""
 
     def __init__(self, slots: int, tasks: set[asyncio.Task[None]]) -> None:
         """Nothing is taken yet.

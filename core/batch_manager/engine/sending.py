@@ -82,7 +82,6 @@ class Sender:
         self._pacer: Pace = pace or Pacer(settings.requests_per_minute, settings.tokens_per_minute, time.monotonic())
         self._by_bytes = False
         self._turn = asyncio.Lock()
-        self._flights = asyncio.Semaphore(settings.concurrency)
         self._exhausted: list[int] = []
         self._halved: set[int] = set()
         self._known_tokens = settings.tokens_per_minute
@@ -176,10 +175,9 @@ class Sender:
         )
         while True:
             try:
-                async with self._flights:
-                    async for attempt in retrying:
-                        with attempt:
-                            flown = await self._once(batch, inputs, attempt.retry_state.attempt_number)
+                async for attempt in retrying:
+                    with attempt:
+                        flown = await self._once(batch, inputs, attempt.retry_state.attempt_number)
                 self._exhausted.clear()
                 await self._keep(batch, inputs, flown)
                 return None
@@ -245,7 +243,7 @@ class Sender:
             self._show_limits()
 
     async def _keep(self, batch: BatchProgress, inputs: Sequence[Input], flown: _Flown) -> None:
-        """Keep an answer, and what it tells; meanwhile another request has its place."""
+        """Keep an answer, and what it tells. Until then no other has its place: a kill costs only those."""
         held, answer, seconds = flown
         # It is paid for and lives only here, so a store that is full or busy is tried for long.
         await self._control.keep(lambda: self._books.answered(held, batch, inputs, answer, seconds))
