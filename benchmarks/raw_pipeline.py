@@ -1,8 +1,8 @@
 """The limit: the fastest pipeline that keeps no promise at all.
 
-Raw answers of the openai client (its own look through the inputs left out, base64 by the fastest decoder), Chroma in a
-process of its own, a thousand rows a write, the next write ready in the pipe while Chroma works. The rows are those
-that the program writes: the same texts, vectors and metadata.
+Raw answers of the openai client (its own look through the inputs left out, JSON and base64 by the fastest decoders),
+Chroma in a process of its own, a thousand rows a write, the next write ready in the pipe while Chroma works. The rows
+are those that the program writes: the same texts, vectors and metadata.
 No price, no journal, no ledger, no retries, no marks; a kill loses everything that was paid for.
 Usage: python benchmarks/raw_pipeline.py DOCUMENTS.jsonl BASE_URL CHROMA_DIRECTORY [--no-chroma]
 """
@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import openai
+import orjson
 import pybase64
 
 BATCH = 100
@@ -116,7 +117,7 @@ async def main(documents: str, base_url: str, directory: str, *flags: str) -> No
             raw = await client.embeddings.with_raw_response.create(
                 model=MODEL, input="", encoding_format="base64", extra_body={"input": texts}
             )
-        data = json.loads(raw.content)["data"]
+        data = orjson.loads(raw.content)["data"]
         # With validation it is twice as fast as without.
         vectors = [pybase64.b64decode(entry["embedding"], validate=True) for entry in data]
         began = began or time.perf_counter() - started

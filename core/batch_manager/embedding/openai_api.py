@@ -13,9 +13,10 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import openai
+import orjson
 
 from batch_manager.embedding import Answer, RateLimits, space_of
 from batch_manager.embedding.answers import decode_vectors
@@ -171,7 +172,7 @@ def _refuses_base64(refusal: Refusal) -> bool:
 def _read(content: bytes, count: int, expected: int | None, expected_tokens: int, limits: RateLimits | None) -> Answer:
     """Check an answer as a whole before anything of it is used."""
     try:
-        body = json.loads(content)
+        body = _parsed(content)
     except (ValueError, RecursionError):
         shown = "an HTML page" if content.lstrip()[:1] == b"<" else "something that isn't JSON"
         raise RequestRefused(unusable("not_json", f"The server answered with {shown}.")) from None
@@ -197,6 +198,13 @@ def _read(content: bytes, count: int, expected: int | None, expected_tokens: int
     return Answer(
         vectors=vectors, dimensions=sizes.pop(), tokens=_usage(body.get("usage"), expected_tokens), limits=limits
     )
+
+
+def _parsed(content: bytes) -> Any:
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return json.loads(content)  # it takes more: some servers write NaN, which is told as what it is
 
 
 def _usage(usage: object, expected: int) -> int | None:
