@@ -146,8 +146,12 @@ class Desk:
         half = self.workspace.half_price.price()
         return None if half is None else half.cost(self.quote.tokens)
 
-    async def first(self, back: BackRoom) -> tuple[array[int], list[ItemRow]]:
+    async def first(self, back: BackRoom, at: int | None = None) -> tuple[array[int], list[ItemRow]]:
         """Read the first ids that fit the filter, as many as a screen can show, and their rows.
+
+        Args:
+            back: Where it is read.
+            at: The item that is to be in sight; the rows are left out when it isn't among the first.
 
         Raises:
             StoreError: The store can't be read.
@@ -156,7 +160,7 @@ class Desk:
 
         def look() -> tuple[array[int], list[ItemRow]]:
             ids = items.first_ids(wanted, FIRST)
-            return ids, items.rows(ids)
+            return ids, items.rows(ids) if at is None or at in ids else []
 
         return await back.read(look)
 

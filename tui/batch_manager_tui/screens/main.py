@@ -25,7 +25,7 @@ from batch_manager_tui.widgets.border_titles import entitle
 from batch_manager_tui.widgets.columns import ColumnHeads
 from batch_manager_tui.widgets.cost_panel import CostPanel
 from batch_manager_tui.widgets.filter_box import FilterBox
-from batch_manager_tui.widgets.guide import empty_lines, idle_lines, unread_lines
+from batch_manager_tui.widgets.guide import guide_lines, idle_lines
 from batch_manager_tui.widgets.item_list import ItemList
 from batch_manager_tui.widgets.key_line import KeyLine, Keys
 from batch_manager_tui.widgets.pane_titles import pane_at, pane_title
@@ -59,7 +59,6 @@ class MainScreen(AppScreen):
             with Vertical(id="items-pane", classes="pane"):
                 yield ColumnHeads()
                 yield ItemList(self.desk.selection, id="items")
-                yield Lines(id="guide")
                 yield Lines(id="why")
                 yield FilterBox(id="filter")
             cost = CostPanel(id="cost", classes="pane")
@@ -78,8 +77,7 @@ class MainScreen(AppScreen):
         self._composed = True
         self._at("items")
         self.items.focus()
-        for name in ("#guide", "#why"):
-            self.query_one(name, Lines).can_focus = False
+        self.query_one("#why", Lines).can_focus = False
         self.query_one("#preview").can_focus = False
         self.set_interval(TICK, self.readings.tick)
         if self.batch_app.opened is not None:
@@ -153,12 +151,8 @@ class MainScreen(AppScreen):
         desk, now = self.desk, self.situation()
         self.show_header()
         empty = not now.listed
-        self.query_one(ColumnHeads).display = not empty
-        self.query_one("#items-pane").set_class(empty, "-empty")
-        guide = self.query_one("#guide", Lines)
-        guide.display = empty
-        if empty:
-            guide.show_made(lambda width: unread_lines(now.unread, width) if now.unread else empty_lines(now, width))
+        self.query_one(ColumnHeads).rest(empty)
+        self.items.show_guide(partial(guide_lines, now) if empty else None)
         tabs = self.has_class("-tabs")
         # As long as it holds, and not only in a notice: it may be a filter of days ago.
         filtered, way_out = self._filter_words(now), f"{now.key('clear')} shows all"

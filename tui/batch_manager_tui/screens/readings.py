@@ -131,7 +131,8 @@ class Readings:
         screen, wanted = self._screen, self._screen.desk.selection.wanted
         try:
             if wanted != self._listed:
-                first, rows = await screen.desk.first(screen.batch_app.back)
+                at = screen.items.current_id if screen.items.cursor else None
+                first, rows = await screen.desk.first(screen.batch_app.back, at)
                 if screen.gone or wanted != screen.desk.selection.wanted:
                     return False
                 if screen.items.show_first(first, rows):

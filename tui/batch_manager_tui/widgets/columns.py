@@ -47,6 +47,7 @@ class ColumnHeads(Widget):
     """The names of the columns, above the list."""
 
     names_alone = False
+    unused = False
 
     class Pressed(Message):
         """A head was clicked."""
@@ -57,6 +58,8 @@ class ColumnHeads(Widget):
 
     def on_click(self, event: events.Click) -> None:
         """Say which one."""
+        if self.unused:
+            return
         columns = Columns.for_width(self.size.width - 1, self.names_alone)
         left = event.x - MARK_CELLS
         heads: tuple[tuple[Head, int], ...] = (
@@ -76,8 +79,16 @@ class ColumnHeads(Widget):
             self.names_alone = names_alone
             self.refresh()
 
+    def rest(self, unused: bool) -> None:
+        """There is no row to stand above, or there is one again; the line keeps its place."""
+        if unused != self.unused:
+            self.unused = unused
+            self.refresh()
+
     def render(self) -> Content:
         """One quiet line."""
+        if self.unused:
+            return Content()
         columns = Columns.for_width(self.size.width - 1, self.names_alone)
         words = [
             " " * MARK_CELLS,

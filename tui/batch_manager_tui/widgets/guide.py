@@ -19,13 +19,15 @@ DATE, DATE_AND_TIME = 10, 16
 """Characters of a time that say so much."""
 
 
-def empty_lines(now: Situation, width: int) -> list[Line]:
+def guide_lines(now: Situation, width: int) -> list[Line]:
     """Why the list is empty, and what to press."""
+    if now.unread:
+        return _unread(now.unread, width)
     if not now.ready:
-        return [[], [("Opening the home…", "soft")]]
+        return [[("Opening the home…", "soft")]]
     if not now.counts.total():
         return _first_run(now, width)
-    lines: list[Line] = [[], [("No item fits the filter.", "strong")], []]
+    lines: list[Line] = [[("No item fits the filter.", "strong")], []]
     if now.wanted.text:
         lines += [[(line, "soft")] for line in wrap(f"name has “{shown(now.wanted.text)}”", width)]
     finding = FINDING.get(now.wanted.problem, now.wanted.problem) if now.wanted.problem else None
@@ -43,7 +45,7 @@ def empty_lines(now: Situation, width: int) -> list[Line]:
 
 def _first_run(now: Situation, width: int) -> list[Line]:
     width = min(width, 62)  # longer lines read badly
-    lines: list[Line] = [[], [("Nothing here yet.", "strong")], []]
+    lines: list[Line] = [[("Nothing here yet.", "strong")], []]
     words = "Bring in what is to be searched: the structure from a database, the words from a file, or both."
     lines += [[(line, "")] for line in wrap(words, width)]
     lines += [
@@ -62,7 +64,7 @@ def _first_run(now: Situation, width: int) -> list[Line]:
     return lines
 
 
-def unread_lines(why: str, width: int) -> list[Line]:
+def _unread(why: str, width: int) -> list[Line]:
     """The list's place while the items can't be read."""
     lines: list[Line] = [[("The items can't be read.", "strong")], []]
     lines += [[(line, "error")] for line in wrap(why, width)]

@@ -16,8 +16,9 @@ from batch_manager.store.items import ItemRow, Status
 from batch_manager_tui.display import cell_len, clip, clip_apart, fit, shown
 from batch_manager_tui.selection import Selection
 from batch_manager_tui.widgets.columns import MARK_CELLS, Columns
+from batch_manager_tui.widgets.guided import GuidedView
 from batch_manager_tui.widgets.pages import ReadRows, RowPages
-from batch_manager_tui.widgets.strips import LineView, Piece, strip_of
+from batch_manager_tui.widgets.strips import Piece, strip_of
 from batch_manager_tui.widgets.words import KIND, STATUS
 
 BESIDE = 3
@@ -26,7 +27,7 @@ BESIDE = 3
 _STATUS_PARTS: dict[Status, str] = {"pending": "", "indexed": "success", "failed": "error", "skipped": "soft"}
 
 
-class ItemList(LineView):
+class ItemList(GuidedView):
     """The items that fit the filter, with cursor and marks."""
 
     @dataclass
@@ -283,7 +284,7 @@ class ItemList(LineView):
 
     def on_resize(self) -> None:
         """Keep the cursor in sight; the lines are drawn again already, for their new place."""
-        self.virtual_size = Size(self.line_width, self.line_count())
+        self.virtual_size = Size(self.line_width, self.line_count() or self.guide_height)
         self._keep_in_sight()
         self._share_out()
 
