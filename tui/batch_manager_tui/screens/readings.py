@@ -135,6 +135,8 @@ class Readings:
                 first, rows = await screen.desk.first(screen.batch_app.back, at)
                 if screen.gone or wanted != screen.desk.selection.wanted:
                     return False
+                if first and self._listed is not None:
+                    screen.items.show_guide(None)  # at the start, keys mean nothing before what stands beside is read
                 if screen.items.show_first(first, rows):
                     await self._seen()
                 if screen.gone or wanted != screen.desk.selection.wanted:

@@ -40,7 +40,7 @@ class GuidedView(LineView):
 
     def render_line(self, y: int) -> Strip:
         """A line of the guide, where there is one, or one of the view's own."""
-        if self._guide is None or self.line_count():
+        if self._guide is None:
             return super().render_line(y)
         if self._guided[0] != self._drawn_width:
             self._guided = (self._drawn_width, self._guide(max(LEAST_WIDTH, self._drawn_width - 2 * ASIDE)))
