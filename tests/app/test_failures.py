@@ -91,14 +91,14 @@ async def test_undo_goes_back_skip_by_skip(opens: Any, drives: Any, tables: Any)
     async with drives(workspace) as driver:
         desk = await opened(driver)
         await driver.press("minus", "minus", "minus")
-        assert [counts().total("failed"), counts().total("skipped")] == [0, 6]
+        await driver.until(lambda: [counts().total("failed"), counts().total("skipped")] == [0, 6])
         await driver.press("u")
-        assert [group.code for group in desk.groups] == [POISON]
-        assert driver.notice == "Undone: 1 item is back as before; u undoes the skip before."
+        await driver.until(lambda: [group.code for group in desk.groups] == [POISON])
+        await driver.until(lambda: driver.notice == "Undone: 1 item is back as before; u undoes the skip before.")
         await driver.press("u")
-        assert [group.code for group in desk.groups] == ["empty_document", POISON]
+        await driver.until(lambda: [group.code for group in desk.groups] == ["empty_document", POISON])
         await driver.press("escape", "u")  # the screen before knows of it as well
-        assert "Undone: 4 items are back as before." in driver.notice
+        await driver.until(lambda: "Undone: 4 items are back as before." in driver.notice)
         assert counts().total("failed") == 6
         await driver.press("u")
         assert "no mark or skip" in driver.notice
