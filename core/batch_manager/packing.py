@@ -91,7 +91,7 @@ def fitting(tokens: Iterable[int], room: int) -> int:
 
 def pack_window(inputs: Sequence[Input], limits: Limits) -> list[list[Input]]:
     """Pack what is at hand. In order when that takes no more requests than must be; otherwise balanced."""
-    if _only_number_counts([max(tokens, (size + 3) // 4) for _, tokens, size in inputs], limits):  # as `weight`
+    if _only_number_counts([one.weight for one in inputs], limits):
         return [list(inputs[at : at + limits.inputs]) for at in range(0, len(inputs), limits.inputs)]
     in_order = _next_fit(inputs, limits)
     if len(in_order) <= lower_bound(inputs, limits):

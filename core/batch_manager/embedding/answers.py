@@ -37,11 +37,11 @@ def all_finite(numbers: bytes) -> bool:
     Without numpy, which takes a tenth of a second to load behind the first answer, and 20 MB from then on.
     """
     last = numbers[3::4]
-    return not any(byte in last for byte in _LARGE) or all(map(math.isfinite, _floats(numbers)))
+    return not any(byte in last for byte in _LARGE) or all(map(math.isfinite, _turned(array("f", numbers))))
 
 
-def _floats(numbers: bytes) -> array[float]:
-    floats = array("f", numbers)
+def _turned(floats: array[float]) -> array[float]:
+    """From this machine's order of bytes to little endian, or back."""
     if sys.byteorder == "big":
         floats.byteswap()
     return floats
@@ -55,9 +55,7 @@ def _raw(value: object) -> bytes:
         floats = array("f", value) if isinstance(value, list) else array("f")  # what is too large becomes infinite
     except (ValueError, TypeError, OverflowError, binascii.Error):
         raise RequestRefused(unusable("broken_vector", "An embedding in the answer can't be decoded.")) from None
-    if sys.byteorder == "big":
-        floats.byteswap()
-    return floats.tobytes()
+    return _turned(floats).tobytes()
 
 
 def read_one(body: object, dimensions: int | None) -> tuple[bytes, int | None]:

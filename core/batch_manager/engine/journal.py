@@ -101,13 +101,15 @@ class Journal:
 
     async def _write_all(self) -> None:
         loop = asyncio.get_running_loop()
-        self._thread = self._thread or ThreadPoolExecutor(1, thread_name_prefix="batch-manager-journal")
         while self._urgent or self._waiting:
             if self._urgent:
                 group, self._urgent = self._urgent, []
             else:
                 group, self._waiting = self._waiting, []
             try:
+                if self._thread is None:
+                    self._thread = ThreadPoolExecutor(1, thread_name_prefix="batch-manager-journal")
+                    await loop.run_in_executor(self._thread, self._store.keep_little)
                 outcomes = await loop.run_in_executor(self._thread, self._commit, [one.entry for one in group])
             except Exception as error:  # such as no more threads: nothing was written, and whoever waits has to know
                 outcomes = [_Outcome(error=error)] * len(group)
@@ -118,7 +120,6 @@ class Journal:
     def _commit(self, entries: Sequence[Entry]) -> list[_Outcome]:
         """Write them in one transaction; where that fails, each in its own. Called in the journal's thread."""
         try:
-            self._store.keep_little()
             with self._store.transaction():
                 outcomes = [_Outcome(entry()) for entry in entries]
         except Exception as error:

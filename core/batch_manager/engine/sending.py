@@ -88,6 +88,7 @@ class Sender:
 
     async def send(self, batch: BatchProgress, inputs: Sequence[Input]) -> None:
         """Send a batch until each of its inputs is answered or failed, or the run stops."""
+        batch.started = time.monotonic()
         await self._send(batch, inputs)
         batch.waits_for = ""
         batch.state = "answered" if batch.answered > batch.indexed else ("failed" if batch.failed else "indexed")
@@ -217,7 +218,6 @@ class Sender:
         ids = [one.text_id for one in inputs]
         texts = await self._control.persist(lambda: books.store.work.bodies(ids), at_stake=False)
         tokens = sum(one.tokens for one in inputs)
-        batch.started = batch.started or time.monotonic()
         ticket = await self._wait_for_turn(batch, inputs)
         batch.state, batch.waits_for = "sending", ""
         batch.tries += 1

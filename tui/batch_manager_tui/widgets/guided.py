@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from rich.style import Style
 from textual.geometry import Size
 from textual.strip import Strip
 
-from batch_manager_tui.widgets.strips import LEAST_WIDTH, Line, LineView, Make, clip_line, strip_of
+from batch_manager_tui.widgets.strips import LEAST_WIDTH, Line, LineView, Make, clip_line
 
 ASIDE = 2
 """Cells on both sides of a guide."""
@@ -47,5 +46,4 @@ class GuidedView(LineView):
         index = y + self._top
         line = self._guided[1][index] if index < len(self._guided[1]) else []
         cut = clip_line(line, self._drawn_width - 2 * ASIDE)
-        pieces = [(" " * ASIDE, Style()), *((text, self.part(name)) for text, name in cut)]
-        return strip_of(pieces, self._drawn_width, self.ground)
+        return self.ready_made([(" " * ASIDE, ""), *cut], self._drawn_width)

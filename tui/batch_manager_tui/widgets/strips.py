@@ -106,6 +106,10 @@ class LineView(ScrollView, can_focus=True, inherit_bindings=False):
             return _written(self.app.theme_variables[COLOURS[name]], bold=name == "strong")
         return self.get_component_rich_style(f"line--{name}", partial=True) if name else Style()
 
+    def ready_made(self, line: Line, width: int) -> Strip:
+        """A line that only has to be cut to the width."""
+        return strip_of(((text, self.part(name)) for text, name in clip_line(line, width)), width, self.ground)
+
     def fit_lines(self) -> None:
         """Adjust to a new number of lines, and draw again."""
         self.virtual_size = Size(self.line_width, self.line_count())
@@ -196,9 +200,7 @@ class Lines(LineView):
 
     def draw_line(self, index: int, width: int) -> Strip:
         """Cut to the width."""
-        return strip_of(
-            ((text, self.part(name)) for text, name in clip_line(self.lines[index], width)), width, self.ground
-        )
+        return self.ready_made(self.lines[index], width)
 
 
 def clip_line(line: Line, width: int) -> Line:
