@@ -103,6 +103,10 @@ def pictured(snapshot: Any) -> Callable[..., None]:
                     app.main.readings.view_changed(view)
                 for size in reversed(sizes):
                     await pilot.resize_terminal(*size)
+                    for _ in range(300):  # on a busy machine the new size is long in coming
+                        if {screen.size for screen in app.screen_stack} == {size}:
+                            break
+                        await pilot.pause(0.02)
                     await rest(pilot)
                     await rest(pilot)  # a screen under a question is laid out a moment later
                     lines += [f"== {size[0]}x{size[1]}", *rows_of(app)]
