@@ -77,7 +77,7 @@ async def test_what_is_written_is_durable_when_it_is_told(store: DocumentationSt
     assert after == ["told: kept"]
 
 
-async def test_what_comes_meanwhile_goes_together_and_the_urgent_before_it(
+async def test_what_comes_meanwhile_goes_together(
     store: DocumentationStore, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commits: list[list[str]] = []
@@ -93,11 +93,10 @@ async def test_what_comes_meanwhile_goes_together_and_the_urgent_before_it(
     monkeypatch.setattr(store, "transaction", noted)
     first, writing = await held(journal)
     others = [asyncio.create_task(journal.write(lambda name=name: order.append(name))) for name in "abc"]
-    urgent = [asyncio.create_task(journal.write(lambda name=name: order.append(name), urgent=True)) for name in "xy"]
     await asyncio.sleep(0.02)
     first.let_go.set()
-    await asyncio.gather(writing, *others, *urgent)
-    assert commits == [[], ["x", "y"], ["a", "b", "c"]]
+    await asyncio.gather(writing, *others)
+    assert commits == [[], ["a", "b", "c"]]
 
 
 async def test_one_that_fails_takes_no_other_with_it(store: DocumentationStore, journal: Journal) -> None:

@@ -99,7 +99,7 @@ class Pacer:
     def wait(self, tokens: int, now: float) -> float:
         """Seconds until a request of that many tokens may leave; 0 when it may now."""
         if not self._heard and self._in_flight:
-            return 0.05  # the first answer tells the limits; until then one request at a time
+            return 0.01  # the first answer tells the limits; until then one request at a time
         return max(self._not_before - now, self.requests.wait(1, now), self.tokens.wait(tokens, now), 0.0)
 
     def give_way(self) -> None:

@@ -124,12 +124,13 @@ class Books:
         self._left_now(cost)  # before it is written down: another one may be on its way there meanwhile
         ids: list[int] = []
         try:
-            await self._journal.write(lambda: ids.append(self._write_down(batch, inputs, tokens, cost)), urgent=True)
+            await self._journal.write(lambda: ids.append(self._write_down(batch, inputs, tokens, cost)))
         except BaseException as error:
-            self._progress.requests -= 1
-            self._came_back(cost)
             if ids and isinstance(error, asyncio.CancelledError):  # it is written down all the same
-                self.store.ledger.refuse(ids[-1], UNSENT.code, UNSENT.message, held=False, seconds=0.0)
+                self.unsent(Reservation(ids[-1], tokens, cost))
+            else:
+                self._progress.requests -= 1
+                self._came_back(cost)
             raise
         return Reservation(ids[-1], tokens, cost)
 
@@ -209,6 +210,11 @@ class Books:
             held.request_id, refusal.code, refusal.message, held=refusal.maybe_billed, seconds=seconds
         )
         self._came_back(0 if refusal.maybe_billed else held.cost)
+
+    def unsent(self, held: Reservation) -> None:
+        """It was written down, and will never be sent."""
+        self._progress.requests -= 1
+        self.refused(held, UNSENT, 0.0)
 
     def _came_back(self, let_go: int) -> None:
         self._flying -= 1

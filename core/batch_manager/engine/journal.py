@@ -53,14 +53,11 @@ class Journal:
     def __init__(self, store: DocumentationStore) -> None:
         """Nothing is written yet."""
         self._store = store
-        self._urgent: list[_Waiting] = []
         self._waiting: list[_Waiting] = []
         self._writing: asyncio.Task[None] | None = None
         self._thread: ThreadPoolExecutor | None = None
 
-    async def write(
-        self, entry: Callable[[], T], then: Callable[[T], None] = lambda _: None, *, urgent: bool = False
-    ) -> T:
+    async def write(self, entry: Callable[[], T], then: Callable[[T], None] = lambda _: None) -> T:
         """Write an entry; returns what it returns, once it is durable.
 
         Whoever is cancelled meanwhile has it written all the same, and is cancelled after that.
@@ -68,7 +65,6 @@ class Journal:
         Args:
             entry: See `Entry`.
             then: What follows from it in memory, called in the loop as soon as it is durable.
-            urgent: It is small, and something is sent after it: it doesn't wait for what is large and came before.
 
         Raises:
             StoreError: It could not be written; nothing of it was.
@@ -81,7 +77,7 @@ class Journal:
             then(value)
             return value
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        (self._urgent if urgent else self._waiting).append(_Waiting(entry, then, future))
+        self._waiting.append(_Waiting(entry, then, future))
         if self._writing is None:
             self._writing = asyncio.create_task(self._write_all())
         try:
@@ -101,11 +97,8 @@ class Journal:
 
     async def _write_all(self) -> None:
         loop = asyncio.get_running_loop()
-        while self._urgent or self._waiting:
-            if self._urgent:
-                group, self._urgent = self._urgent, []
-            else:
-                group, self._waiting = self._waiting, []
+        while self._waiting:
+            group, self._waiting = self._waiting, []
             try:
                 if self._thread is None:
                     self._thread = ThreadPoolExecutor(1, thread_name_prefix="batch-manager-journal")

@@ -106,8 +106,8 @@ class Run:
         task.result()
 
     async def _feed(self, sender: Sender) -> None:
-        """Send what is agreed, packed window by window, with up to N requests at work."""
-        await Feeder(self._settings.concurrency, self._tasks).feed(OwnQueue(self.books, self.control, sender))
+        """Send what is agreed, packed window by window: N requests in flight, and one more that is ready."""
+        await Feeder(self._settings.concurrency + 1, self._tasks).feed(OwnQueue(self.books, self.control, sender))
         if self.control.stopping:
             raise StopRun
 

@@ -15,7 +15,7 @@ from batch_manager.embedding import Answer, Embedder
 from batch_manager.embedding.backoff import backoff
 from batch_manager.embedding.pacing import Pace, Pacer
 from batch_manager.engine.books import Books, NotNow, Reservation
-from batch_manager.engine.control import Control
+from batch_manager.engine.control import Control, StopRun
 from batch_manager.engine.progress import BatchProgress
 from batch_manager.errors import Refusal, RequestRefused, StoppedError, Verdict
 from batch_manager.events import LimitsView
@@ -82,13 +82,15 @@ class Sender:
         self._pacer: Pace = pace or Pacer(settings.requests_per_minute, settings.tokens_per_minute, time.monotonic())
         self._by_bytes = False
         self._turn = asyncio.Lock()
+        # A request is written down together with the answer that makes room for it, and leaves when both are durable.
+        self._ahead = asyncio.Semaphore(settings.concurrency)
+        self._places = asyncio.Semaphore(settings.concurrency)
         self._exhausted: list[int] = []
         self._halved: set[int] = set()
         self._known_tokens = settings.tokens_per_minute
 
     async def send(self, batch: BatchProgress, inputs: Sequence[Input]) -> None:
         """Send a batch until each of its inputs is answered or failed, or the run stops."""
-        batch.started = time.monotonic()
         await self._send(batch, inputs)
         batch.waits_for = ""
         batch.state = "answered" if batch.answered > batch.indexed else ("failed" if batch.failed else "indexed")
@@ -218,35 +220,56 @@ class Sender:
         ids = [one.text_id for one in inputs]
         texts = await self._control.persist(lambda: books.store.work.bodies(ids), at_stake=False)
         tokens = sum(one.tokens for one in inputs)
-        ticket = await self._wait_for_turn(batch, inputs)
-        batch.state, batch.waits_for = "sending", ""
-        batch.tries += 1
-        limits, answered = None, False
-        try:
-            reservation = await self._reserve(batch, inputs, tokens)
-            sent = time.monotonic()
+        async with self._ahead:
+            batch.started = batch.started or time.monotonic()
+            ticket = await self._wait_for_turn(batch, inputs)
+            batch.state, batch.waits_for = "sending", ""
+            batch.tries += 1
+            limits, answered = None, False
             try:
-                answer = await self._embedder.embed(
-                    [texts[one.text_id] for one in inputs], tried=tried, expected_tokens=tokens
-                )
-            except RequestRefused as error:
-                refusal, seconds = error.refusal, time.monotonic() - sent
-                await self._control.persist(lambda: books.refused(reservation, refusal, seconds))
+                reservation = await self._reserve(batch, inputs, tokens)
+                await self._place(reservation)
+                sent = time.monotonic()
+                try:
+                    answer = await self._embedder.embed(
+                        [texts[one.text_id] for one in inputs], tried=tried, expected_tokens=tokens
+                    )
+                except BaseException as error:
+                    self._places.release()
+                    seconds = time.monotonic() - sent
+                    if isinstance(error, RequestRefused):
+                        refusal = error.refusal
+                        await self._control.persist(lambda: books.refused(reservation, refusal, seconds))
+                    elif isinstance(error, asyncio.CancelledError):
+                        books.refused(reservation, GIVEN_UP, seconds)
+                    raise
+                limits, answered = answer.limits, True
+                return _Flown(reservation, answer, time.monotonic() - sent)
+            finally:
+                self._pacer.back(ticket, limits, time.monotonic(), answered=answered)
+                self._show_limits()
+
+    async def _place(self, reservation: Reservation) -> None:
+        """Wait for a place among those in flight. The run may have been paused or stopped since its turn came."""
+        try:
+            await self._places.acquire()
+            try:
+                await self._control.gate()
+            except BaseException:
+                self._places.release()
                 raise
-            except asyncio.CancelledError:
-                books.refused(reservation, GIVEN_UP, time.monotonic() - sent)
-                raise
-            limits, answered = answer.limits, True
-            return _Flown(reservation, answer, time.monotonic() - sent)
-        finally:
-            self._pacer.back(ticket, limits, time.monotonic(), answered=answered)
-            self._show_limits()
+        except (StopRun, asyncio.CancelledError):
+            self._books.unsent(reservation)
+            raise
 
     async def _keep(self, batch: BatchProgress, inputs: Sequence[Input], flown: _Flown) -> None:
         """Keep an answer, and what it tells. Until then no other has its place: a kill costs only those."""
         held, answer, seconds = flown
         # It is paid for and lives only here, so a store that is full or busy is tried for long.
-        await self._control.keep(lambda: self._books.answered(held, batch, inputs, answer, seconds))
+        try:
+            await self._control.keep(lambda: self._books.answered(held, batch, inputs, answer, seconds))
+        finally:
+            self._places.release()
         self._wake()
         await self._check_drift(batch, answer)
         told = self._pacer.tokens.per_minute
