@@ -4,7 +4,8 @@ Usage: python benchmarks/journal.py [--documents 5000] [--rounds 3] [--latency 1
 
 The raw pipeline only collects its answers in memory; the program reserves, journals, marks and feeds Chroma meanwhile.
 The ratio is the rate of its answers over the raw pipeline's: from the yes to the last one that was kept, and in steady
-state, from the first answers on; until those, which tell the account's limits, the program sends one request alone.
+state, without the beginning and the end. In the beginning the program sends one request alone, whose answer tells what
+the account allows.
 """
 
 from __future__ import annotations
@@ -21,11 +22,14 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 
 import corpus
-from processes import measured
+from processes import printed
 
 from batch_manager.rehearsal import RehearsalOptions, RehearsalServer
 
 HERE = Path(__file__).parent
+
+STEADY = (0.2, 0.9)
+"""Between these parts of the answers all places are taken, in either pipeline."""
 
 
 def main() -> None:
@@ -42,16 +46,14 @@ def main() -> None:
         documents = str(corpus.write(Path(folder) / "documents.jsonl", arguments.documents))
         for number in range(arguments.rounds):
             common = [documents, server.base_url, str(Path(folder) / str(number))]
-            raw = measured([sys.executable, str(HERE / "raw_pipeline.py"), *common, "--no-chroma"], environment)
-            own = measured([sys.executable, str(HERE / "one_run.py"), *common], environment)
-            pairs.append((raw.output, own.output))
-    count = arguments.documents
+            raw = printed([sys.executable, str(HERE / "raw_pipeline.py"), *common, "--no-chroma"], environment)
+            pairs.append((raw, printed([sys.executable, str(HERE / "one_run.py"), *common], environment)))
     ratios = {}
     if not arguments.json:
         print("| over | no Chroma at all, answers/s | journaled, answers/s | ratio |\n|---|---|---|---|")
     for name, rate in (("all of it", whole_rate), ("steady state", steady_rate)):
-        ratios[name] = statistics.median(rate(own, count) / rate(raw, count) for raw, own in pairs)
-        plain, kept = (statistics.median(rate(pair[at], count) for pair in pairs) for at in (0, 1))
+        ratios[name] = statistics.median(rate(own) / rate(raw) for raw, own in pairs)
+        plain, kept = (statistics.median(rate(pair[at]) for pair in pairs) for at in (0, 1))
         if not arguments.json:
             print(f"| {name} | {plain:.0f} | {kept:.0f} | {ratios[name]:.2f} |")
     if arguments.json:
@@ -59,15 +61,24 @@ def main() -> None:
         print(json.dumps({"name": "journal", "ratios": named}))
 
 
-def whole_rate(output: dict[str, Any], count: int) -> float:
+def whole_rate(output: dict[str, Any]) -> float:
     """Answers a second, from the yes to the last."""
-    return count / float(output["paid"])
+    answers = output["answers"]
+    return float(sum(count for _, count in answers) / answers[-1][0])
 
 
-def steady_rate(output: dict[str, Any], count: int) -> float:
-    """Answers a second, from the first on, where there were more than the first."""
-    left, seconds = count - int(output["first"]), float(output["paid"]) - float(output["began"])
-    return left / seconds if left > 0 and seconds > 0 else count / float(output["paid"])
+def steady_rate(output: dict[str, Any]) -> float:
+    """Answers a second between the moments in which a fifth and nine tenths of them were there."""
+    answers = output["answers"]
+    total = sum(count for _, count in answers)
+    passed: list[tuple[float, int]] = []
+    there = 0
+    for seconds, count in answers:
+        there += count
+        if total * STEADY[0] <= there <= total * STEADY[1]:
+            passed.append((seconds, there))
+    (began, before), (ended, after) = passed[0], passed[-1]
+    return (after - before) / (ended - began) if ended > began else whole_rate(output)
 
 
 def _options(latency: float) -> RehearsalOptions:

@@ -63,15 +63,8 @@ def run(engine: Engine, scope: Scope) -> dict[str, Any]:
     if view.state != "done":
         raise SystemExit(f"{view.state}: {view.reason}")
     rows = sum(engine.index.counts().values())
-    first, last = (kept[0], kept[-1]) if kept else ((started, 0), (started, 0))
-    return {
-        "seconds": seconds,
-        "cpu": cpu,
-        "rows": rows,
-        "began": first[0] - started,
-        "first": first[1],
-        "paid": last[0] - started,
-    }
+    answers = [(moment - started, count) for moment, count in kept]
+    return {"seconds": seconds, "cpu": cpu, "rows": rows, "answers": answers}
 
 
 def listen(events: Subscription, over: threading.Event, kept: list[tuple[float, int]]) -> None:

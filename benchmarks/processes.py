@@ -28,6 +28,15 @@ def memory(process: psutil.Process) -> int:
     return int(getattr(full, "pss", full.rss))
 
 
+def printed(command: Sequence[str], environment: Mapping[str, str]) -> dict[str, Any]:
+    """Run a command that nobody watches, since looking at its memory takes time; what it printed."""
+    done = subprocess.run(command, env=dict(environment), capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr}")
+    output: dict[str, Any] = json.loads(done.stdout)
+    return output
+
+
 def measured(command: Sequence[str], environment: Mapping[str, str]) -> Measured:
     """Run a command, watching the memory of it and its children."""
     started = time.perf_counter()
