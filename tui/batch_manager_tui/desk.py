@@ -146,21 +146,26 @@ class Desk:
         half = self.workspace.half_price.price()
         return None if half is None else half.cost(self.quote.tokens)
 
-    async def first(self, back: BackRoom, at: int | None = None) -> tuple[array[int], list[ItemRow]]:
+    async def first(self, back: BackRoom, at: int | None = None) -> tuple[array[int], list[ItemRow], bool]:
         """Read the first ids that fit the filter, as many as a screen can show, and their rows.
 
         Args:
             back: Where it is read.
-            at: The item that is to be in sight; the rows are left out when it isn't among the first.
+            at: The item that is to be in sight. When it isn't among the first, all ids are read, and no rows.
+
+        Returns:
+            The ids, the rows, and whether these are all ids.
 
         Raises:
             StoreError: The store can't be read.
         """
         items, wanted = self._opened().store.items, self.selection.wanted
 
-        def look() -> tuple[array[int], list[ItemRow]]:
+        def look() -> tuple[array[int], list[ItemRow], bool]:
             ids = items.first_ids(wanted, FIRST)
-            return ids, items.rows(ids) if at is None or at in ids else []
+            if at is None or at in ids:
+                return ids, items.rows(ids), False
+            return items.ids(wanted), [], True
 
         return await back.read(look)
 

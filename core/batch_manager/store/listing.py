@@ -5,7 +5,6 @@ Every query here is answered from small indexes, or stops at the page's end: non
 
 from __future__ import annotations
 
-import json
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -72,6 +71,8 @@ def ids_of(database: Database, wanted: ItemFilter, limit: int | None = None) -> 
 def _read(database: Database, sql: str, values: list[Any], ids: array[int]) -> None:
     """Add the ids, which SQLite joins to one text, in order: a row each would ask for the interpreter each time, and
     keep the screen from it for as long as it takes to read them all."""
+    import orjson  # lists alone need it, and not the commands that only count
+
     with translated():
         listed = database.dialect.listed("id")
         joined: str = database.execute_sql(f"SELECT coalesce({listed}, '') FROM ({sql}) x", values).fetchone()[0]
@@ -79,7 +80,7 @@ def _read(database: Database, sql: str, values: list[Any], ids: array[int]) -> N
     while start < len(joined):
         end = joined.find(",", start + SLICE)
         end = len(joined) if end < 0 else end
-        ids.fromlist(json.loads(f"[{joined[start:end]}]"))
+        ids.fromlist(orjson.loads(f"[{joined[start:end]}]"))
         start = end + 1
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from array import array
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -130,18 +131,20 @@ class Readings:
         """Read and show the list; False when nobody wants it any more."""
         screen, wanted = self._screen, self._screen.desk.selection.wanted
         try:
+            ids, whole = array("q"), False
             if wanted != self._listed:
                 at = screen.items.current_id if screen.items.cursor else None
-                first, rows = await screen.desk.first(screen.batch_app.back, at)
+                ids, rows, whole = await screen.desk.first(screen.batch_app.back, at)
                 if screen.gone or wanted != screen.desk.selection.wanted:
                     return False
-                if first and self._listed is not None:
+                if ids and self._listed is not None:
                     screen.items.show_guide(None)  # at the start, keys mean nothing before what stands beside is read
-                if screen.items.show_first(first, rows):
+                if not whole and screen.items.show_first(ids, rows):
                     await self._seen()
                 if screen.gone or wanted != screen.desk.selection.wanted:
                     return False
-            ids = await screen.desk.ids(screen.batch_app.back)
+            if not whole:
+                ids = await screen.desk.ids(screen.batch_app.back)
             if screen.gone or wanted != screen.desk.selection.wanted:
                 return False
             # Before what stands beside it is read: it is the list that somebody waits for.
