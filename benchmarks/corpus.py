@@ -33,7 +33,7 @@ def lines(count: int, seed: int = 7, words: int = 170) -> Iterator[str]:
         yield json.dumps({"kind": "table", "name": name, "documentation": f"{text}. Number {number}."})
 
 
-def write(path: Path, count: int) -> Path:
+def write(path: Path, count: int, seed: int = 7) -> Path:
     """Write that many documents to a file."""
-    path.write_text("\n".join(lines(count)) + "\n", encoding="utf-8")
+    path.write_text("\n".join(lines(count, seed)) + "\n", encoding="utf-8")
     return path

@@ -73,7 +73,7 @@ def main(result: str) -> None:
     gc.set_threshold(*COLLECTOR)  # as the command does
     probes = Probes()
     probes.after(MainScreen, "action_command", "act")
-    probes.after(ItemList, "_show", "list")
+    probes.after(ItemList, "_shown", "list")
     probes.after(CostPanel, "show_lines", "cost")
 
     def opener() -> Any:

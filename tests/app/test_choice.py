@@ -11,7 +11,7 @@ from typing import Any
 from batch_manager.documents import Document, render
 from batch_manager.store.items import ItemFilter, ItemRow
 from batch_manager_tui.widgets.columns import ColumnHeads
-from batch_manager_tui.widgets.pages import KEPT, PAGE, RowPages
+from batch_manager_tui.widgets.pages import KEPT, PAGE, Part, RowPages
 
 from .conftest import table
 
@@ -184,11 +184,11 @@ def test_only_so_many_pages_are_kept() -> None:
         return [ItemRow(one, "table", f"t{one}", "pending", 1, 1, None, None, None, "") for one in ids]
 
     pages = RowPages(read)
-    pages.show(array("q", range(100_000)))
+    pages.show(array("q", range(1, 100_001)))
     for index in range(0, 100_000, PAGE):
         row = pages.row(index)
         assert row is not None
-        assert row.id == index
+        assert row.id == index + 1
     assert len(pages._pages) == KEPT
     assert pages.reads == 100_000 // PAGE
 
@@ -275,6 +275,39 @@ async def test_the_first_page_stands_while_the_others_are_read(
         assert len(items.pages.ids) == len(main.desk.selection.ids) == 450
 
 
+async def test_what_is_around_the_cursor_stands_while_the_others_are_read(
+    local: Callable[..., Any], drives: Callable[..., Any], tables: Any
+) -> None:
+    async with drives(local(tables(950))) as driver:
+        main = driver.app.main
+        items = main.items
+        await driver.press("G", *["pageup"] * 9)
+        name, whole = items.current_row.name, items.show
+        shown: list[tuple[str, str]] = []
+
+        def show(ids: array[int]) -> None:
+            shown.append((items.current_row.name, driver.screen_text()))
+            items.go(0)  # where nothing is known yet
+            shown.append(("" if items.current_id is None else "known", driver.screen_text()))
+            items.go(items.pages.ids.index(shown_id))
+            whole(ids)
+
+        shown_id = items.current_id
+        items.show = show
+        main.deeds.sort()
+        await driver.until(lambda: main.desk.selection.wanted == main.readings._listed)
+        (before, picture), (unknown, _) = shown
+        assert before == name
+        assert name in picture
+        assert unknown == ""
+        assert items.current_row.name == name
+        assert list(items.pages.ids) == list(main.desk.selection.ids)
+        rows = [items.pages.row(index) for index in range(items.line_count())]
+        assert [row.id for row in rows if row] == list(items.pages.ids)
+        await driver.settle()
+        assert name in driver.screen_text()
+
+
 async def test_work_that_is_replaced_before_it_began_leaves_nothing_behind(
     local: Callable[..., Any], drives: Callable[..., Any], tables: Callable[..., Any]
 ) -> None:
@@ -317,17 +350,19 @@ async def test_on_a_small_terminal_a_name_has_the_room_of_a_cut_note(local: Any,
 
 
 async def test_a_range_ends_with_the_list_that_it_was_begun_in(local: Any, drives: Any, tables: Any) -> None:
-    async with drives(local(tables(12))) as driver:
+    workspace = local(tables(12))
+    async with drives(workspace) as driver:
         items = driver.app.main.items
         await driver.press(*"jjjjjj", "v", *"kkkkkk")
         assert len(items.ranged()) == 7
         # The first page of another list, whose end is still being read: the item under the cursor is in it.
-        items.show_first(items.selection.ids[:3])
+        first = items.selection.ids[:3]
+        items.show_part(Part(first, workspace.store.items.rows(first)))
         await driver.pilot.pause()
         assert items.range_from is None and len(items.ranged()) == 0
         await driver.pilot.press("v", "j", "v", "g")
         assert len(items.selection.marks) == 2
-        items.show_first(array("q"))  # nothing fits, and the list before it is still the one that commands mean
+        items.show_part(Part(array("q"), ()))
         await driver.pilot.press("v", "v", "space")
         await driver.settle()
         assert len(items.selection.marks) == 2

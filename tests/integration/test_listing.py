@@ -13,7 +13,8 @@ from batch_manager.documents import Document, to_payload
 from batch_manager.settings import Settings
 from batch_manager.sources.collection import IterableSource
 from batch_manager.store import DocumentationStore
-from batch_manager.store.listing import STATUSES, ItemFilter, statements
+from batch_manager.store.dialect import SQLITE
+from batch_manager.store.listing import STATUSES, ItemFilter, _before, _statement, statements
 from batch_manager.store.migrations import MIGRATIONS
 
 pytestmark = pytest.mark.usefixtures("each_store")
@@ -59,6 +60,13 @@ def test_filters_and_orders(store: DocumentationStore, sort: str) -> None:
         expected = told(store, wanted)
         assert list(store.items.ids(wanted)) == expected, wanted
         assert list(store.items.first_ids(wanted, 3)) == expected[:3], wanted
+        if sort == "status":
+            continue
+        assert list(store.items.first_ids(wanted, 3, start=2)) == expected[2:5], wanted
+        places = {one: store.items.place(wanted, one) for one in store.items.ids()}
+        assert [places[one] for one in expected] == list(range(len(expected))), wanted
+        if not text and not problem:
+            assert all(places[one] is None for one in places.keys() - expected), wanted
 
 
 def test_counts_are_those_of_the_lists(store: DocumentationStore) -> None:
@@ -73,7 +81,10 @@ def test_counts_are_those_of_the_lists(store: DocumentationStore) -> None:
 def test_no_list_walks_through_the_items_themselves(store: DocumentationStore, sort: str) -> None:
     for status, kind, text in product((None, "pending"), (None, "table"), ("", "ord")):
         wanted = ItemFilter(status, kind, text, sort)  # type: ignore[arg-type]
-        for sql, values in statements(wanted):
+        parts = (
+            [] if sort == "status" else [_statement(wanted, SQLITE, True, one, 5) for one in _before(wanted, SQLITE)]
+        )
+        for sql, values in [*statements(wanted), *parts]:
             plan = [row[3] for row in store._db.execute_sql(f"EXPLAIN QUERY PLAN {sql}", values)]
             assert not [line for line in plan if line.startswith("SCAN item") and "INDEX" not in line], (wanted, plan)
 

@@ -12,7 +12,7 @@ from batch_manager.errors import BatchManagerError
 from batch_manager.events import RunView
 from batch_manager.half_price import JobView
 from batch_manager.quote import Quote
-from batch_manager.store.items import Counts, ItemRow
+from batch_manager.store.items import Counts
 from batch_manager.store.jobs import Waiting
 from batch_manager.store.ledger import RunRow
 from batch_manager_tui.backroom import BackRoom
@@ -20,14 +20,15 @@ from batch_manager_tui.display import count
 from batch_manager_tui.selection import Selection
 from batch_manager_tui.situation import Pane, Situation
 from batch_manager_tui.widgets.cost_panel import CostState
+from batch_manager_tui.widgets.pages import PAGE, Part
 
 if TYPE_CHECKING:
     from batch_manager.workspace import Workspace
 
 SHOWN_RUNS = 8
 
-FIRST = 200
-"""Items of a list that are read first: a page, and more than any terminal has rows."""
+SHOWN = 2 * PAGE
+"""Items of a list that are read before the others: more than any terminal has rows."""
 
 
 class Desk:
@@ -146,26 +147,32 @@ class Desk:
         half = self.workspace.half_price.price()
         return None if half is None else half.cost(self.quote.tokens)
 
-    async def first(self, back: BackRoom, at: int | None = None) -> tuple[array[int], list[ItemRow], bool]:
-        """Read the first ids that fit the filter, as many as a screen can show, and their rows.
+    async def part(self, back: BackRoom, at: int | None = None) -> Part | None:
+        """Read as many of the items that fit the filter as a screen can show.
 
         Args:
             back: Where it is read.
-            at: The item that is to be in sight. When it isn't among the first, all ids are read, and no rows.
+            at: The item that is to be in sight.
 
         Returns:
-            The ids, the rows, and whether these are all ids.
+            The first of them, or those around it; None where its place can't be told sooner than the whole list.
 
         Raises:
             StoreError: The store can't be read.
         """
         items, wanted = self._opened().store.items, self.selection.wanted
 
-        def look() -> tuple[array[int], list[ItemRow], bool]:
-            ids = items.first_ids(wanted, FIRST)
-            if at is None or at in ids:
-                return ids, items.rows(ids), False
-            return items.ids(wanted), [], True
+        def look() -> Part | None:
+            ids, start = items.first_ids(wanted, SHOWN), 0
+            if at is not None and at not in ids:
+                place = None if wanted.text else items.place(wanted, at)  # a text has to be looked for in every name
+                if place is None:
+                    return None
+                start = max(0, place - SHOWN // 4) // PAGE * PAGE
+                ids = items.first_ids(wanted, SHOWN, start)
+                if at not in ids:
+                    return None
+            return Part(ids, items.rows(ids), start)
 
         return await back.read(look)
 

@@ -19,7 +19,7 @@ from batch_manager.store.failures import (
 from batch_manager.store.findings import Finding, findings, findings_of, same_words_as, saved_tokens, with_findings
 from batch_manager.store.item_row import ROW, Counts, ItemDetail, ItemRow, PartRow, detail_of, read_document
 from batch_manager.store.joins import joins
-from batch_manager.store.listing import STATUSES, ItemFilter, Status, ids_of
+from batch_manager.store.listing import STATUSES, ItemFilter, Status, ids_of, place_of
 from batch_manager.store.scopes import AWAITED
 from batch_manager.store.strangers import Strangers, nearest_of, strangers_kept
 
@@ -56,9 +56,13 @@ class Items:
         """Ids of the items that fit, in order; 8 bytes each."""
         return ids_of(self._db, wanted)
 
-    def first_ids(self, wanted: ItemFilter, limit: int) -> array[int]:
-        """The first of `ids`, much sooner: what a list shows while the others are read."""
-        return ids_of(self._db, wanted, limit)
+    def first_ids(self, wanted: ItemFilter, limit: int, start: int = 0) -> array[int]:
+        """Some of `ids`, from a place on, much sooner: what a list shows while the others are read (`ids_of`)."""
+        return ids_of(self._db, wanted, limit, start)
+
+    def place(self, wanted: ItemFilter, item_id: int) -> int | None:
+        """Where an item stands in `ids`, or would stand (`place_of`)."""
+        return place_of(self._db, wanted, item_id)
 
     def rows(self, ids: Sequence[int]) -> list[ItemRow]:
         """The rows of these ids, in this order; ids that are gone are left out."""

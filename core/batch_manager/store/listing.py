@@ -49,23 +49,60 @@ class ItemFilter:
     problem: str | None = None
 
 
-def ids_of(database: Database, wanted: ItemFilter, limit: int | None = None) -> array[int]:
+def ids_of(database: Database, wanted: ItemFilter, limit: int | None = None, start: int = 0) -> array[int]:
     """Ids of the items that fit, in order; 8 bytes each.
 
     Args:
         database: The store's.
         wanted: Filter and order.
-        limit: Only so many of the first.
+        limit: Only so many.
+        start: The place of the first of them; only with a limit, and in any order but by status.
 
     Raises:
         StoreError: The store can't be read.
     """
     ids = array("q")
-    with translated():
-        gone = database.execute_sql("SELECT EXISTS (SELECT 1 FROM item WHERE stage = 'gone')").fetchone()[0]
-    for sql, values in statements(wanted, database.dialect, any_gone=bool(gone)):
-        _read(database, sql if limit is None else f"{sql} LIMIT {limit - len(ids):d}", values, ids)
+    for sql, values in statements(wanted, database.dialect, any_gone=_any_gone(database)):
+        piece = sql if limit is None else f"{sql} LIMIT {limit - len(ids):d} OFFSET {start:d}"
+        _read(database, piece, values, ids)
     return ids
+
+
+def place_of(database: Database, wanted: ItemFilter, item_id: int) -> int | None:
+    """The place of an item in `ids_of`; None where it isn't in the list, or the order is by status.
+
+    A text or a finding isn't asked for: an item that hasn't it gets the place where it would be.
+
+    Raises:
+        StoreError: The store can't be read.
+    """
+    if wanted.sort == "status":
+        return None
+    with translated():
+        row = database.execute_sql("SELECT stage, kind FROM item WHERE id = ?", [item_id]).fetchone()
+    if row is None or row[0] not in _stages(wanted) or wanted.kind not in (None, row[1]):
+        return None
+    dialect, any_gone = database.dialect, _any_gone(database)
+    place = 0
+    for before in _before(wanted, dialect):
+        sql, values = _statement(wanted, dialect, any_gone, before, item_id)
+        with translated():
+            place += int(database.execute_sql(f"SELECT count(*) FROM ({sql}) x", values).fetchone()[0])
+    return place
+
+
+def _before(wanted: ItemFilter, dialect: Dialect) -> list[str]:
+    """Conditions, each for the index of the order, that take what stands before an item, whose id is each value."""
+    if wanted.sort == "added":
+        return ["id < ?"]
+    key, less = (dialect.folded("name"), "<") if wanted.sort == "name" else ("tokens", ">")
+    its = f"(SELECT {key} FROM item WHERE id = ?)"
+    return [f"{key} {less} {its}", f"{key} = {its} AND id < ?"]
+
+
+def _any_gone(database: Database) -> bool:
+    with translated():
+        return bool(database.execute_sql("SELECT EXISTS (SELECT 1 FROM item WHERE stage = 'gone')").fetchone()[0])
 
 
 def _read(database: Database, sql: str, values: list[Any], ids: array[int]) -> None:
@@ -95,14 +132,18 @@ def statements(
         yield _statement(wanted, dialect, any_gone)
 
 
-def _statement(wanted: ItemFilter, dialect: Dialect, any_gone: bool) -> tuple[str, list[Any]]:
-    stages = STAGES[wanted.status] if wanted.status else tuple(one for group in STAGES.values() for one in group)
+def _statement(
+    wanted: ItemFilter, dialect: Dialect, any_gone: bool, before: str = "", item_id: int = 0
+) -> tuple[str, list[Any]]:
+    """The list, or what of it stands before an item by one of the conditions of `_before`."""
+    its = [item_id] * before.count("?")
+    stages = _stages(wanted)
     if wanted.sort == "added" and not wanted.text and not wanted.problem:
         # Each stage's ids lie in order in an index, so SQLite only has to merge them.
-        kind = " AND kind = ?" if wanted.kind else ""
-        values = [one for stage in stages for one in ([stage, wanted.kind] if wanted.kind else [stage])]
+        kind = (" AND kind = ?" if wanted.kind else "") + (f" AND {before}" if before else "")
+        values = [one for stage in stages for one in ([stage, wanted.kind] if wanted.kind else [stage]) + its]
         return " UNION ALL ".join([f"SELECT id FROM item WHERE stage = ?{kind}"] * len(stages)) + " ORDER BY id", values
-    clauses, values = [], []
+    clauses, values = [before] if before else [], list[Any](its)
     if wanted.text:
         # Before the stages: what has another name needn't be looked for among them.
         clause, value = _has_text(wanted.text, dialect)
@@ -133,6 +174,10 @@ def _statement(wanted: ItemFilter, dialect: Dialect, any_gone: bool) -> tuple[st
     source = f"item{dialect.along(along)}" if walked else "item"
     order = {"added": "id", "name": f"{dialect.folded('name')}, id", "tokens": "tokens DESC, id"}[wanted.sort]
     return f"SELECT id FROM {source} WHERE {' AND '.join(clauses) or '1 = 1'} ORDER BY {order}", values
+
+
+def _stages(wanted: ItemFilter) -> tuple[str, ...]:
+    return STAGES[wanted.status] if wanted.status else tuple(one for group in STAGES.values() for one in group)
 
 
 def _has_text(text: str, dialect: Dialect) -> tuple[str, str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from array import array
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -131,20 +130,19 @@ class Readings:
         """Read and show the list; False when nobody wants it any more."""
         screen, wanted = self._screen, self._screen.desk.selection.wanted
         try:
-            ids, whole = array("q"), False
             if wanted != self._listed:
                 at = screen.items.current_id if screen.items.cursor else None
-                ids, rows, whole = await screen.desk.first(screen.batch_app.back, at)
+                part = await screen.desk.part(screen.batch_app.back, at)
                 if screen.gone or wanted != screen.desk.selection.wanted:
                     return False
-                if ids and self._listed is not None:
-                    screen.items.show_guide(None)  # at the start, keys mean nothing before what stands beside is read
-                if not whole and screen.items.show_first(ids, rows):
+                if part is not None:
+                    if part.ids and self._listed is not None:
+                        screen.items.show_guide(None)  # at the start, keys mean nothing before all else is read
+                    screen.items.show_part(part)
                     await self._seen()
                 if screen.gone or wanted != screen.desk.selection.wanted:
                     return False
-            if not whole:
-                ids = await screen.desk.ids(screen.batch_app.back)
+            ids = await screen.desk.ids(screen.batch_app.back)
             if screen.gone or wanted != screen.desk.selection.wanted:
                 return False
             # Before what stands beside it is read: it is the list that somebody waits for.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.style import Style
@@ -17,7 +16,7 @@ from batch_manager_tui.display import cell_len, clip, clip_apart, fit, shown
 from batch_manager_tui.selection import Selection
 from batch_manager_tui.widgets.columns import MARK_CELLS, Columns
 from batch_manager_tui.widgets.guided import GuidedView
-from batch_manager_tui.widgets.pages import ReadRows, RowPages
+from batch_manager_tui.widgets.pages import UNKNOWN, Part, ReadRows, RowPages
 from batch_manager_tui.widgets.strips import Piece, strip_of
 from batch_manager_tui.widgets.words import KIND, STATUS
 
@@ -58,50 +57,40 @@ class ItemList(GuidedView):
         self.range_from: int | None = None
         self.names_alone = False
         self.pages = RowPages(lambda ids: [])
-        self._first: array[int] | None = None
+        self._part: Part | None = None
 
     def read_with(self, read: ReadRows) -> None:
         """Read rows from this store from now on."""
         self.pages = RowPages(read)
 
-    def show_first(self, ids: array[int], rows: Sequence[ItemRow] = ()) -> bool:
-        """Show the first items of a list whose others are still being read; nothing when the cursor is not on them.
+    def show_part(self, part: Part) -> None:
+        """Show the items of a list that are read first, while the others are still being read.
 
         What a command means by "all" is the whole list, so `selection.ids` waits for it. So does the list's length,
         since the whole screen is laid out for another one.
-
-        Args:
-            ids: The first.
-            rows: Theirs, where they are read already.
-
-        Returns:
-            Whether there is something to be drawn now.
         """
-        if self.cursor and self.current_id not in ids:
-            return False
-        self._show(ids, rows, max(len(ids), self.virtual_size.height))
-        self._first = ids
-        return True
+        before, begun = self.current_id, self._id_at(self.range_from)
+        self.pages.show_part(part)
+        self._part = part
+        self._shown(before, begun, max(part.end, self.virtual_size.height))
 
     def show(self, ids: array[int]) -> None:
         """Show these items; the cursor stays on its item, or near its place when that is gone."""
         self.selection.ids = ids
-        first, self._first = self._first, None
-        bottom = int(self.scroll_offset.y) + self.scrollable_content_region.height
-        if (
-            first
-            and first is self.pages.ids
-            and ids[: len(first)] == first
-            and (len(first) == len(ids) or bottom <= len(first))
-        ):  # what is in sight stays as it is
-            self.pages.go_on(ids)
+        part, self._part = self._part, None
+        top = int(self.scroll_offset.y)
+        bottom = top + self.scrollable_content_region.height
+        if part and part.of(ids) and part.start <= top and (part.end == len(ids) or bottom <= part.end):
+            self.pages.go_on(ids)  # what is in sight stays as it is
             self.virtual_size = Size(self.line_width, len(ids))
         else:
-            self._show(ids, (), len(ids))
+            before, begun = self.current_id, self._id_at(self.range_from)
+            self.pages.show(ids)
+            self._shown(before, begun, len(ids))
 
-    def _show(self, ids: array[int], rows: Sequence[ItemRow], lines: int) -> None:
-        before, begun = self.current_id, self._id_at(self.range_from)
-        self.pages.show(ids, rows)
+    def _shown(self, before: int | None, begun: int | None, lines: int) -> None:
+        """Another list is there; the items that the cursor was on, and that a range was begun at, are looked for."""
+        ids = self.pages.ids
         if begun is None or self._id_at(self.range_from) != begun:
             self.range_from = None  # what stands at the place where it was begun is another item
         if before is None or self.cursor >= len(ids) or ids[self.cursor] != before:
@@ -154,7 +143,7 @@ class ItemList(GuidedView):
 
     def _id_at(self, place: int | None) -> int | None:
         ids = self.pages.ids
-        return ids[place] if place is not None and place < len(ids) else None
+        return (ids[place] or None) if place is not None and place < len(ids) else None
 
     @property
     def current_row(self) -> ItemRow | None:
@@ -208,6 +197,8 @@ class ItemList(GuidedView):
         if ranged and not at_cursor:
             base = self.ground + self.part("range")
         row = self.pages.row(index)
+        if row is None and self.pages.ids[index] == UNKNOWN:
+            return strip_of([], width, base)
         if row is None:
             return strip_of([("   no longer there, or not readable", self.part("soft"))], width, base)
         columns = Columns.for_width(width, self.names_alone)

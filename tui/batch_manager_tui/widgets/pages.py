@@ -2,16 +2,44 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from batch_manager.store.items import ItemRow
 
-PAGE = 200
-"""Rows a page."""
+PAGE = 100
+"""Rows a page; more than most terminals have."""
 
-KEPT = 16
+KEPT = 32
 """Pages that are kept; the one that was used longest ago gives way."""
+
+UNKNOWN = 0
+"""What stands for an id that isn't read yet; no item has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What is read first of a list: some of its ids, whole pages of them, with their rows.
+
+    Attributes:
+        start: The place of the first; the first of a page.
+    """
+
+    ids: array[int]
+    rows: Sequence[ItemRow]
+    start: int = 0
+
+    @property
+    def end(self) -> int:
+        """The place after the last."""
+        return self.start + len(self.ids)
+
+    def of(self, ids: array[int]) -> bool:
+        """Whether the list is this one, where it is known."""
+        return bool(self.ids) and ids[self.start : self.end] == self.ids
+
 
 ReadRows = Callable[[Sequence[int]], list[ItemRow]]
 
@@ -34,15 +62,22 @@ class RowPages:
         """The ids, in the list's order."""
         return self._ids
 
-    def show(self, ids: Sequence[int], first: Sequence[ItemRow] = ()) -> None:
-        """Another list of ids, with the rows of its first page where they are read already."""
+    def show(self, ids: Sequence[int]) -> None:
+        """Another list of ids."""
         self._ids = ids
         self._pages.clear()
-        if first:
-            self._pages[0] = {row.id: row for row in first[:PAGE]}
+
+    def show_part(self, part: Part) -> None:
+        """Another list, of which only a part is known so far."""
+        self._ids = array("q", [UNKNOWN]) * part.start + part.ids
+        self._pages.clear()
+        rows = {row.id: row for row in part.rows}
+        for at in range(0, len(part.ids), PAGE):
+            ids = part.ids[at : at + PAGE]
+            self._pages[(part.start + at) // PAGE] = {one: rows[one] for one in ids if one in rows}
 
     def go_on(self, ids: Sequence[int]) -> None:
-        """The same list, of which only the first page was known so far."""
+        """The same list, of which only a part was known so far."""
         self._ids = ids
 
     def forget(self) -> None:
@@ -50,7 +85,9 @@ class RowPages:
         self._pages.clear()
 
     def row(self, index: int) -> ItemRow | None:
-        """The row at that place; None when it is gone from the store."""
+        """The row at that place; None when it is gone from the store, or not known yet."""
+        if self._ids[index] == UNKNOWN:
+            return None
         number = index // PAGE
         page = self._pages.get(number)
         if page is None:
