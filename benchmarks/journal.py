@@ -77,8 +77,10 @@ def steady_rate(output: dict[str, Any]) -> float:
         there += count
         if total * STEADY[0] <= there <= total * STEADY[1]:
             passed.append((seconds, there))
+    if len(passed) < 2 or passed[-1][0] <= passed[0][0]:
+        return whole_rate(output)
     (began, before), (ended, after) = passed[0], passed[-1]
-    return (after - before) / (ended - began) if ended > began else whole_rate(output)
+    return (after - before) / (ended - began)
 
 
 def _options(latency: float) -> RehearsalOptions:

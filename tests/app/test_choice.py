@@ -8,6 +8,8 @@ from array import array
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from batch_manager.documents import Document, render
 from batch_manager.store.items import ItemFilter, ItemRow
 from batch_manager_tui.widgets.columns import ColumnHeads
@@ -271,41 +273,60 @@ async def test_the_first_page_stands_while_the_others_are_read(
         items.show = lambda ids: (shown.append(len(items.pages.ids)), whole(ids))
         main.deeds.sort()
         await driver.until(lambda: shown)
-        assert shown == [200]
+        assert shown == [300]
         assert len(items.pages.ids) == len(main.desk.selection.ids) == 450
 
 
+@pytest.mark.parametrize("step", [None, "up", "top", "bottom"])
 async def test_what_is_around_the_cursor_stands_while_the_others_are_read(
-    local: Callable[..., Any], drives: Callable[..., Any], tables: Any
+    local: Callable[..., Any], drives: Callable[..., Any], tables: Any, step: str | None
 ) -> None:
     async with drives(local(tables(950))) as driver:
         main = driver.app.main
         items = main.items
         await driver.press("G", *["pageup"] * 9)
         name, whole = items.current_row.name, items.show
-        shown: list[tuple[str, str]] = []
+        seen: list[tuple[str, str, bool]] = []
 
         def show(ids: array[int]) -> None:
-            shown.append((items.current_row.name, driver.screen_text()))
-            items.go(0)  # where nothing is known yet
-            shown.append(("" if items.current_id is None else "known", driver.screen_text()))
-            items.go(items.pages.ids.index(shown_id))
+            known = len(items.pages.ids) < 950 and 0 in items.pages.ids
+            seen.append((items.current_row.name, driver.screen_text(), known))
+            if step is not None:
+                items.move(step)
+            assert items.current_id, "the cursor is on nothing that isn't known"
             whole(ids)
 
-        shown_id = items.current_id
         items.show = show
         main.deeds.sort()
-        await driver.until(lambda: main.desk.selection.wanted == main.readings._listed)
-        (before, picture), (unknown, _) = shown
+        await driver.until(lambda: seen)
+        ((before, picture, known),) = seen
         assert before == name
         assert name in picture
-        assert unknown == ""
-        assert items.current_row.name == name
-        assert list(items.pages.ids) == list(main.desk.selection.ids)
-        rows = [items.pages.row(index) for index in range(items.line_count())]
-        assert [row.id for row in rows if row] == list(items.pages.ids)
+        assert known, "only a part was there"
+        ids = list(main.desk.selection.ids)
+        assert list(items.pages.ids) == ids
+        expected = {None: name, "up": None, "top": items.pages.row(0).name, "bottom": items.pages.row(949).name}[step]
+        assert expected is None or items.current_row.name == expected
+        assert [items.pages.row(index).id for index in range(950)] == ids
         await driver.settle()
-        assert name in driver.screen_text()
+        assert items.current_row.name in driver.screen_text()
+
+
+async def test_a_cursor_that_moved_on_meanwhile_stays_on_its_item(
+    local: Callable[..., Any], drives: Callable[..., Any], tables: Any
+) -> None:
+    async with drives(local(tables(950))) as driver:
+        main = driver.app.main
+        items, desk = main.items, main.desk
+        await driver.press("G", *["pageup"] * 9)
+        part = await desk.part(driver.app.back, items.current_id)
+        assert part is not None
+        assert part.start
+        for place in (949, 0):
+            items.go(place)
+            name = items.current_row.name
+            assert not items.show_part(part)
+            assert items.current_row.name == name
 
 
 async def test_work_that_is_replaced_before_it_began_leaves_nothing_behind(

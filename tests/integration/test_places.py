@@ -137,6 +137,9 @@ def test_what_waits_for_a_place_stands_still_in_a_pause(
     disk.may.set()
     time.sleep(0.4)
     assert calls(server) == sent
+    assert engine.view().reserved == 0, "what waits holds no money"
+    assert "sent" not in [state for state, _ in states(engine)]
     engine.resume()
-    assert engine.wait(30).state == "done"
+    view = engine.wait(30)
+    assert (view.state, view.indexed, view.requests) == ("done", REQUESTS, REQUESTS)
     assert calls(server) == REQUESTS

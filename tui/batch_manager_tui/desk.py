@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 SHOWN_RUNS = 8
 
-SHOWN = 2 * PAGE
-"""Items of a list that are read before the others: more than any terminal has rows."""
+SHOWN = 3 * PAGE
+"""Items of a list that are read before the others: a page more above and below than most terminals have rows."""
 
 
 class Desk:
@@ -168,7 +168,7 @@ class Desk:
                 place = None if wanted.text else items.place(wanted, at)  # a text has to be looked for in every name
                 if place is None:
                     return None
-                start = max(0, place - SHOWN // 4) // PAGE * PAGE
+                start = max(0, place // PAGE - 1) * PAGE
                 ids = items.first_ids(wanted, SHOWN, start)
                 if at not in ids:
                     return None

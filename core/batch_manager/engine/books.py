@@ -31,7 +31,7 @@ LEAST_FREE = 64 * 1024 * 1024
 
 CAP_REACHED = "cap_reached"
 
-UNSENT = Refusal(Verdict.RETRY, "not_sent", "The run ended before it was sent.")
+UNSENT = Refusal(Verdict.RETRY, "not_sent", "The run was paused, or ended, before it was sent.")
 
 
 class NotNow(Exception):
@@ -212,9 +212,9 @@ class Books:
         self._came_back(0 if refusal.maybe_billed else held.cost)
 
     def unsent(self, held: Reservation) -> None:
-        """It was written down, and will never be sent."""
-        self._progress.requests -= 1
+        """It was written down, and isn't sent."""
         self.refused(held, UNSENT, 0.0)
+        self._progress.requests -= 1
 
     def _came_back(self, let_go: int) -> None:
         self._flying -= 1

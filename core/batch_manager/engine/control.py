@@ -66,6 +66,11 @@ class Control:
         """Nothing more may be sent."""
         return self._stopping.is_set()
 
+    @property
+    def goes_on(self) -> bool:
+        """It is neither paused nor stopping."""
+        return self._going.is_set() and not self.stopping
+
     def paused_for(self, code: str) -> bool:
         """Whether it is paused for that reason."""
         return self.progress.state == "paused" and self.progress.code == code

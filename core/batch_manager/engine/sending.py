@@ -1,24 +1,22 @@
-"""One batch on its way: paced, reserved, sent, tried again, halved; its answers kept before anything else."""
+"""One batch on its way: sent, tried again, halved, until each of its inputs is answered or failed."""
 
 from __future__ import annotations
 
-import asyncio
 import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import NamedTuple
 
 import tenacity
 
 from batch_manager.embedding import Answer, Embedder
 from batch_manager.embedding.backoff import backoff
 from batch_manager.embedding.pacing import Pace, Pacer
-from batch_manager.engine.books import Books, NotNow, Reservation
-from batch_manager.engine.control import Control, StopRun
+from batch_manager.engine.books import Books
+from batch_manager.engine.control import Control
+from batch_manager.engine.departures import Departures
 from batch_manager.engine.progress import BatchProgress
 from batch_manager.errors import Refusal, RequestRefused, StoppedError, Verdict
-from batch_manager.events import LimitsView
 from batch_manager.packing import Input, Limits, pack_window
 from batch_manager.settings import Settings
 
@@ -29,23 +27,8 @@ Halving a batch with one bad input gives two such pieces in a row, with three of
 
 _SILENT = frozenset({"connection_lost", "timeout"})
 
-GIVEN_UP = Refusal(Verdict.RETRY, "no_answer", "The run ended before the answer came.", maybe_billed=True)
-
 DRIFT = 1.02
 DRIFT_REQUESTS = 10
-
-
-ROOM_WAIT = 0.05
-SHARED_ROOM_WAIT = 0.5
-"""Seconds between two looks at whether requests in flight have left room under the cap; a worker asks the store."""
-
-
-class _Flown(NamedTuple):
-    """An answer that came, and after how many seconds; it isn't kept yet."""
-
-    held: Reservation
-    answer: Answer
-    seconds: float
 
 
 class Sender:
@@ -75,19 +58,12 @@ class Sender:
         self._books = books
         self._control = control
         self._progress = control.progress
-        self._embedder = embedder
-        self._wake = wake
         self.limits = limits
         self._tries = settings.max_retries + 1
-        self._pacer: Pace = pace or Pacer(settings.requests_per_minute, settings.tokens_per_minute, time.monotonic())
-        self._by_bytes = False
-        self._turn = asyncio.Lock()
-        # A request is written down together with the answer that makes room for it, and leaves when both are durable.
-        self._ahead = asyncio.Semaphore(settings.concurrency)
-        self._places = asyncio.Semaphore(settings.concurrency)
+        pace = pace or Pacer(settings.requests_per_minute, settings.tokens_per_minute, time.monotonic())
+        self._departures = Departures(books, control, embedder, pace, settings, wake)
         self._exhausted: list[int] = []
         self._halved: set[int] = set()
-        self._known_tokens = settings.tokens_per_minute
 
     async def send(self, batch: BatchProgress, inputs: Sequence[Input]) -> None:
         """Send a batch until each of its inputs is answered or failed, or the run stops."""
@@ -157,9 +133,7 @@ class Sender:
             refusal = _refusal(state)
             seconds = backoff(state.attempt_number, refusal.retry_after, random.random())
             if refusal.slow_down:
-                self._pacer.slow_down(seconds, time.monotonic())
-                # By our count of tokens there was room, so the server may count bytes: pace by the larger from now on.
-                self._by_bytes |= "token" in refusal.message.lower()
+                self._departures.slow_down(seconds, refusal.message)
             return seconds
 
         def announce(state: tenacity.RetryCallState) -> None:
@@ -180,9 +154,10 @@ class Sender:
             try:
                 async for attempt in retrying:
                     with attempt:
-                        flown = await self._once(batch, inputs, attempt.retry_state.attempt_number)
+                        flown = await self._departures.send(batch, inputs, attempt.retry_state.attempt_number)
                 self._exhausted.clear()
-                await self._keep(batch, inputs, flown)
+                await self._departures.keep(batch, inputs, flown)
+                await self._check_drift(batch, flown.answer)
                 return None
             except RequestRefused as error:
                 if not await self._cured(batch, error):
@@ -213,115 +188,6 @@ class Sender:
         if code == "unreachable" or (code in _SILENT and not self._progress.requests_answered):
             return True
         return len(set(self._exhausted)) >= EXHAUSTED_BATCHES or len(self._exhausted) >= EXHAUSTED_PIECES
-
-    async def _once(self, batch: BatchProgress, inputs: Sequence[Input], tried: int) -> _Flown:
-        """One request: wait for its turn, reserve its worst cost, send; a refusal is noted and raised."""
-        books = self._books
-        ids = [one.text_id for one in inputs]
-        texts = await self._control.persist(lambda: books.store.work.bodies(ids), at_stake=False)
-        tokens = sum(one.tokens for one in inputs)
-        async with self._ahead:
-            batch.started = batch.started or time.monotonic()
-            ticket = await self._wait_for_turn(batch, inputs)
-            batch.state, batch.waits_for = "sending", ""
-            batch.tries += 1
-            limits, answered = None, False
-            try:
-                reservation = await self._reserve(batch, inputs, tokens)
-                await self._place(reservation)
-                sent = time.monotonic()
-                try:
-                    answer = await self._embedder.embed(
-                        [texts[one.text_id] for one in inputs], tried=tried, expected_tokens=tokens
-                    )
-                except BaseException as error:
-                    self._places.release()
-                    seconds = time.monotonic() - sent
-                    if isinstance(error, RequestRefused):
-                        refusal = error.refusal
-                        await self._control.persist(lambda: books.refused(reservation, refusal, seconds))
-                    elif isinstance(error, asyncio.CancelledError):
-                        books.refused(reservation, GIVEN_UP, seconds)
-                    raise
-                limits, answered = answer.limits, True
-                return _Flown(reservation, answer, time.monotonic() - sent)
-            finally:
-                self._pacer.back(ticket, limits, time.monotonic(), answered=answered)
-                self._show_limits()
-
-    async def _place(self, reservation: Reservation) -> None:
-        """Wait for a place among those in flight. The run may have been paused or stopped since its turn came."""
-        try:
-            await self._places.acquire()
-            try:
-                await self._control.gate()
-            except BaseException:
-                self._places.release()
-                raise
-        except (StopRun, asyncio.CancelledError):
-            self._books.unsent(reservation)
-            raise
-
-    async def _keep(self, batch: BatchProgress, inputs: Sequence[Input], flown: _Flown) -> None:
-        """Keep an answer, and what it tells. Until then no other has its place: a kill costs only those."""
-        held, answer, seconds = flown
-        # It is paid for and lives only here, so a store that is full or busy is tried for long.
-        try:
-            await self._control.keep(lambda: self._books.answered(held, batch, inputs, answer, seconds))
-        finally:
-            self._places.release()
-        self._wake()
-        await self._check_drift(batch, answer)
-        told = self._pacer.tokens.per_minute
-        if told and told != self._known_tokens:
-            self._known_tokens = told
-            await self._control.persist(lambda: self._books.note_account(told), at_stake=False)
-
-    async def _reserve(self, batch: BatchProgress, inputs: Sequence[Input], tokens: int) -> Reservation:
-        """Hold the worst cost; with somebody there to go on, a budget that has no room pauses the run."""
-        while True:
-            try:
-                return await self._control.keep(lambda: self._books.reserve(batch, inputs, tokens), at_stake=False)
-            except NotNow as reason:
-                batch.waits_for = str(reason)
-                await self._control.sleep(SHARED_ROOM_WAIT)
-                await self._control.gate()
-            except StoppedError as error:
-                batch.state, batch.waits_for = "waiting", "room in a budget"
-                if self._control.paused_for(error.code):
-                    await self._control.gate()  # another batch has said so
-                else:
-                    await self._control.trouble(error)
-                batch.state, batch.waits_for = "sending", ""
-
-    async def _wait_for_turn(self, batch: BatchProgress, inputs: Sequence[Input]) -> int:
-        async with self._turn:  # first come, first served: a large request isn't overtaken for ever
-            weight = sum(one.weight if self._by_bytes else one.tokens for one in inputs)
-            try:
-                while (seconds := await self._seconds_left(weight)) > 0:
-                    self._show_limits()  # what is left grows while nobody sends
-                    if seconds > 1:
-                        batch.waits_for = f"the rate limit, {seconds:.0f} s"
-                    await self._control.sleep(min(seconds, 1.0))
-                while self._books.waits_for_room(sum(one.tokens for one in inputs)):
-                    batch.waits_for = "room under the cap"
-                    await self._control.sleep(ROOM_WAIT)
-                await self._control.gate()
-                return self._pacer.leave(weight, time.monotonic())
-            finally:
-                self._pacer.give_way()
-
-    async def _seconds_left(self, weight: int) -> float:
-        return await self._control.persist(lambda: self._pacer.wait(weight, time.monotonic()), at_stake=False)
-
-    def _show_limits(self) -> None:
-        tokens, requests = self._pacer.tokens, self._pacer.requests
-        self._progress.limits = LimitsView(
-            tokens_per_minute=tokens.per_minute,
-            tokens_left=None if tokens.per_minute is None else max(0, int(tokens.level)),
-            requests_per_minute=requests.per_minute,
-            requests_left=None if requests.per_minute is None else max(0, int(requests.level)),
-        )
 
     async def _check_drift(self, batch: BatchProgress, answer: Answer) -> None:
         """Stop and ask when the server bills more than was agreed; once, until it bills more than that again."""

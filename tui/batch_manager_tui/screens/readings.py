@@ -138,8 +138,8 @@ class Readings:
                 if part is not None:
                     if part.ids and self._listed is not None:
                         screen.items.show_guide(None)  # at the start, keys mean nothing before all else is read
-                    screen.items.show_part(part)
-                    await self._seen()
+                    if screen.items.show_part(part):
+                        await self._seen()
                 if screen.gone or wanted != screen.desk.selection.wanted:
                     return False
             ids = await screen.desk.ids(screen.batch_app.back)

@@ -58,21 +58,28 @@ class ItemList(GuidedView):
         self.names_alone = False
         self.pages = RowPages(lambda ids: [])
         self._part: Part | None = None
+        self._then: str | None = None
 
     def read_with(self, read: ReadRows) -> None:
         """Read rows from this store from now on."""
         self.pages = RowPages(read)
 
-    def show_part(self, part: Part) -> None:
+    def show_part(self, part: Part) -> bool:
         """Show the items of a list that are read first, while the others are still being read.
 
         What a command means by "all" is the whole list, so `selection.ids` waits for it. So does the list's length,
         since the whole screen is laid out for another one.
+
+        Returns:
+            Whether they are shown: not where the cursor has moved on to another item meanwhile.
         """
+        if not part.shows(self.current_id if self.cursor else None):
+            return False
         before, begun = self.current_id, self._id_at(self.range_from)
         self.pages.show_part(part)
-        self._part = part
+        self._part, self._then = part, None
         self._shown(before, begun, max(part.end, self.virtual_size.height))
+        return True
 
     def show(self, ids: array[int]) -> None:
         """Show these items; the cursor stays on its item, or near its place when that is gone."""
@@ -87,6 +94,9 @@ class ItemList(GuidedView):
             before, begun = self.current_id, self._id_at(self.range_from)
             self.pages.show(ids)
             self._shown(before, begun, len(ids))
+        then, self._then = self._then, None
+        if then is not None:
+            self.move(then)
 
     def _shown(self, before: int | None, begun: int | None, lines: int) -> None:
         """Another list is there; the items that the cursor was on, and that a range was begun at, are looked for."""
@@ -156,6 +166,7 @@ class ItemList(GuidedView):
 
     def move(self, step: str) -> None:
         """Move the cursor."""
+        self._then = step if self._part is not None and step in ("top", "bottom") else None  # of the whole list
         page = max(1, self.scrollable_content_region.height - 1)
         last = self.line_count() - 1
         self.go(
@@ -170,8 +181,9 @@ class ItemList(GuidedView):
         )
 
     def go(self, index: int) -> None:
-        """The cursor to that place, or the nearest there is."""
-        index = max(0, min(index, self.line_count() - 1))
+        """The cursor to that place, or the nearest there is, or that is known yet."""
+        known = self._part.start if self._part is not None else 0
+        index = max(known, min(index, self.line_count() - 1))
         if index == self.cursor:
             return
         old, self.cursor = self.cursor, index
@@ -252,7 +264,7 @@ class ItemList(GuidedView):
     def on_click(self, event: events.Click) -> None:
         """Click: cursor; click on the mark's place: mark; twice: details."""
         index = event.y + int(self.scroll_offset.y)
-        if index >= self.line_count():
+        if index >= self.line_count() or self._id_at(index) is None:
             return
         self.go(index)
         item_id = self.current_id

@@ -36,6 +36,10 @@ class Part:
         """The place after the last."""
         return self.start + len(self.ids)
 
+    def shows(self, item_id: int | None) -> bool:
+        """Whether that item is in it; without one, whether it is the list's beginning."""
+        return self.start == 0 if item_id is None else item_id in self.ids
+
     def of(self, ids: array[int]) -> bool:
         """Whether the list is this one, where it is known."""
         return bool(self.ids) and ids[self.start : self.end] == self.ids
@@ -77,7 +81,8 @@ class RowPages:
             self._pages[(part.start + at) // PAGE] = {one: rows[one] for one in ids if one in rows}
 
     def go_on(self, ids: Sequence[int]) -> None:
-        """The same list, of which only a part was known so far."""
+        """The same list, of which only a part was known so far; its last page may have been a piece of one."""
+        self._pages.pop(len(self._ids) // PAGE, None)
         self._ids = ids
 
     def forget(self) -> None:
