@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -66,3 +67,12 @@ def test_a_paused_run_names_the_key_that_goes_on_with_it(few: bool) -> None:
 def test_what_is_paid_for_looks_less_full_than_what_is_indexed() -> None:
     drawn = "".join(text for text, _ in bar(10, 3, 0, 9, 10))
     assert drawn.count("━") == 3 and drawn.count(PAID) == 6
+
+
+def test_what_is_held_after_a_run_is_in_flight_no_longer() -> None:
+    def said(**changes: Any) -> str:
+        lines = money_lines(replace(RUNNING, reserved=Decimal("0.5"), **changes), 40)
+        return "".join(text for line in lines for text, _ in line if "$0.5" in text)
+
+    assert "in flight" in said()
+    assert "maybe billed" in said(state="done")

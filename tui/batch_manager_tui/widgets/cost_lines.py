@@ -138,10 +138,11 @@ def money_lines(view: RunView, width: int) -> list[Line]:
     """Quoted, estimated, billed, reserved, remaining, cap."""
     remaining = max(Decimal(0), view.quoted - view.estimated)
     drift = view.billed - view.estimated
+    held = "in flight" if view.active or not view.reserved else "maybe billed"  # of requests whose answer never came
     lines = [
         labelled("billed", show_usd(view.billed), width, "accent"),
         labelled("estimated", f"{show_usd(view.estimated)} for the same", width),
-        labelled("reserved", f"{show_usd(view.reserved)} in flight", width),
+        labelled("reserved", f"{show_usd(view.reserved)} {held}", width),
         labelled("remaining", f"{show_usd(remaining)} of {show_usd(view.quoted)}", width),
         labelled("cap", "none" if view.cap is None else show_usd(view.cap), width),
     ]
