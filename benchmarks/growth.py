@@ -13,8 +13,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -24,6 +24,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 import corpus
+from processes import printed
 
 from batch_manager.documents import Kind
 from batch_manager.engine import Engine
@@ -111,7 +112,7 @@ def _one(size: int, base_url: str) -> tuple[float, float]:
     with tempfile.TemporaryDirectory() as folder:
         files = [corpus.write(Path(folder) / f"{seed}.jsonl", size, seed) for seed in (7, 8)]
         command = [sys.executable, __file__, "--run", *map(str, files), base_url, str(Path(folder) / "home")]
-        runs = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout)
+        runs = printed(command, os.environ)
     if any(indexed != size for _, indexed in runs):
         raise SystemExit(f"{runs} instead of {size} each")
     first, second = (float(cpu) / size for cpu, _ in runs)

@@ -28,13 +28,16 @@ def memory(process: psutil.Process) -> int:
     return int(getattr(full, "pss", full.rss))
 
 
-def printed(command: Sequence[str], environment: Mapping[str, str]) -> dict[str, Any]:
+def printed(command: Sequence[str], environment: Mapping[str, str]) -> Any:
     """Run a command that nobody watches, since looking at its memory takes time; what it printed."""
     done = subprocess.run(command, env=dict(environment), capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr}")
-    output: dict[str, Any] = json.loads(done.stdout)
-    return output
+    return _parsed(command, done.returncode, done.stdout, done.stderr)
+
+
+def _parsed(command: Sequence[str], code: int, output: str, errors: str) -> Any:
+    if code:
+        raise SystemExit(f"{' '.join(command)} ended with {code}:\n{errors}")
+    return json.loads(output)
 
 
 def measured(command: Sequence[str], environment: Mapping[str, str]) -> Measured:
@@ -63,6 +66,4 @@ def measured(command: Sequence[str], environment: Mapping[str, str]) -> Measured
     seconds = time.perf_counter() - started
     over.set()
     watcher.join()
-    if process.returncode:
-        raise SystemExit(f"{' '.join(command)} ended with {process.returncode}:\n{errors}")
-    return Measured(json.loads(output), seconds, peak / 1e6)
+    return Measured(_parsed(command, process.returncode, output, errors), seconds, peak / 1e6)

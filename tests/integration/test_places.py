@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -89,9 +89,15 @@ def started(engine: Engine, disk: SlowDisk) -> None:
     time.sleep(0.4)  # more would leave now, if more could
 
 
-def until(engine: Engine, state: str) -> None:
+def sent_before(ask: Callable[[], None], state: str, engine: Engine, server: RehearsalServer, disk: SlowDisk) -> int:
+    """Ask for another state while the disk is slow, and let the disk go on then; how many requests were sent."""
+    started(engine, disk)
+    sent = calls(server)
+    ask()
     while engine.view().state != state:
         time.sleep(0.01)
+    disk.may.set()
+    return sent
 
 
 @pytest.mark.parametrize("full", [False, True], ids=["slow", "full"])
@@ -111,11 +117,7 @@ def test_no_more_leave_than_may_be_lost(engine: Engine, server: RehearsalServer,
 def test_what_waits_for_a_place_when_the_run_ends_costs_nothing(
     engine: Engine, server: RehearsalServer, disk: SlowDisk
 ) -> None:
-    started(engine, disk)
-    sent = calls(server)
-    engine.cancel()
-    until(engine, "stopping")
-    disk.may.set()
+    sent = sent_before(engine.cancel, "stopping", engine, server, disk)
     view = engine.wait(30)
     assert view.state == "interrupted"
     assert calls(server) == sent
@@ -130,11 +132,7 @@ def test_what_waits_for_a_place_when_the_run_ends_costs_nothing(
 def test_what_waits_for_a_place_stands_still_in_a_pause(
     engine: Engine, server: RehearsalServer, disk: SlowDisk
 ) -> None:
-    started(engine, disk)
-    sent = calls(server)
-    engine.pause()
-    until(engine, "paused")
-    disk.may.set()
+    sent = sent_before(engine.pause, "paused", engine, server, disk)
     time.sleep(0.4)
     assert calls(server) == sent
     assert engine.view().reserved == 0, "what waits holds no money"

@@ -93,7 +93,7 @@ class Departures:
         ticket = await self._wait_for_turn(batch, inputs)
         batch.state, batch.waits_for = "sending", ""
         batch.tries += 1
-        limits, answered = None, False
+        answer: Answer | None = None
         try:
             reservation = await self._reserve(batch, inputs, tokens)
             if not await self._takes_place(reservation):
@@ -102,16 +102,20 @@ class Departures:
             sent = time.monotonic()
             try:
                 answer = await self._embedder.embed(bodies, tried=tried, expected_tokens=tokens)
-            except BaseException as error:
-                try:
-                    await self._note(reservation, error, time.monotonic() - sent)
-                finally:
-                    self._places.release()
+            except RequestRefused as error:
+                refusal, seconds = error.refusal, time.monotonic() - sent
+                await self._control.persist(lambda: self._books.refused(reservation, refusal, seconds))
                 raise
-            limits, answered = answer.limits, True
+            except asyncio.CancelledError:
+                self._books.refused(reservation, GIVEN_UP, time.monotonic() - sent)
+                raise
+            finally:
+                if answer is None:
+                    self._places.release()
             return Flown(reservation, answer, time.monotonic() - sent)
         finally:
-            self._pacer.back(ticket, limits, time.monotonic(), answered=answered)
+            limits = None if answer is None else answer.limits
+            self._pacer.back(ticket, limits, time.monotonic(), answered=answer is not None)
             self._show_limits()
 
     async def _takes_place(self, reservation: Reservation) -> bool:
@@ -126,13 +130,6 @@ class Departures:
         self._places.release()
         await self._control.persist(lambda: self._books.unsent(reservation))
         return False
-
-    async def _note(self, reservation: Reservation, error: BaseException, seconds: float) -> None:
-        if isinstance(error, RequestRefused):
-            refusal = error.refusal
-            await self._control.persist(lambda: self._books.refused(reservation, refusal, seconds))
-        elif isinstance(error, asyncio.CancelledError):
-            self._books.refused(reservation, GIVEN_UP, seconds)
 
     async def keep(self, batch: BatchProgress, inputs: Sequence[Input], flown: Flown) -> None:
         """Keep an answer, and what it tells. Until then no other has its place: a kill costs only those."""

@@ -16,7 +16,7 @@ from batch_manager_tui.display import cell_len, clip, clip_apart, fit, shown
 from batch_manager_tui.selection import Selection
 from batch_manager_tui.widgets.columns import MARK_CELLS, Columns
 from batch_manager_tui.widgets.guided import GuidedView
-from batch_manager_tui.widgets.pages import UNKNOWN, Part, ReadRows, RowPages
+from batch_manager_tui.widgets.pages import Part, ReadRows, RowPages
 from batch_manager_tui.widgets.strips import Piece, strip_of
 from batch_manager_tui.widgets.words import KIND, STATUS
 
@@ -152,8 +152,7 @@ class ItemList(GuidedView):
         return self._id_at(self.cursor)
 
     def _id_at(self, place: int | None) -> int | None:
-        ids = self.pages.ids
-        return (ids[place] or None) if place is not None and place < len(ids) else None
+        return self.pages.id(place) if place is not None and place < self.line_count() else None
 
     @property
     def current_row(self) -> ItemRow | None:
@@ -209,7 +208,7 @@ class ItemList(GuidedView):
         if ranged and not at_cursor:
             base = self.ground + self.part("range")
         row = self.pages.row(index)
-        if row is None and self.pages.ids[index] == UNKNOWN:
+        if row is None and self.pages.id(index) is None:
             return strip_of([], width, base)
         if row is None:
             return strip_of([("   no longer there, or not readable", self.part("soft"))], width, base)

@@ -89,9 +89,14 @@ class RowPages:
         """The rows have changed; the ids have not."""
         self._pages.clear()
 
+    def id(self, index: int) -> int | None:
+        """The item at that place; None when it isn't known yet."""
+        return None if self._ids[index] == UNKNOWN else self._ids[index]
+
     def row(self, index: int) -> ItemRow | None:
         """The row at that place; None when it is gone from the store, or not known yet."""
-        if self._ids[index] == UNKNOWN:
+        item_id = self.id(index)
+        if item_id is None:
             return None
         number = index // PAGE
         page = self._pages.get(number)
@@ -104,4 +109,4 @@ class RowPages:
                 self._pages.popitem(last=False)
         else:
             self._pages.move_to_end(number)
-        return page.get(self._ids[index])
+        return page.get(item_id)
